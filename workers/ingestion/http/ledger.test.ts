@@ -121,7 +121,7 @@ describe.skipIf(!hasPostgres)("the internal ledger API", () => {
     const refused = await failure(10_001);
     expect(refused).not.toBeInstanceOf(MetrlyError);
     expect(refused).toMatchObject({ message: "the ledger refused a read with status 400" });
-    const statuses = [401, 403, 404, 408, 429, 500, 503];
+    const statuses = [403, 404, 401, 408, 429, 500, 503];
     const answering = createServer((_, response) => response.writeHead(statuses[0] ?? 0).end()).listen(0, "127.0.0.1");
     await once(answering, "listening");
     const client = createLedgerClient(() => `http://127.0.0.1:${portOf(answering)}`, identityTokens, "billing");
@@ -132,8 +132,8 @@ describe.skipIf(!hasPostgres)("the internal ledger API", () => {
     }
     answering.close();
     expect(codes).toEqual([
-      ...[401, 403, 404].map((status) => [status, "internal"]),
-      ...[408, 429, 500, 503].map((status) => [status, "UNAVAILABLE"]),
+      ...[403, 404].map((status) => [status, "internal"]),
+      ...[401, 408, 429, 500, 503].map((status) => [status, "UNAVAILABLE"]),
     ]);
   });
 
