@@ -5,7 +5,7 @@ import { childrenSeconds, reportCpu } from "./cpu-budget.js";
 import { type FaultsOptions, runFaults } from "./faults.js";
 import { type Provisioned, provisionServers } from "./provision.js";
 import { createRunDir, sweep, sweepDeadRuns } from "./run-dir.js";
-import { changedTestFiles, interruptVitest, runVitest, type Tally } from "./vitest-run.js";
+import { changedTestFiles, interruptVitest, NO_TESTS, runVitest, type Tally } from "./vitest-run.js";
 
 // `npm test`, `npm run test:chaos` and `npm run faults` after installation: servers, vitest, one closing line, full cleanup.
 const isCi = process.env.CI === "true";
@@ -26,7 +26,7 @@ async function main(): Promise<number> {
   await sweepDeadRuns();
   const runDir = await createRunDir({ small: !chaos && faults === undefined });
   process.env[RUN_DIR_VARIABLE] = runDir;
-  let tally: Tally = { passed: 0, failed: 1, skipped: 0 };
+  let tally: Tally = { ...NO_TESTS, failed: 1 };
   let provisioned: Provisioned | undefined;
   let vitestSeconds = 0;
   try {
@@ -46,6 +46,8 @@ async function main(): Promise<number> {
     await sweep(runDir);
   }
   for (const line of provisioned?.missing ?? []) console.error(line);
+  // At the end, where a log that was cut still has them.
+  for (const test of tally.failures) console.error(`FAILED: ${test}`);
   console.log(`${tally.passed} passed, ${tally.failed} failed, ${tally.skipped} skipped`);
   if (interrupted) return 130;
   return tally.failed > 0 ? 1 : 0;

@@ -6,12 +6,17 @@ export interface Tally {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
+  /** File and name of each test that failed, or only the file where it failed outside its tests. */
+  readonly failures: readonly string[];
 }
 
-export const NO_TESTS: Tally = { passed: 0, failed: 0, skipped: 0 };
+export const NO_TESTS: Tally = { passed: 0, failed: 0, skipped: 0, failures: [] };
 
 export function add(a: Tally, b: Tally): Tally {
-  return { passed: a.passed + b.passed, failed: a.failed + b.failed, skipped: a.skipped + b.skipped };
+  return {
+    ...{ passed: a.passed + b.passed, failed: a.failed + b.failed, skipped: a.skipped + b.skipped },
+    failures: [...a.failures, ...b.failures],
+  };
 }
 
 let running: ChildProcess | undefined;
@@ -65,21 +70,27 @@ export async function changedTestFiles(ref: string | undefined): Promise<readonl
 
 interface Report {
   readonly testResults?: readonly {
+    readonly name: string;
     readonly status: string;
-    readonly assertionResults: readonly { readonly status: string }[];
+    readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
   }[];
 }
 
 function countReport(text: string): Tally {
   const report: Report = JSON.parse(text);
-  const tally = { ...NO_TESTS };
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  const failures: string[] = [];
   for (const file of report.testResults ?? []) {
-    const statuses = file.assertionResults.map((result) => result.status);
-    if (file.status === "failed" && !statuses.includes("failed")) tally.failed++;
-    for (const status of statuses) {
-      if (status === "passed" || status === "failed") tally[status]++;
-      else tally.skipped++;
+    const name = path.relative(process.cwd(), file.name);
+    if (file.status === "failed" && !file.assertionResults.some(({ status }) => status === "failed")) {
+      counts.failed++;
+      failures.push(name);
+    }
+    for (const { status, fullName } of file.assertionResults) {
+      if (status === "passed" || status === "failed") counts[status]++;
+      else counts.skipped++;
+      if (status === "failed") failures.push(`${name} > ${fullName}`);
     }
   }
-  return tally;
+  return { ...counts, failures };
 }
