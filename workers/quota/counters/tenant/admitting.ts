@@ -1,3 +1,4 @@
+import { contains } from "#kernel/period.js";
 import { appended } from "../appended.js";
 import type { Amount, Decided, Outcome } from "../counters.js";
 import { coveringId } from "./bounds.js";
@@ -72,7 +73,17 @@ function admit(state: State, { key, content, meter }: Request, involved: readonl
   if (bounds.size > 0) noteAdmission(state, involved);
   const { serial } = state;
   const amount = reserved ?? 0n;
-  setReservation(state, key, { key, expiresAt, admittedAt: now, serial, open: true, content, meter, amount });
+  const counted = { admittedAt: now, ...countedAt(involved, now) };
+  setReservation(state, key, { key, expiresAt, ...counted, serial, open: true, content, meter, amount });
+}
+
+/** Where the requests' windows do not contain `now`: the start that is in all of them, as they contain one moment of the gate's. */
+function countedAt(involved: readonly Involved[], now: number): { readonly countedAt?: number } {
+  const windows = involved.flatMap(({ charge: { meter, window } }) =>
+    meter === null && window.kind === "period" ? window : [],
+  );
+  if (windows.every((window) => contains(window, now))) return {};
+  return { countedAt: Math.max(...windows.map(({ start }) => start)) };
 }
 
 /** Bounds under which something is admitted are lowered later. */
@@ -118,7 +129,7 @@ export function release(state: State, key: string): boolean {
   free(state, found);
   for (const counter of state.counters.values()) {
     if (counter.meter !== null || isOlder(found, counter)) continue;
-    if (counter.kind === "period") giveBackInPeriod(counter.periods, found.admittedAt);
+    if (counter.kind === "period") giveBackInPeriod(counter.periods, found.countedAt ?? found.admittedAt);
     else takeBack(counter, found.admittedAt, ONE_REQUEST, 0n);
     noteCounter(state, counter);
   }
@@ -126,8 +137,8 @@ export function release(state: State, key: string): boolean {
   return true;
 }
 
-function giveBackInPeriod(periods: Map<number, Amount>, admittedAt: number): void {
-  const start = Math.max(...[...periods.keys()].filter((one) => one <= admittedAt));
+function giveBackInPeriod(periods: Map<number, Amount>, countedAt: number): void {
+  const start = Math.max(...[...periods.keys()].filter((one) => one <= countedAt));
   const used = periods.get(start);
   if (used !== undefined) periods.set(start, used - ONE_REQUEST);
 }

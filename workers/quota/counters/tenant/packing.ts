@@ -30,7 +30,7 @@ const Bounds = Type.Array(
   Type.Tuple([Type.String(), Type.String(), Type.Number(), Type.Integer(), Type.String(), Type.Number()]),
 );
 const Lost = Type.Array(Type.Tuple([Type.String(), Type.String(), Type.Number()]));
-const Reserved = Type.Tuple([
+const ReservedFields = [
   Type.Number(),
   Type.Number(),
   Type.Integer(),
@@ -38,7 +38,9 @@ const Reserved = Type.Tuple([
   Type.String(),
   Type.String(),
   Type.Union([Type.String(), Type.Null()]),
-]);
+] as const;
+/** The last one, where there is one, is `countedAt`. */
+const Reserved = Type.Union([Type.Tuple([...ReservedFields]), Type.Tuple([...ReservedFields, Type.Number()])]);
 
 const identities = TypeCompiler.Compile(Identity);
 const times = TypeCompiler.Compile(Times);
@@ -148,12 +150,15 @@ export const openLost = (text: string): LostBound[] =>
 
 /** Without its key. */
 export function packReservation(one: Reservation): string {
-  const { expiresAt, admittedAt, serial, open, amount, content, meter } = one;
-  const texts = `${JSON.stringify(content)},${JSON.stringify(meter)}`;
+  const { expiresAt, admittedAt, serial, open, amount, content, meter, countedAt } = one;
+  const last = countedAt === undefined ? "" : `,${countedAt}`;
+  const texts = `${JSON.stringify(content)},${JSON.stringify(meter)}${last}`;
   return `[${expiresAt},${admittedAt},${serial},${open ? 1 : 0},"${amount}",${texts}]`;
 }
 
 export function openReservation(key: string, text: string): Reservation {
-  const [expiresAt, admittedAt, serial, open, amount, content, meter] = reserved.Decode(JSON.parse(text));
-  return { key, expiresAt, admittedAt, serial, open: open === 1, content, meter, amount: BigInt(amount) };
+  const packed = reserved.Decode(JSON.parse(text));
+  const [expiresAt, admittedAt, serial, open, amount, content, meter, countedAt] = packed;
+  const times = { expiresAt, admittedAt, ...(countedAt !== undefined && { countedAt }) };
+  return { key, ...times, serial, open: open === 1, content, meter, amount: BigInt(amount) };
 }

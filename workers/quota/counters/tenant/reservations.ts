@@ -6,6 +6,8 @@ export interface Reservation {
   readonly key: string;
   readonly expiresAt: number;
   readonly admittedAt: number;
+  /** A moment of the windows with a start and an end that its requests count in, where `admittedAt` is none: the gate that chose them has its own clock. */
+  readonly countedAt?: number;
   /** Grows by one with each reservation of the tenant. */
   readonly serial: number;
   /** False: settled; kept until its expiry, so that its key is not charged again. */

@@ -49,6 +49,20 @@ describe("a tenant's counters", () => {
     expect(ask(state, "c", START, charge(1, { amount: 2n * UNIT })).retryAt, "more than the limit").toBeNull();
   });
 
+  test("a release gives a request back to the day that it was counted in, whose gate's clock lags behind that of the counters", () => {
+    const midnight = START + 10_000;
+    const requests = (start: number) =>
+      charge(10, { counter: "|CALENDAR_DAY", meter: null, window: { kind: "period", start, end: start + 86_400_000 } });
+    const [before, after] = [requests(midnight - 86_400_000), requests(midnight)];
+    let state = tenant(before);
+    ask(state, "late", midnight + 20, before);
+    ask(state, "b", midnight + 30, after);
+    state = openTenant(pairsOf(state.head()), state.reservations());
+    state.execute({ kind: "release", key: "late" }, midnight + 40, 3);
+    expect(ask(state, "c", midnight + 50, after).readings[0]?.used).toBe(2n * UNIT);
+    expect(ask(state, "d", midnight + 50, before).readings[0]?.used).toBe(UNIT);
+  });
+
   test("as many keys are alive as may be, settled ones too, and the next is refused with their number", () => {
     const state = tenant(charge(100));
     for (const key of ["a", "b", "c"]) ask(state, key, START, charge(100));
