@@ -1,9 +1,16 @@
 import type { Clock } from "#kernel/clock.js";
-import { contains, periodAt } from "#kernel/period.js";
+import { periodAt } from "#kernel/period.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { activeOverrides, tenantNow } from "#schema/tenancy-history.js";
-import { type CounterKey, countersOf, type LimitsInForce, limitsInForce } from "../rules/limits.js";
+import {
+  boundAt,
+  type CounterKey,
+  countersOf,
+  type LimitsInForce,
+  limitsInForce,
+  type PlansAndMeters,
+} from "../rules/limits.js";
 import { outlivesLoss } from "../rules/windows.js";
 
 export interface LimitedTenant {
@@ -30,7 +37,7 @@ export type TenantLimits = ReturnType<typeof createTenantLimits>;
 const REMEMBERED_PER_TENANT = 16;
 
 /** The active limits, from this process's copy of tenancy. */
-export function createTenantLimits(tenancy: TenancyCopy, clock: Clock) {
+export function createTenantLimits(tenancy: Pick<TenancyCopy, "version" | "tenant"> & PlansAndMeters, clock: Clock) {
   const known = new WeakMap<TenantState, Map<string, LimitsInForce>>();
 
   /**
@@ -43,10 +50,10 @@ export function createTenantLimits(tenancy: TenancyCopy, clock: Clock) {
     const overrides = activeOverrides(tenant, atMs, version).map(({ inVersion }) => inVersion);
     const key = `${periodAt(atMs, tenant.billingAnchorDay).start} ${version} ${overrides.join()}`;
     const before = ofTenant.get(key);
-    if (before?.limits.every(({ bounds }) => bounds === undefined || contains(bounds, atMs))) return before;
-    const found = limitsInForce(tenant, tenancy, atMs, version);
-    if (found === undefined) return undefined;
-    if (ofTenant.size >= REMEMBERED_PER_TENANT) ofTenant.clear();
+    // Usage may come from any day of the calendar: only its windows are looked for again.
+    const found = before ? boundAt(before, atMs, tenant) : limitsInForce(tenant, tenancy, atMs, version);
+    if (found === undefined || found === before) return found;
+    if (before === undefined && ofTenant.size >= REMEMBERED_PER_TENANT) ofTenant.clear();
     ofTenant.set(key, found);
     return found;
   }

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { formatDecimal } from "#kernel/decimal.js";
+import { DAY_MS, HOUR_MS } from "#kernel/duration.js";
 import type { PlanState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { ONE_UNIT } from "./amount.js";
-import { counterId, countersOf, earlierLimits, limitsInForce } from "./limits.js";
+import { boundAt, counterId, countersOf, earlierLimits, limitsInForce } from "./limits.js";
 
 describe("limits in force", () => {
   const plan = (id: string, limits: readonly string[]): PlanState => ({
@@ -153,5 +154,47 @@ describe("limits in force", () => {
     expect(earlier(november, 3)).toEqual(["10"]);
     expect(earlier(november, 4)).toEqual(["20", "10"]);
     expect(earlier(november + 60, 4)).toEqual(["30", "20", "10"]);
+  });
+
+  test("limits whose windows are moved to another day are those that are read for that day, an override's and the plan's", () => {
+    const limit = { meter: "calls", kind: "HARD", limit: "10" } as const;
+    const [version] = plan("small", []).versions;
+    if (version === undefined) throw new Error("a plan without a version");
+    const windows = ["DAY", "CALENDAR_DAY", "CALENDAR_WEEK", "CALENDAR_MONTH", "BILLING_PERIOD"] as const;
+    const limits = windows.map((window) => ({ ...limit, window, warnAt: [] }));
+    const calendar = { ...known, plan: () => ({ ...plan("small", []), versions: [{ ...version, limits }] }) };
+    const override = {
+      meter: "calls",
+      window: "CALENDAR_DAY",
+      reason: "a launch",
+      limit: "20.5",
+      inVersion: 3,
+    } as const;
+    const quotaOverrides = [{ ...override, until: december + 1 }];
+    const local: TenantState = { ...tenant, timeZone: "Pacific/Chatham", quotaOverrides };
+    const read = (ms: number) => limitsInForce(local, calendar, ms, 5);
+    const days = Array.from({ length: 30 }, (_, day) => november + day * DAY_MS + 13 * HOUR_MS);
+    let moved = read(november);
+    for (const ms of [...days, ...days.reverse()]) {
+      moved = moved && boundAt(moved, ms, local);
+      expect(moved).toEqual(read(ms));
+      expect(moved && boundAt(moved, ms + 1, local), "nothing new within a day").toBe(moved);
+    }
+  });
+
+  test("the state warns from the step on that alerts tell where an override makes multiples many", () => {
+    const limit = { meter: "calls", window: "DAY", kind: "HARD", limit: "1000", warnEvery: "1" } as const;
+    const [version] = plan("small", []).versions;
+    const many = {
+      ...known,
+      plan: () => ({
+        ...plan("small", []),
+        versions: version ? [{ ...version, limits: [{ ...limit, warnAt: [] }] }] : [],
+      }),
+    };
+    const override = { meter: "calls", window: "DAY", reason: "a launch", limit: "5000", inVersion: 3 } as const;
+    const helped = { ...tenant, quotaOverrides: [{ ...override, until: december }] };
+    expect(limitsInForce(tenant, many, november, 5)?.limits[0]?.units.warnings).toEqual([ONE_UNIT]);
+    expect(limitsInForce(helped, many, november, 5)?.limits[0]?.units.warnings).toEqual([5n * ONE_UNIT]);
   });
 });

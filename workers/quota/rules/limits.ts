@@ -1,5 +1,5 @@
 import { Decimal, formatDecimal } from "#kernel/decimal.js";
-import { type Period, periodAt } from "#kernel/period.js";
+import { contains, type Period, periodAt } from "#kernel/period.js";
 import type {
   MeterState,
   PlanState,
@@ -8,9 +8,9 @@ import type {
   TenantState,
 } from "#schema/events/tenancy-changed.v1.js";
 import { activeOverrides, assignedPlan, planVersionOf } from "#schema/tenancy-history.js";
-import type { LimitKind, QuotaWindow } from "#schema/vocabulary.js";
+import { isPeriodWindow, type LimitKind, type QuotaWindow } from "#schema/vocabulary.js";
 import { amountOf } from "./amount.js";
-import { boundsOf } from "./windows.js";
+import { boundsOf, type WindowsOf } from "./windows.js";
 
 /** The identity of a counter: limits on the same meter and window share it. */
 export interface CounterKey {
@@ -79,11 +79,25 @@ export function limitsInForce(
   const overrides = activeOverrides(tenant, atMs, version);
   const isArchived = (key: string | null) =>
     key !== null && (meter(key)?.archivedInVersion ?? Number.POSITIVE_INFINITY) <= version;
-  const limits = planVersion.limits.map((limit) => {
-    const bounds = boundsOf(limit.window, atMs, tenant);
-    return overridden({ ...limitInForce(limit, isArchived(limit.meter)), ...(bounds && { bounds }) }, overrides);
-  });
-  return { planId: assigned.planId, planVersion: assigned.planVersion, period, limits };
+  const limits = planVersion.limits.map((limit) => overridden(limitInForce(limit, isArchived(limit.meter)), overrides));
+  return boundAt({ planId: assigned.planId, planVersion: assigned.planVersion, period, limits }, atMs, tenant);
+}
+
+/** The same limits, with their windows at another moment of the billing period. */
+export function boundAt(inForce: LimitsInForce, atMs: number, tenant: WindowsOf): LimitsInForce {
+  const { limits } = inForce;
+  if (limits.every(({ bounds, window }) => (isPeriodWindow(window) ? bounds && contains(bounds, atMs) : true)))
+    return inForce;
+  return { ...inForce, limits: limits.map((limit) => boundIn(limit, boundsOf(limit.window, atMs, tenant))) };
+}
+
+function boundIn(limit: LimitInForce, bounds: Period | undefined): LimitInForce {
+  if (bounds === undefined) return limit;
+  const { override } = limit;
+  return {
+    ...{ ...limit, bounds },
+    ...(override && { override: { ...override, planLimit: { ...override.planLimit, bounds } } }),
+  };
 }
 
 function overridden(limit: LimitInForce, overrides: readonly QuotaOverrideState[]): LimitInForce {
@@ -145,10 +159,24 @@ const limitUnits = (
   { warnAt, warnAtAmounts = [], warnEvery }: Pick<LimitInForce, "warnAt" | "warnAtAmounts" | "warnEvery">,
 ): LimitUnits => ({
   most: amountOf(limit),
-  warnings: [...warnAt.map((fraction) => fraction.times(limit)), ...warnAtAmounts, ...(warnEvery ? [warnEvery] : [])]
+  warnings: [
+    ...warnAt.map((fraction) => fraction.times(limit)),
+    ...warnAtAmounts,
+    ...(warnEvery !== undefined && !limit.isZero() ? [warningStep(limit, warnEvery)] : []),
+  ]
     .sort((a, b) => a.comparedTo(b))
     .map(amountOf),
 });
+
+/** At most this many multiples are told per window, the last of them at the limit or beyond it. */
+export const MOST_MULTIPLES = 1_000;
+
+/**
+ * What lies between two warnings of `warnEvery`: where an override makes that less than a thousandth of the limit, the least
+ * multiple of it that is no less. The limit is not zero.
+ */
+export const warningStep = (limit: Decimal, warnEvery: Decimal): Decimal =>
+  warnEvery.times(Decimal.max(1, limit.div(warnEvery.times(MOST_MULTIPLES)).ceil()));
 
 /** Id of a counter within its tenant, e.g. "api_calls|DAY"; requests have an empty meter. */
 export function counterId({ meter, window }: CounterKey): string {

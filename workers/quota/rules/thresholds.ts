@@ -4,7 +4,7 @@ import type { QuotaAlertData } from "#schema/events/quota-alert-data.js";
 import { type QuotaExceededV1, quotaExceededV1 } from "#schema/events/quota-exceeded.v1.js";
 import { type QuotaWarningV1, quotaWarningV1 } from "#schema/events/quota-warning.v1.js";
 import type { ThresholdKind } from "#schema/vocabulary.js";
-import type { LimitInForce } from "./limits.js";
+import { type LimitInForce, MOST_MULTIPLES, warningStep } from "./limits.js";
 
 export interface Crossing {
   readonly kind: "warning" | "exceeded";
@@ -38,20 +38,14 @@ function sharesOf({ limit, warnAt }: Pick<LimitInForce, "limit" | "warnAt">): re
   return [...warnings, reached];
 }
 
-/** At most this many multiples are told per window, the last of them at the limit or beyond it. */
-const MOST_MULTIPLES = 1_000;
-
-/**
- * The limit itself is told as exceeded. Of the multiples of `warnEvery` only the highest passed one is told. Where an override
- * makes `warnEvery` less than a thousandth of the limit, the least multiple of it that is no less takes its place.
- */
+/** The limit itself is told as exceeded. Of the multiples of `warnEvery` only the highest passed one is told. */
 function amountsOf(
   { limit, warnAtAmounts = [], warnEvery }: Pick<LimitInForce, "limit" | "warnAtAmounts" | "warnEvery">,
   after: Decimal,
 ): readonly Threshold[] {
   const amounts = new Map(warnAtAmounts.map((amount) => [formatDecimal(amount), amount]));
   if (warnEvery !== undefined && !limit.isZero()) {
-    const step = warnEvery.times(Decimal.max(1, limit.div(warnEvery.times(MOST_MULTIPLES)).ceil()));
+    const step = warningStep(limit, warnEvery);
     const told = Decimal.min(after.div(step).floor(), MOST_MULTIPLES);
     if (told.gt(0)) amounts.set(formatDecimal(step.times(told)), step.times(told));
   }

@@ -117,7 +117,8 @@ export class QuotaLimit {
   readonly warnAtAmounts!: readonly string[];
   @Field(() => DecimalScalar, {
     nullable: true,
-    description: "A `quota.warning` is sent at each multiple of this amount; null: at none",
+    description:
+      "A `quota.warning` is sent at each multiple of this amount, of those that one event passes at the highest; where an override raises the limit beyond a thousand of them, at fewer; null: at none",
   })
   readonly warnEvery!: string | null;
 }
