@@ -56,6 +56,37 @@ describe.skipIf(!hasPostgres)("sessions", () => {
     await opened.stop();
   });
 
+  test("read and write as if nobody had set other forms for the database", async () => {
+    const settings = {
+      ...{ datestyle: "German, DMY", intervalstyle: "sql_standard", timezone: "Asia/Kathmandu" },
+      ...{ bytea_output: "escape", extra_float_digits: "0", standard_conforming_strings: "off" },
+      default_transaction_isolation: "serializable",
+    };
+    const set = (words: (setting: [string, string]) => string) =>
+      database.pool.query(
+        `DO $$ BEGIN ${Object.entries(settings)
+          .map((setting) => `EXECUTE format('ALTER DATABASE %I ${words(setting)}', current_database());`)
+          .join(" ")} END $$`,
+      );
+    await set(([name, value]) => `SET ${name} TO ''${value}''`);
+    const opened = await openDatabase({ url: created.url, onError: () => undefined });
+    try {
+      const { rows } = await opened.pool.query(
+        `SELECT TIMESTAMPTZ '2026-06-05T04:03:02Z' AS at, DATE '2026-06-05'::text AS day, (INTERVAL '1 day 2 hours')::text AS took,
+          '\\x5c00'::bytea AS bytes, 0.1::float8 + 0.2::float8 AS sum, 'a\\b' AS text, current_setting('transaction_isolation') AS isolation`,
+      );
+      expect(rows).toEqual([
+        {
+          ...{ at: new Date("2026-06-05T04:03:02Z"), day: "2026-06-05", took: "1 day 02:00:00" },
+          ...{ bytes: Buffer.from("5c00", "hex"), sum: 0.1 + 0.2, text: "a\\b", isolation: "read committed" },
+        },
+      ]);
+    } finally {
+      await opened.stop();
+      await set(([name]) => `RESET ${name}`);
+    }
+  });
+
   test.each([
     ["a statement", SLOW, "57014"],
     ["a wait for a lock", "UPDATE t SET n = n + 1", "55P03"],

@@ -124,12 +124,23 @@ const naming = (query: unknown): Query => {
   };
 };
 
+/** What a database or a role may set otherwise, and what rows are read and transactions are written by. */
+const FORMS = {
+  timezone: "UTC",
+  datestyle: "ISO",
+  intervalstyle: "postgres",
+  bytea_output: "hex",
+  extra_float_digits: 1,
+  standard_conforming_strings: "on",
+  default_transaction_isolation: "read\\ committed",
+};
+
 const SCHEMA = /^[a-z][a-z0-9_]{0,62}$/;
 
 function settingsOf({ limits, schema, serverVersion = 0 }: SessionOptions): string[] {
   if (schema !== undefined && !SCHEMA.test(schema)) throw new RangeError(`not a schema name: ${schema}`);
   const settings = {
-    timezone: "UTC",
+    ...FORMS,
     ...(schema !== undefined && { search_path: schema }),
     statement_timeout: limits.statementMs,
     lock_timeout: limits.lockMs,
