@@ -28,5 +28,5 @@ try {
   process.stdout.write(JSON.stringify(subgraphs));
   await system.stop();
 } finally {
-  await rm(dataDir, { recursive: true, force: true });
+  await rm(dataDir, { recursive: true, force: true, maxRetries: 10 });
 }
