@@ -110,4 +110,26 @@ describeRoom("the graph", prepare, (room) => {
     expect(JSON.stringify((await ask(id)).data)).toContain('"meterArchived":true');
     room.world().meter("calls");
   });
+
+  test("the graph shows the limits of one meter, of requests only without a meter", async () => {
+    room.world().meter("tokens");
+    room.world().plan("three", [{ limit: "10" }, { meter: "tokens", limit: "20" }, { meter: null, limit: "30" }]);
+    const { id } = room.tenant("one-meter", "three");
+    const schema = room.service().service.subgraph?.schema;
+    if (schema === undefined) throw new Error("no subgraph");
+    const identity = { kind: "USER", id: "u", tenantId: id, roles: ["TENANT_VIEWER"], scopes: [] };
+    const limitsOf = async (meter?: string | null) => {
+      const { data } = await graphql({
+        schema,
+        source: `query ($id: ID!, $meter: String) { _entities(representations: [{ __typename: "Tenant", id: $id }]) { ... on Tenant {
+          quotas(meter: $meter) { limit { limit } } } } }`,
+        variableValues: { id, ...(meter !== undefined && { meter }) },
+        contextValue: { identity },
+      });
+      return JSON.stringify(data).match(/\d+/g);
+    };
+    expect(await limitsOf("tokens")).toEqual(["20"]);
+    for (const all of [undefined, null]) expect(await limitsOf(all)).toEqual(["10", "20", "30"]);
+    expect(await limitsOf("none")).toBeNull();
+  });
 });

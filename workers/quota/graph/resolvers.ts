@@ -34,8 +34,15 @@ class TenantQuotas {
   }
 
   @FieldResolver(() => [QuotaStatus], { description: "The limits in force, with what is used and left" })
-  async quotas(@Root() tenant: Tenant): Promise<readonly QuotaStatus[]> {
-    return (await this.gate.status(tenant.id)).map((read) => statusView(tenant.id, read));
+  async quotas(
+    @Root() tenant: Tenant,
+    @Arg("meter", () => String, { nullable: true, description: "Only limits on this meter; default: all limits" })
+    meter: string | null,
+  ): Promise<readonly QuotaStatus[]> {
+    const reads = await this.gate.status(tenant.id);
+    return reads
+      .filter(({ limit }) => meter == null || limit.meter === meter)
+      .map((read) => statusView(tenant.id, read));
   }
 }
 
