@@ -9,7 +9,7 @@ import { type LedgerEntry, usageRecordedV1 } from "#schema/events/usage-recorded
 
 export interface LedgerPage {
   /**
-   * Contiguous from the requested `from`; empty when the ledger ends before it. With a tenant filter only that tenant's
+   * Contiguous from the requested `from`, or from where `eventsFrom` says; empty when the ledger ends before it. With a tenant filter only that tenant's
    * entries, at most `limit`; without one up to the end of the stored block with the `limit`th entry.
    */
   readonly entries: readonly LedgerEntry[];
@@ -31,6 +31,11 @@ export interface LedgerQuery {
    * not read the hundreds of thousands before it.
    */
   readonly ticksFrom?: number;
+  /**
+   * Skips entries before the first event whose own time is at or after this moment, epoch ms, and may return some of them.
+   * Events of test tenants count as earlier ones.
+   */
+  readonly eventsFrom?: number;
 }
 
 /**

@@ -6,10 +6,10 @@ import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { type Backfill, backfillsOf, storedBackfills } from "#schema/meters/counting-meters.js";
 import { isAdditive } from "#schema/vocabulary.js";
-import { firstSeqAfter, SLACK_MS } from "./reconciliation/ledger-search.js";
+import { firstSeqWith } from "./reconciliation/ledger-search.js";
 import { type BackfillFold, foldBackfill } from "./rules/backfill.js";
 import type { UsageReading } from "./rules/usage-reading.js";
-import { MAX_BILLING_PERIOD_MS } from "./rules/windows.js";
+import { MAX_WINDOW_MS } from "./rules/windows.js";
 import type { QuotaStore } from "./store/store.js";
 
 export interface BackfillOptions {
@@ -80,7 +80,7 @@ async function readBefore(
   async function take(range: LedgerRange): Promise<void> {
     for await (const page of ledgerPages(ledger, range)) for (const entry of page.entries) fold.add(entry);
   }
-  const first = await firstSeqAfter(ledger, partition, seq, recordedAt - MAX_BILLING_PERIOD_MS - SLACK_MS);
+  const first = await firstSeqWith(ledger, partition, seq, recordedAt - MAX_WINDOW_MS);
   for (const { id, testClock } of tenancy.tenants()) {
     if (testClock === null || partitionOf(id, partitions) !== partition) continue;
     await take({ partition, from: 1, to: first - 1, tenantId: id });

@@ -55,8 +55,11 @@ export async function openWorld({ clock = systemClock, redisUrl, maxKeys = 100_0
   };
 
   const ledgerClient: LedgerClient = {
-    async read({ partition, from, limit, tenantId }) {
+    async read({ partition, limit, tenantId, eventsFrom, ...query }) {
       const all = ledger.get(partition) ?? [];
+      const isLate = (entry: LedgerEntry): boolean => entry.kind === "event" && entry.time >= (eventsFrom ?? 0);
+      const first = eventsFrom === undefined ? 0 : all.findIndex(isLate);
+      const from = Math.max(query.from, first === -1 ? all.length + 1 : first + 1);
       const page = all.slice(from - 1, from - 1 + limit);
       const entries = page.filter(
         (entry) => tenantId === undefined || !("tenantId" in entry) || entry.tenantId === tenantId,

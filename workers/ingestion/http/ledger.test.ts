@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { DAY_MS, HOUR_MS, MAX_INSTANT_MS } from "#kernel/duration.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { portOf } from "#platform/http/server.js";
 import { createLedgerClient, LEDGER_AUDIENCE, type LedgerClient } from "#platform/ledger/client.js";
@@ -17,6 +18,7 @@ import {
   publishedEntries,
   receivedItem,
   startService,
+  tenantState,
   type World,
 } from "../world.testing.js";
 
@@ -109,6 +111,40 @@ describe.skipIf(!hasPostgres)("the internal ledger API", () => {
     });
   });
 
+  test("a reader of a period begins where its first event may be, whatever comes before and after", async () => {
+    const seq = async () => (await readCursor(world.database.pool, 0)).seq;
+    const day = Math.ceil(Date.now() / DAY_MS) * DAY_MS;
+    world.apply(tenantState("clocked", { testClock: day }));
+    const hours = [3, 1, 5, 4, 9, 2];
+    const before = await seq();
+    for (const [index, hour] of hours.entries()) {
+      const held = await seq();
+      const time = day + hour * HOUR_MS + 1;
+      const items = [receivedItem({ id: `p${index}`, time })];
+      // A test tenant's clock is no one else's.
+      if (index === 0) items.unshift(receivedItem({ id: "far", tenantId: "clocked", time: day + 400 * DAY_MS }));
+      await appendItems(world.log, 0, items);
+      await waitFor(async () => (await seq()) > held, { what: "it to be recorded" });
+    }
+    const whole = await readAll(10_000);
+    const firstOf = async (eventsFrom: number, tenantId?: string): Promise<string | undefined> => {
+      const query = { partition: 0, from: 1, limit: 1, eventsFrom, ticksFrom: MAX_INSTANT_MS };
+      const { entries, nextSeq } = await ledger.read({ ...query, ...(tenantId !== undefined && { tenantId }) });
+      const first = entries[0] ?? whole.find((entry) => entry.seq === nextSeq);
+      return first?.kind === "event" ? first.id : undefined;
+    };
+    for (const of of [undefined, "acme"]) {
+      expect(await firstOf(0, of)).toBe(of === undefined ? "0-0" : "0-1");
+      expect(await firstOf(day + 2 * HOUR_MS, of)).toBe(of === undefined ? "far" : "p0");
+      expect(await firstOf(day + 4 * HOUR_MS, of)).toBe("p2");
+      expect(await firstOf(day + 9 * HOUR_MS + 5, of)).toBe("p4");
+      expect(await firstOf(day + 10 * HOUR_MS, of)).toBeUndefined();
+    }
+    expect((await ledger.read({ partition: 0, from: before + 4, limit: 1, eventsFrom: day })).entries[0]?.seq).toBe(
+      before + 4,
+    );
+  });
+
   test("behind the head there is nothing, and the next page starts where it was asked", async () => {
     expect(await ledger.read({ partition: 0, from: 100_000, limit: 10 })).toMatchObject({
       entries: [],
@@ -175,6 +211,7 @@ describe.skipIf(!hasPostgres)("the internal ledger API", () => {
       "partition=0&from=0&limit=1",
       "partition=0&from=1&limit=10001",
       "partition=0&from=1&limit=1&ticksFrom=soon",
+      "partition=0&from=1&limit=1&eventsFrom=soon",
       "from=1&limit=1",
     ])
       expect(await status(good, wrong)).toBe(400);

@@ -56,10 +56,14 @@ function readQuery(request: FastifyRequest, partitionCount: number): LedgerQuery
     from: integer(searchParams, "from", 1, Number.MAX_SAFE_INTEGER),
     limit: integer(searchParams, "limit", 1, LEDGER_PAGE_LIMIT),
     ...(tenantId !== null && { tenantId }),
-    ...(searchParams.has("ticksFrom") && {
-      ticksFrom: integer(searchParams, "ticksFrom", -MAX_INSTANT_MS, MAX_INSTANT_MS),
-    }),
+    ...instant(searchParams, "ticksFrom"),
+    ...instant(searchParams, "eventsFrom"),
   };
+}
+
+function instant<Name extends string>(params: URLSearchParams, name: Name): Partial<Record<Name, number>>;
+function instant(params: URLSearchParams, name: string): Record<string, number> {
+  return params.has(name) ? { [name]: integer(params, name, -MAX_INSTANT_MS, MAX_INSTANT_MS) } : {};
 }
 
 function integer(params: URLSearchParams, name: string, min: number, max: number): number {

@@ -12,6 +12,7 @@ import {
 } from "../rules/event-reading.js";
 import { eventKeyOf, fingerprintUuid, recordUuid } from "../rules/fingerprint.js";
 import type { LookupControl, RecordingStep } from "../rules/plan-steps.js";
+import { reachOf } from "../rules/reach.js";
 import { eventEntry, type QuarantineCause, recordBatch } from "../rules/record-items.js";
 import { mayVoid, refuseAcceptance } from "../rules/resolve-event.js";
 import {
@@ -34,12 +35,13 @@ import {
   moveCursor,
   type RecorderCursor,
   saveBatch,
+  saveReach,
 } from "../store/recording.js";
 import type { CountedDimensions, DimensionLimit } from "./dimension-limit.js";
 
 export interface RecordingDependencies {
   readonly database: Database;
-  readonly tenancy: Pick<TenancyCopy, "version" | "caughtUp"> & MetersAndTenants;
+  readonly tenancy: Pick<TenancyCopy, "version" | "caughtUp" | "tenant"> & MetersAndTenants;
   readonly dimensions: DimensionLimit;
   readonly clock: Clock;
 }
@@ -130,12 +132,16 @@ async function recordStamped(
       step.lookup === undefined ? await recordElements(open, step) : await recordLookup(open, step.lookup);
     await counted.save(tx);
     for (const poison of step.poison) await keepPoison(tx, partition, poison, stamp.recordedAt);
+    const isOfTest = (tenantId: string): boolean => (tenancy.tenant(tenantId)?.testClock ?? null) !== null;
+    const reach = reachOf(effect.entries, cursor.reachedHour, isOfTest);
+    if (reach !== undefined) await saveReach(tx, partition, reach);
     const moved: RecorderCursor = {
       next: last.offset + 1,
       seq: cursor.seq + effect.entries.length,
       tenancyVersion: stamp.tenancyVersion,
       recordedThrough: Math.max(cursor.recordedThrough, last.timestamp),
       lastRecord: recordUuid(last.value),
+      reachedHour: reach?.hour ?? cursor.reachedHour,
     };
     await moveCursor(tx, partition, first, moved, {
       items: step.elements.filter(({ kind }) => kind === "item").length,

@@ -3,12 +3,14 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { DAY_MS } from "#kernel/duration.js";
+import { hourOf } from "#kernel/period.js";
 import { openDatabase } from "#platform/database/database.js";
 import { packageRoot } from "#platform/process/package-root.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { createTestDatabase, hasPostgres } from "../../../tests/servers/servers.js";
 import { ensureLedgerMonths, readEntry, readLedger } from "./ledger.js";
 import { blocksOf, entriesOf } from "./ledger-block.js";
+import { readCursor } from "./recording.js";
 
 const NOVEMBER = Date.UTC(2026, 10, 24);
 const stamp = (seq: number) => ({ seq, recordedAt: NOVEMBER, tenancyVersion: 7 });
@@ -75,8 +77,8 @@ describe.skipIf(!hasPostgres)("the ledger's tables", () => {
     for (const name of ["20260101000000_create_ingestion", "20260201000000_find_ticks"])
       await cp(path.join(migrations, name), path.join(old, name), { recursive: true });
     const before = await open(created.url, old);
-    const later = { recordedAt: NOVEMBER + 40 * DAY_MS, tenancyVersion: 8 };
-    const all = [...entries, { ...event(6), ...later }];
+    const at = NOVEMBER + 40 * DAY_MS;
+    const all = [...entries, { ...event(6), recordedAt: at, tenancyVersion: 8, time: at, receivedAt: at }];
     for (const entry of all) {
       const { seq, recordedAt, tenancyVersion, kind, ...own } = entry;
       const e = entry.kind === "event" ? entry : undefined;
@@ -103,6 +105,14 @@ describe.skipIf(!hasPostgres)("the ledger's tables", () => {
     const page = await readLedger(database, { partition: 3, from: 1, limit: 100 });
     expect(page).toEqual({ entries: all, nextSeq: 7, headSeq: 6 });
     expect(await readEntry(database.pool, 3, 6)).toEqual(all.at(-1));
+    // Where the events reached an hour was not noted then.
+    const hour = hourOf(at);
+    const reached = await readLedger(database, { partition: 3, from: 1, limit: 1, eventsFrom: hour });
+    expect(reached.entries).toEqual([all.at(-1)]);
+    expect((await database.pool.query("SELECT * FROM ledger_reach")).rows).toEqual([
+      { partition: 3, hour_ms: hour, first_seq: 6 },
+    ]);
+    expect((await readCursor(database.pool, 3)).reachedHour).toBe(hour);
     const { rows } = await database.pool.query(
       "SELECT seq, kind, tenant_id, id, data FROM ledger WHERE seq IN (1, 5) ORDER BY seq",
     );

@@ -1,4 +1,5 @@
 import { MAX_INSTANT_MS } from "#kernel/duration.js";
+import { hourOf } from "#kernel/period.js";
 import type { Database, Transaction } from "#platform/database/database.js";
 import type { LedgerPage, LedgerQuery } from "#platform/ledger/client.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
@@ -40,8 +41,9 @@ type PageBlock = StoredBlock & { readonly last_seq: number; readonly found: numb
 
 /** Entries from `from` on, in order; with a tenant only its own and those for all tenants. */
 export async function readLedger(database: Database, query: LedgerQuery): Promise<LedgerPage> {
-  const { partition, from, limit, tenantId, ticksFrom = EVERY_TICK } = query;
+  const { partition, limit, tenantId, ticksFrom = EVERY_TICK } = query;
   const headSeq = await readHead(database, partition);
+  const from = await startOf(database, query, headSeq);
   if (from > headSeq) return { entries: [], nextSeq: from, headSeq };
   const range = [partition, from, limit, MAX_PAGE_BYTES];
   const { rows } = await database.pool.query<PageBlock>(
@@ -74,9 +76,11 @@ export interface BlockPage extends Omit<LedgerPage, "entries"> {
 /** Whole blocks that cover `from` to `nextSeq`, with about as many entries as requested, and some before and after. */
 export async function readLedgerBlocks(
   database: Database,
-  { partition, from, limit }: Pick<LedgerQuery, "partition" | "from" | "limit">,
+  query: Omit<LedgerQuery, "tenantId" | "ticksFrom">,
 ): Promise<BlockPage> {
+  const { partition, limit } = query;
   const headSeq = await readHead(database, partition);
+  const from = await startOf(database, query, headSeq);
   if (from > headSeq) return { blocks: [], nextSeq: from, headSeq };
   const values = [partition, from, limit, MAX_PAGE_BYTES];
   const { rows } = await database.pool.query<PageBlock>({ name: "read-ledger", text: ALL, values });
@@ -106,6 +110,22 @@ export async function ensureLedgerMonths(database: Database, atMs: number): Prom
   const at = new Date(atMs);
   const next = Date.UTC(at.getUTCFullYear(), at.getUTCMonth() + 1, 1);
   for (const month of [atMs, next]) await database.pool.query("SELECT ensure_ledger_month($1)", [month]);
+}
+
+/** Where a read begins. The hours are in the order of `first_seq`. */
+async function startOf(
+  database: Database,
+  { partition, from, eventsFrom }: Pick<LedgerQuery, "partition" | "from" | "eventsFrom">,
+  headSeq: number,
+): Promise<number> {
+  // ledger_reach has no hours from before the epoch.
+  if (eventsFrom === undefined || eventsFrom <= 0) return from;
+  const { rows } = await database.pool.query<{ seq: number }>(
+    `SELECT first_seq AS seq FROM ledger_reach WHERE partition = $1 AND hour_ms >= $2 AND first_seq <= $3
+     ORDER BY hour_ms LIMIT 1`,
+    [partition, hourOf(eventsFrom), headSeq],
+  );
+  return Math.max(from, rows[0]?.seq ?? headSeq + 1);
 }
 
 async function readHead(database: Database, partition: number): Promise<number> {

@@ -2,6 +2,7 @@ import { storableText } from "#kernel/storable-text.js";
 import type { Database, Transaction } from "#platform/database/database.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import type { DecodedItem } from "../rules/decode-record.js";
+import type { Reach } from "../rules/reach.js";
 import type { AccountChange, BatchOutcome, KnownKey, Quarantined } from "../rules/record-items.js";
 import { blocksOf, type LedgerBlock } from "./ledger-block.js";
 
@@ -22,11 +23,20 @@ export interface RecorderCursor {
   /** Log time of the last recorded record, epoch ms; 0: none. */
   readonly recordedThrough: number;
   readonly lastRecord: string | null;
+  /** The newest hour of its events' times, epoch ms; 0: none. */
+  readonly reachedHour: number;
 }
 
 const CURSOR = `SELECT next, seq, tenancy_version AS "tenancyVersion", recorded_through_ms AS "recordedThrough",
-  last_record AS "lastRecord" FROM recorder_cursor WHERE partition = $1`;
-const START: RecorderCursor = { next: 0, seq: 0, tenancyVersion: 0, recordedThrough: 0, lastRecord: null };
+  last_record AS "lastRecord", reached_hour_ms AS "reachedHour" FROM recorder_cursor WHERE partition = $1`;
+const START: RecorderCursor = {
+  next: 0,
+  seq: 0,
+  tenancyVersion: 0,
+  recordedThrough: 0,
+  lastRecord: null,
+  reachedHour: 0,
+};
 
 /** The cursor of a partition, created at the log's beginning if missing. */
 export async function openCursor(database: Database, partition: number): Promise<RecorderCursor> {
@@ -65,11 +75,12 @@ export async function moveCursor(
   const { rowCount } = await tx.query({
     name: "move-cursor",
     text: `UPDATE recorder_cursor SET next = $3, seq = $4, tenancy_version = $5, recorded_through_ms = $6, last_record = $7,
-             items = items + $8, events = events + $9, duplicates = duplicates + $10, quarantined = quarantined + $11
+             items = items + $8, events = events + $9, duplicates = duplicates + $10, quarantined = quarantined + $11,
+             reached_hour_ms = $12
            WHERE partition = $1 AND next = $2`,
     values: [
       ...[partition, from, to.next, to.seq, to.tenancyVersion, to.recordedThrough, to.lastRecord],
-      ...[added.items, added.events, added.duplicates, added.quarantined],
+      ...[added.items, added.events, added.duplicates, added.quarantined, to.reachedHour],
     ],
   });
   if (rowCount !== 1) throw new Error(`the cursor of partition ${partition} moved while its row was locked`);
@@ -164,6 +175,13 @@ export async function appendToLedger(
       column("event_count"),
     ],
   });
+}
+
+/** Notes where the partition's events reached an hour that is newer than all before. */
+export async function saveReach(tx: Transaction, partition: number, { hour, firstSeq }: Reach): Promise<void> {
+  await tx.query("INSERT INTO ledger_reach (partition, hour_ms, first_seq) VALUES ($1, $2, $3)", [
+    ...[partition, hour, firstSeq],
+  ]);
 }
 
 async function countDuplicates(tx: Transaction, partition: number, counts: ReadonlyMap<string, number>): Promise<void> {

@@ -1,26 +1,15 @@
-import { HOUR_MS } from "#kernel/duration.js";
 import type { LedgerClient } from "#platform/ledger/client.js";
 
-/** Tolerance: events may be ahead of their time by this much, and recorders' clocks may differ. */
-export const SLACK_MS = 2 * HOUR_MS;
-
 /**
- * Binary search for the first entry up to `toSeq` recorded at or after a moment (`toSeq + 1`: none): entries are recorded in
- * the order of `seq`.
+ * The first entry up to `toSeq` from which on events may have a time at or after a moment (`toSeq + 1`: none). Not by the moments
+ * of recording: recorders' clocks may be wrong.
  */
-export async function firstSeqAfter(
+export async function firstSeqWith(
   ledger: LedgerClient,
   partition: number,
   toSeq: number,
-  atMs: number,
+  timeMs: number,
 ): Promise<number> {
-  let [low, high] = [1, toSeq + 1];
-  while (low < high) {
-    const middle = Math.floor((low + high) / 2);
-    const { entries } = await ledger.read({ partition, from: middle, limit: 1 });
-    const entry = entries[0];
-    if (entry === undefined || entry.recordedAt >= atMs) high = middle;
-    else low = middle + 1;
-  }
-  return low;
+  const { entries, nextSeq } = await ledger.read({ partition, from: 1, limit: 1, eventsFrom: timeMs });
+  return Math.min(entries[0]?.seq ?? nextSeq, toSeq + 1);
 }

@@ -28,7 +28,7 @@ import {
 } from "../rules/windows.js";
 import { readFacts, type TenantFacts } from "../store/loading.js";
 import type { QuotaStore } from "../store/store.js";
-import { firstSeqAfter, SLACK_MS } from "./ledger-search.js";
+import { firstSeqWith } from "./ledger-search.js";
 
 export interface ReconcileOptions {
   readonly database: Database;
@@ -176,8 +176,8 @@ async function* deriveTotals(
 ): AsyncGenerator<ReconcileStep, { totals: Totals; events: number }> {
   const partition = partitionOf(tenant.id, partitions);
   const slid = now - Math.max(...SLIDING_WINDOWS.map(reachMs));
-  const oldest = Math.min(current?.period.start ?? now, calendarSince(now, tenant), slid) - SLACK_MS;
-  const first = tenant.testClock === null ? await firstSeqAfter(ledger, partition, toSeq, oldest) : 1;
+  const oldest = Math.min(current?.period.start ?? now, calendarSince(now, tenant), slid);
+  const first = tenant.testClock === null ? await firstSeqWith(ledger, partition, toSeq, oldest) : 1;
   const stored = (await store.backfills(database.pool, partition)).filter(({ seq }) => seq <= toSeq);
   const backfills = storedBackfills(stored, tenancy.meter);
   const asOfNow = { recordedAt: now, tenancyVersion: tenancy.version() };

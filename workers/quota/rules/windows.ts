@@ -110,6 +110,8 @@ function isShort(grain: SlidingGrain): boolean {
 export const MAX_BILLING_PERIOD_MS = 31 * DAY_MS;
 /** A month with the hour or two that a zone may put into it. */
 const MAX_CALENDAR_MONTH_MS = 32 * DAY_MS;
+/** No window that runs began longer ago. */
+export const MAX_WINDOW_MS = MAX_CALENDAR_MONTH_MS;
 
 /** How far back a total of `REBUILT_FROM` may begin and still overlap the sliding window, ms. */
 export const reachMs = (window: SlidingWindow): number => WINDOW_MS[window] + GRAIN_MS[REBUILT_FROM[window]];
