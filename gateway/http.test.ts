@@ -187,7 +187,7 @@ describe("bad input", () => {
       redirect: "manual",
       headers: { accept: "text/html,*/*;q=0.8" },
     });
-    expect([visit.status, visit.headers.get("location")]).toEqual([303, "/"]);
+    expect([visit.status, visit.headers.get("location")]).toEqual([303, "./"]);
     expect((await world.send("/graphql", { headers: { accept: "application/json" } })).status).toBe(401);
   });
 

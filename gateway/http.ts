@@ -204,7 +204,7 @@ function routes(app: FastifyInstance, apollo: ApolloServer<GatewayContext>, opti
     // Before the body is read: unauthenticated requests are never parsed.
     async onRequest(request, reply) {
       assertUsableUrl(request);
-      if (isVisit(request)) return reply.redirect("/", 303);
+      if (isVisit(request)) return reply.redirect("./", 303);
       const { authorization } = request.headers;
       if (authorization === undefined && openIntrospection) return undefined;
       sessions.set(request.raw, await authentication.authenticate(authorization));
@@ -233,7 +233,7 @@ function routes(app: FastifyInstance, apollo: ApolloServer<GatewayContext>, opti
   });
 }
 
-/** A person who opens `/graphql` in a browser: there is no operation, and a page is wanted. The explorer is at `/`. */
+/** A person who opens `/graphql` in a browser: there is no operation, and a page is wanted. The explorer is beside it. */
 const isVisit = ({ method, url, headers }: FastifyRequest): boolean =>
   method === "GET" && !url.includes("?") && /\btext\/html\b/i.test(headers.accept ?? "");
 

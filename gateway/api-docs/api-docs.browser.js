@@ -1,6 +1,6 @@
 // Shows /openapi.json. Nothing leaves this origin: no online validator, no request before the reader sends one.
 SwaggerUIBundle({
-  url: "/openapi.json",
+  url: "openapi.json",
   dom_id: "#api",
   deepLinking: true,
   validatorUrl: "none",

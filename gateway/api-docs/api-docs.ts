@@ -28,6 +28,6 @@ export function registerApiDocs(app: FastifyInstance): void {
     return sendUnlessKnown(request, reply, document);
   });
   app.get("/docs", async (_, reply) => sendPage(reply, apiDocsPage()));
-  app.get("/docs/", async (_, reply) => reply.redirect("/docs", 308));
+  app.get("/docs/", async (_, reply) => reply.redirect("../docs", 308));
   serveAssets(app, "/docs", ASSETS);
 }

@@ -8,16 +8,16 @@ export function explorerPage({ demo }: { readonly demo: boolean }): string {
   <meta name="color-scheme" content="light dark">
   <title>Metrly explorer</title>
   <link rel="icon" href="data:,">
-  <link rel="stylesheet" href="/explorer/explorer.css">
-  <link rel="stylesheet" href="/explorer/overview.css">
-  <script type="module" src="/explorer/explorer.js"></script>
+  <link rel="stylesheet" href="explorer/explorer.css">
+  <link rel="stylesheet" href="explorer/overview.css">
+  <script type="module" src="explorer/explorer.js"></script>
 </head>
 <body data-demo="${demo ? "on" : "off"}">
   <a id="skip" href="#main">Skip the list of operations</a>
   <header id="bar">
     <strong>Metrly</strong>
     <div id="tenant" hidden></div>
-    <a href="/docs" title="Events and quota: the API below /v1">API docs</a>
+    <a href="docs" title="Events and quota: the API below /v1">API docs</a>
     <p id="who" role="status">Not signed in</p>
     <button id="sign-out" type="button" hidden>Sign out</button>
   </header>

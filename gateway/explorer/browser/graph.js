@@ -7,7 +7,7 @@
  */
 export async function ask(token, query, variables = {}, operationName = undefined) {
   try {
-    const response = await fetch("/graphql", {
+    const response = await fetch("graphql", {
       method: "POST",
       headers: { "content-type": "application/json", ...(token !== null && { authorization: `Bearer ${token}` }) },
       body: JSON.stringify({ query, variables, operationName }),

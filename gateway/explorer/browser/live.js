@@ -13,7 +13,7 @@ const RETRY_AT_MOST_MS = 5_000;
  *   `onStatus` gets null when none is running
  */
 export function createLive({ token, onStatus, onRefused }) {
-  const url = new URL("/graphql", location.href);
+  const url = new URL("graphql", location.href);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   /** @type {{ what: string, count: number, lastAt?: Date, lost: boolean, resumed: boolean, isResumable(): boolean } | null} */
   let running = null;

@@ -14,7 +14,7 @@ export function createOperationList({ place, tenantId, onOverview, onOpen }) {
   return {
     async load() {
       try {
-        const answer = await (await fetch("/explorer/operations.json")).json();
+        const answer = await (await fetch("explorer/operations.json")).json();
         chosenTenant = answer.chosenTenant;
         place.append(...answer.groups.map(groupOf));
       } catch {

@@ -52,7 +52,7 @@ export function paperLinks(session, { id, number = id }) {
   async function fetched(kind) {
     const { token } = session;
     const headers = { authorization: `Bearer ${token}` };
-    const response = await fetch(`/invoices/${encodeURIComponent(id)}/${kind}`, { headers }).catch(() => {
+    const response = await fetch(`invoices/${encodeURIComponent(id)}/${kind}`, { headers }).catch(() => {
       throw new Error(`${location.host} does not answer`);
     });
     if (response.ok) return URL.createObjectURL(await response.blob());

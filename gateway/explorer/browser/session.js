@@ -27,7 +27,7 @@ export function createSession({ onChange }) {
     async useDemo() {
       set({ notice: null, busy: true });
       try {
-        const response = await fetch("/explorer/session", { method: "POST" });
+        const response = await fetch("explorer/session", { method: "POST" });
         const answer = await response.json();
         if (response.ok) return await session.use(answer.token);
         set({ notice: answer.detail, busy: false });

@@ -146,9 +146,9 @@ function operationOf({ query, operationName }) {
   }
 }
 
-const loadScript = (file) => loaded(Object.assign(document.createElement("script"), { src: `/explorer/${file}` }));
+const loadScript = (file) => loaded(Object.assign(document.createElement("script"), { src: `explorer/${file}` }));
 const loadStyle = (file) =>
-  loaded(Object.assign(document.createElement("link"), { rel: "stylesheet", href: `/explorer/${file}` }), true);
+  loaded(Object.assign(document.createElement("link"), { rel: "stylesheet", href: `explorer/${file}` }), true);
 
 function loaded(node, first = false) {
   return new Promise((resolve, reject) => {
