@@ -6,6 +6,9 @@ function prepare(world: World): void {
   world.meter("calls");
   world.meter("tokens", { aggregation: "SUM", valueProperty: "n" });
   world.plan("ten", [{ limit: "10" }]);
+  // Only its own tenants are told of it.
+  world.meter("tokenz_of_others");
+  world.plan("others", [{ limit: "1", meter: "tokenz_of_others" }]);
   world.plan("thousand", [{ limit: "1000", meter: "tokens" }]);
 }
 
@@ -70,6 +73,26 @@ describeRoom("a batch", prepare, (room) => {
     );
     const answers = await room.batch(platform, [...items, { ...consume("a", 1), tenantId: "nobody" }]);
     expect(answers.map(({ reason, code }) => code ?? reason)).toEqual([yes, yes, yes, no, no, no, "NOT_FOUND"]);
+  });
+
+  test("names the meter of the tenant's own plans that a misspelt one resembles, for eight items", async () => {
+    const { id, headers } = room.tenant("misspelt", "thousand");
+    const other = room.tenant("other", "others");
+    const detailOf = async (key: typeof headers, asked: object) => (await room.post("check", key, asked)).body.detail;
+    const unknown = (meter: string) => `meter: there is no meter "${meter}"`;
+    const near = (meter: string) => `${unknown(meter)}; did you mean "tokens"?`;
+    expect(await detailOf(headers, { meter: "tokns" })).toBe(near("tokns"));
+    expect(await detailOf(headers, { meter: "tokenz_of_other" })).toBe(unknown("tokenz_of_other"));
+    expect(await detailOf(headers, { meter: "nothing like it" })).toBe(unknown("nothing like it"));
+    const platform = room.world().key(null);
+    expect(await detailOf(platform, { meter: "Tokens", tenantId: id })).toBe(near("Tokens"));
+    expect(await detailOf(platform, { meter: "tokns", tenantId: other.id })).toBe(unknown("tokns"));
+    expect(await detailOf(headers, { meter: "tokenz_of_other", tenantId: other.id })).toBe(unknown("tokenz_of_other"));
+    const items = Array.from({ length: 10 }, (_, n) => ({ operation: "check", meter: `tokens${n}` }));
+    const answers = await room.batch(headers, items);
+    expect(answers.map(({ detail }) => detail)).toEqual(
+      items.map(({ meter }, n) => (n < 8 ? near(meter) : unknown(meter))),
+    );
   });
 
   test("has an item's conflict in its place", async () => {

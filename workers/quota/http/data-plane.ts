@@ -3,6 +3,7 @@ import type { FastifyInstance } from "fastify";
 import type { Clock } from "#kernel/clock.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { createKeyAuthenticator, requireScope } from "#platform/auth/api-keys.js";
+import { nearestName } from "#platform/graphql/suggestion.js";
 import { answerDirectly, answerProblem, readBody } from "#platform/http/raw-routes.js";
 import type { DirectHandler } from "#platform/http/server.js";
 import { createProcessorTurns, REQUEST_BYTES } from "#platform/lifecycle/processor-turns.js";
@@ -13,6 +14,7 @@ import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
 import { MAX_BATCH, MAX_BODY_BYTES } from "#schema/openapi/limits.js";
 import type { QuotaOperation } from "#schema/openapi/quota-request.js";
+import { planVersionOf } from "#schema/tenancy-history.js";
 import type { DenialLog } from "../gate/denial-log.js";
 import type { Gate } from "../gate/gate.js";
 import type { QuotaMetrics } from "../metrics.js";
@@ -31,6 +33,14 @@ export interface DataPlaneOptions {
   readonly pending?: ShareLimits;
 }
 
+interface Parsing {
+  readonly key: ApiKeyState;
+  /** Default of an omitted member. */
+  readonly operation: QuotaOperation;
+  /** For how many more unknown meters of the request a similar one is looked for. */
+  readonly guesses: { left: number };
+}
+
 interface Answer {
   readonly status: number;
   readonly body: unknown;
@@ -41,6 +51,8 @@ const DENIED = 429;
 /** Of a batch, decided in one turn: about a millisecond of work, as a decision costs as much as this many bytes. */
 const ITEMS_PER_TURN = 64;
 const ITEM_BYTES = 256;
+/** Comparing names costs more than a decision. */
+const GUESSES_PER_BATCH = 8;
 const PENDING: ShareLimits = { shared: 32 << 20, max: 48 << 20 };
 /** A platform key sends for many tenants. */
 const PLATFORM_KEY_WEIGHT = 8;
@@ -49,15 +61,20 @@ const PLATFORM_KEY_WEIGHT = 8;
 export function registerDataPlane(app: FastifyInstance, options: DataPlaneOptions): void {
   const { gate, denials, tenancy, metrics } = options;
   const authenticate = createKeyAuthenticator(tenancy, options.clock);
-  const parseOne = (value: unknown, inexact: string | undefined, key: ApiKeyState, operation: QuotaOperation) => {
-    const parsed = parseRequest(value, inexact, { key, operation, hasMeter: (id) => tenancy.meter(id) !== undefined });
+  const hasMeter = (id: string) => tenancy.meter(id) !== undefined;
+  const parseOne = (value: unknown, inexact: string | undefined, { key, operation, guesses }: Parsing) => {
+    const resembling = (meter: string, tenantId: string) =>
+      (key.tenantId ?? tenantId) === tenantId && guesses.left-- > 0
+        ? nearestName(meter, metersOfPlans(tenancy, tenantId))
+        : undefined;
+    const parsed = parseRequest(value, inexact, { key, operation, hasMeter, resembling });
     // A tenant's own key is published after the tenant.
     if (key.tenantId === null && tenancy.tenant(parsed.tenantId) === undefined)
       throw new UnknownHere("NOT_FOUND", "The tenant does not exist");
     return parsed;
   };
   const parse = ({ value, inexact }: JsonBody, key: ApiKeyState, operation: QuotaOperation) =>
-    onceCaughtUp(tenancy, () => parseOne(value, inexact.get(0), key, operation));
+    onceCaughtUp(tenancy, () => parseOne(value, inexact.get(0), { key, operation, guesses: { left: 1 } }));
 
   const pending = createShares(options.pending ?? PENDING);
   const turns = createProcessorTurns({ hasOthers: () => pending.senders > 1 });
@@ -180,19 +197,22 @@ export function registerDataPlane(app: FastifyInstance, options: DataPlaneOption
   /** One read of the log for all items of a batch that name something unknown here. */
   function itemParser(key: ApiKeyState) {
     let isFinal = false;
+    const guesses = { left: GUESSES_PER_BATCH };
     return async (items: readonly unknown[], inexactOf: (index: number) => string | undefined) => {
-      const parsed = () => items.map((item, index) => parseItem(item, inexactOf(index), key));
+      const parsing: Parsing = { key, operation: "consume", guesses };
+      const parsed = () => items.map((item, index) => parseItem(item, inexactOf(index), parsing));
       const first = parsed();
       if (isFinal || !first.some((item) => item instanceof UnknownHere)) return first;
       await tenancy.caughtUp();
       isFinal = true;
+      guesses.left = GUESSES_PER_BATCH;
       return parsed();
     };
   }
 
-  function parseItem(item: unknown, inexact: string | undefined, key: ApiKeyState): ParsedRequest | MetrlyError {
+  function parseItem(item: unknown, inexact: string | undefined, parsing: Parsing): ParsedRequest | MetrlyError {
     try {
-      return parseOne(item, inexact, key, "consume");
+      return parseOne(item, inexact, parsing);
     } catch (error) {
       if (error instanceof MetrlyError) return error;
       throw error;
@@ -232,4 +252,17 @@ function denyStatusOf({ url = "" }: IncomingMessage): number {
   if (asked === null || asked === String(DENIED)) return DENIED;
   if (asked === "403") return 403;
   throw new MetrlyError("INVALID", "denyStatus: must be 403 or 429");
+}
+
+/** Those with a price or a limit in a plan that the tenant has, had or will have: others' plans may name what they do not tell. */
+function* metersOfPlans(tenancy: Pick<TenancyCopy, "tenant" | "plan">, tenantId: string): Generator<string> {
+  const told = new Set<string>();
+  for (const { planId, planVersion } of tenancy.tenant(tenantId)?.assignments.toReversed() ?? []) {
+    const plan = planVersionOf(tenancy.plan(planId), planVersion);
+    for (const { meter } of [...(plan?.limits ?? []), ...(plan?.prices ?? [])])
+      if (meter !== null && !told.has(meter)) {
+        told.add(meter);
+        yield meter;
+      }
+  }
 }

@@ -28,6 +28,8 @@ export interface RequestRules {
   /** Defaults of omitted members. */
   readonly operation: QuotaOperation;
   hasMeter(meter: string): boolean;
+  /** A meter of the tenant's own plans that an unknown name resembles; undefined: none. */
+  resembling(meter: string, tenantId: string): string | undefined;
 }
 
 /**
@@ -37,7 +39,7 @@ export interface RequestRules {
 export function parseRequest(
   value: unknown,
   inexact: string | undefined,
-  { key, operation, hasMeter }: RequestRules,
+  { key, operation, hasMeter, resembling }: RequestRules,
 ): ParsedRequest {
   if (inexact !== undefined) throw new MetrlyError("NUMBER_NOT_EXACT", inexact);
   if (typeof value !== "object" || value === null || Array.isArray(value))
@@ -46,8 +48,11 @@ export function parseRequest(
   const parsed = value;
   const wanted = parsed.operation ?? operation;
   const meter = parsed.meter ?? null;
-  if (meter !== null && !hasMeter(meter))
-    throw new UnknownHere("INVALID", `meter: there is no meter ${JSON.stringify(meter.slice(0, 64))}`);
+  if (meter !== null && !hasMeter(meter)) {
+    const near = resembling(meter, parsed.tenantId ?? key.tenantId ?? "");
+    const advice = near === undefined ? "" : `; did you mean ${JSON.stringify(near)}?`;
+    throw new UnknownHere("INVALID", `meter: there is no meter ${JSON.stringify(meter.slice(0, 64))}${advice}`);
+  }
   if (parsed.idempotencyKey === undefined && wanted !== "check") throw invalid("idempotencyKey", "is required");
   const idempotencyKey = parsed.idempotencyKey ?? "";
   if (Buffer.byteLength(idempotencyKey) > MAX_KEY_BYTES)
