@@ -115,7 +115,13 @@ export function createHttpServer(
     const path = pathOf(request.url);
     const allowed = app.supportedMethods.filter((method) => app.findRoute({ method, url: path }) !== null);
     if (allowed.length === 0)
-      return sendProblem(reply, new MetrlyError("NOT_FOUND", `There is no ${request.method} ${path}${seeDocs(app)}`));
+      return sendProblem(
+        reply,
+        new MetrlyError(
+          "NOT_FOUND",
+          `There is no ${request.method} ${path}${path === "/metrics" ? SEE_METRICS : seeDocs(app)}`,
+        ),
+      );
     reply.header("allow", allowed.join(", "));
     return sendProblem(
       reply,
@@ -218,6 +224,8 @@ const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
   413: "TOO_LARGE",
   415: "UNSUPPORTED_MEDIA_TYPE",
 };
+
+const SEE_METRICS = " here: metrics have a port of their own, METRLY_METRICS_PORT (9464 unless set)";
 
 /** Only the gateway has them. */
 const seeDocs = (app: FastifyInstance): string =>
