@@ -4,7 +4,7 @@ import { timeoutSignal } from "#platform/lifecycle/time.js";
 import { type Env, parseConfig } from "#platform/process/config.js";
 import { asTyped } from "../as-typed.js";
 import type { TypedDocumentString } from "../graphql/graphql.js";
-import { readAddress } from "./address.js";
+import { localUrl } from "./address.js";
 import { NoResponse, UserError } from "./failure.js";
 
 export interface ConnectionOptions {
@@ -30,8 +30,7 @@ export async function findConnection(options: ConnectionOptions, env: Env): Prom
 /** Metrly's address alone, without a slash at its end. Throws `UserError`. */
 export async function findUrl(options: Pick<ConnectionOptions, "url">, env: Env): Promise<string> {
   const config = parseConfig(env);
-  const local = env.METRLY_PORT ? undefined : await readAddress(config.dataDir);
-  const url = options.url ?? env.METRLY_URL ?? local ?? `http://127.0.0.1:${config.port}`;
+  const url = options.url ?? env.METRLY_URL ?? (await localUrl(config, env));
   if (!URL.canParse(url)) throw new UserError(`"${url}" is not a URL.`);
   return url.replace(/\/$/, "");
 }

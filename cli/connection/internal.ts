@@ -4,7 +4,7 @@ import { IDENTITY_HEADER } from "#platform/auth/internal-api.js";
 import { type Config, type Env, parseConfig } from "#platform/process/config.js";
 import { findInternalSecret } from "#platform/process/internal-secret.js";
 import type { ServiceName } from "#platform/process/services.js";
-import { readAddress } from "./address.js";
+import { localUrl } from "./address.js";
 import { UserError } from "./failure.js";
 
 /** Calls a service with the installation's internal secret, so it runs where the services run. */
@@ -19,8 +19,7 @@ export async function connectToService(
   env: Env,
 ): Promise<ServiceConnection> {
   const config: Config = parseConfig(env);
-  const local = env.METRLY_PORT ? undefined : await readAddress(config.dataDir);
-  const base = url ?? config.serviceUrls[service] ?? local ?? `http://127.0.0.1:${config.port}`;
+  const base = url ?? config.serviceUrls[service] ?? (await localUrl(config, env));
   if (!URL.canParse(base)) throw new UserError(`"${base}" is not a URL.`);
   const tokens = createIdentityTokens(await findInternalSecret(config));
   return {

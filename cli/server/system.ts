@@ -9,7 +9,7 @@ import { createKeyThrottle } from "#platform/auth/key-throttle.js";
 import { createHttpServer, portOf } from "#platform/http/server.js";
 import { registerQueueBoard } from "#platform/job-queue/queue-board.js";
 import { type OnStop, openTogether } from "#platform/lifecycle/closers.js";
-import { timeoutSignal } from "#platform/lifecycle/time.js";
+import { newUuid } from "#platform/lifecycle/random.js";
 import type { Config } from "#platform/process/config.js";
 import { logRetried } from "#platform/process/logger.js";
 import { openPorts, type Ports } from "#platform/process/ports.js";
@@ -21,13 +21,15 @@ import { startKeyUseReports } from "#platform/tenancy-client/key-usage.js";
 import { createTenancyLease, type TenancyLease } from "#platform/tenancy-client/lease.js";
 import { QUEUES } from "#schema/queues.js";
 import { asTyped } from "../as-typed.js";
-import { readAddress } from "../connection/address.js";
+import { INSTANCE_HEADER, isInstance, readAddress } from "../connection/address.js";
 import { UserError } from "../connection/failure.js";
 import { ROLES } from "../roles.js";
 import { openGraph } from "./graph.js";
 import type { ProcessRole } from "./role-config.js";
 
 export interface RunningSystem {
+  /** Of this run; `/healthz` has it in a header. */
+  readonly instance: string;
   /** The URL of the port. */
   readonly url: string;
   readonly logger: Logger;
@@ -98,7 +100,8 @@ async function start(options: SystemOptions, onStop: OnStop): Promise<Omit<Runni
   const graph = await openGraph({ ...context, throttle, lease }, composition, app, services);
   onStop(named("graph", () => graph.stop()));
   const waits = () => [...ports.waitingForUpgrade(), ...(lease === undefined || lease.isHeld() ? [] : [NOT_CAUGHT_UP])];
-  registerHealth(app, [...services, ...graph.services], waits);
+  const instance = newUuid();
+  registerHealth(app, instance, [...services, ...graph.services], waits);
   if (lease !== undefined) await untilReachable("the log", logger, lease.begin);
   await app.listen({ host: config.host, port: config.port });
   url = addressOf(app, config.host);
@@ -109,7 +112,7 @@ async function start(options: SystemOptions, onStop: OnStop): Promise<Omit<Runni
 
   for (const service of services) await service.begin?.();
   return {
-    ...{ url, logger, services, metricsUrl: addressOf(metricsServer, config.host) },
+    ...{ instance, url, logger, services, metricsUrl: addressOf(metricsServer, config.host) },
     beforeStop: (name, close) => onStop(named(name, close)),
     closing: () => [...closing],
   };
@@ -150,8 +153,16 @@ async function startServices(
   if (failed !== undefined) throw failed.reason;
 }
 
-function registerHealth(app: FastifyInstance, services: readonly Answering[], waits: () => readonly string[]): void {
-  app.get("/healthz", async () => ({ status: "ok" }));
+function registerHealth(
+  app: FastifyInstance,
+  instance: string,
+  services: readonly Answering[],
+  waits: () => readonly string[],
+): void {
+  app.get("/healthz", async (_request, reply) => {
+    reply.header(INSTANCE_HEADER, instance);
+    return { status: "ok" };
+  });
   app.get("/readyz", async (_request, reply) => {
     const reasons = [...waits(), ...(await Promise.all(services.map(reasonsOf))).flat()];
     const ready = reasons.length === 0;
@@ -210,12 +221,7 @@ async function assertPortFree(starting: Starting, port: number, variable: string
 async function runsHere({ config }: Starting, port: number): Promise<string | undefined> {
   const url = await readAddress(config.dataDir);
   if (url === undefined || Number(new URL(url).port) !== port) return undefined;
-  // The file of a killed Metrly stays.
-  const isHealthy = await fetch(`${url}/healthz`, { signal: timeoutSignal(1_000) }).then(
-    ({ ok }) => ok,
-    () => false,
-  );
-  return isHealthy
+  return (await isInstance(config.dataDir, url))
     ? `Metrly runs here already: ${url}\nCtrl-C in its terminal stops it. What to do with it: ${asTyped("--help")}`
     : undefined;
 }

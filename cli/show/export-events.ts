@@ -7,7 +7,7 @@ import { ledgerPages } from "#platform/ledger/pages.js";
 import { type Env, parseConfig } from "#platform/process/config.js";
 import { findInternalSecret } from "#platform/process/internal-secret.js";
 import type { RecordedEvent } from "#schema/events/usage-recorded.v1.js";
-import { readAddress } from "../connection/address.js";
+import { localUrl } from "../connection/address.js";
 import { UserError } from "../connection/failure.js";
 
 /**
@@ -16,8 +16,7 @@ import { UserError } from "../connection/failure.js";
  */
 export async function exportEvents(tenantId: string, options: { readonly url?: string }, env: Env): Promise<void> {
   const config = parseConfig(env);
-  const local = env.METRLY_PORT ? undefined : await readAddress(config.dataDir);
-  const url = options.url ?? config.serviceUrls.ingestion ?? local ?? `http://127.0.0.1:${config.port}`;
+  const url = options.url ?? config.serviceUrls.ingestion ?? (await localUrl(config, env));
   const ledger = createLedgerClient(() => url, createIdentityTokens(await findInternalSecret(config)), "cli");
   const partition = partitionOf(tenantId, config.partitions);
   const read = async (query: { readonly from: number; readonly limit: number }): Promise<LedgerPage> => {
