@@ -1,3 +1,4 @@
+import path from "node:path";
 import type { Logger } from "pino";
 import { repeat } from "#platform/lifecycle/repeat.js";
 import { monotonicMs, nowMs } from "#platform/lifecycle/time.js";
@@ -14,22 +15,27 @@ export interface DemoOptions {
   readonly config: Config;
   readonly logger: Logger;
   readonly env: Env;
+  /** Where the log is, if the terminal shows only a part of it. */
+  readonly logFile: string | undefined;
+  /** Called with the webhook endpoint that the demo makes fail, before it does. */
+  willFail(endpointId: string): void;
 }
 
 /** Seeds the demo, starts its receiver and its traffic, and prints commands to try. */
-export async function openDemo({ url, config, logger, env }: DemoOptions): Promise<{ stop(): Promise<void> }> {
+export async function openDemo(options: DemoOptions): Promise<{ stop(): Promise<void> }> {
+  const { url, config, logger, env } = options;
   const connection = await findConnection({ url }, env);
   const demo = await seedTenants(connection, config.dataDir, nowMs());
   // Before usage, which raises alerts.
   const stopReceiver = await startDemoReceiver(
     connection,
     TENANTS.map((tenant) => tenant.id),
-    logger,
+    options,
   );
   await seedUsage(connection, demo, nowMs());
   const { keys } = demo;
   const stopTraffic = startTraffic(url, keys, logger);
-  process.stdout.write(firstScreen(url, keys));
+  process.stdout.write(firstScreen(url, keys, options.logFile));
   return {
     async stop() {
       await stopTraffic();
@@ -73,12 +79,13 @@ async function use(url: string, key: string, { meter, amountOf }: Habit, event: 
   if (allowed) await postEvents(url, key, [event]);
 }
 
-function firstScreen(url: string, keys: DemoKeys): string {
+function firstScreen(url: string, keys: DemoKeys, logFile: string | undefined): string {
+  const log = logFile === undefined ? "" : `\n  Log           ${path.relative(process.cwd(), logFile) || logFile}`;
   return `
 Metrly is running, with demo data: ${TENANTS.map((tenant) => tenant.id).join(", ")}; last month is closed, events are arriving.
 
   Explorer      ${url}/
-  Data plane    ${url}/docs
+  Data plane    ${url}/docs${log}
 
   Post an event
     curl -s ${url}/v1/events -H 'Authorization: Bearer ${keys.acme}' \\

@@ -9,11 +9,17 @@ import { CREATE_ENDPOINT, ENDPOINTS, TEST_ENDPOINT, UPDATE_ENDPOINT } from "./gr
 /** Whose receiver is gone for ever: what was sent to it is a dead letter. */
 const GONE = { tenantId: "acme", path: "/acme/old" } as const;
 
+interface DemoLog {
+  readonly logger: Logger;
+  /** Called with the endpoint that will fail, before it does. */
+  willFail(endpointId: string): void;
+}
+
 /** A webhook receiver on loopback; it logs deliveries at level debug. It is too busy for the first one, which is delivered again. */
 export async function startDemoReceiver(
   connection: Connection,
   tenantIds: readonly string[],
-  logger: Logger,
+  { logger, willFail }: DemoLog,
 ): Promise<() => Promise<void>> {
   let isBusy = true;
   const server = createServer((request, response) => {
@@ -29,7 +35,7 @@ export async function startDemoReceiver(
   await once(server.listen(0, "127.0.0.1"), "listening");
   const base = `http://127.0.0.1:${portOf(server)}`;
   for (const tenantId of tenantIds) await pointEndpoint(connection, tenantId, base);
-  await loseOneMessage(connection, base, logger);
+  await loseOneMessage(connection, base, { logger, willFail });
   return () =>
     new Promise((resolve) => {
       server.closeAllConnections();
@@ -54,12 +60,15 @@ async function pointEndpoint(connection: Connection, tenantId: string, base: str
   else await askGraph(connection, UPDATE_ENDPOINT, { id: known.id, input: { url, status: "ENABLED" } });
 }
 
-async function loseOneMessage(connection: Connection, base: string, logger: Logger): Promise<void> {
+async function loseOneMessage(connection: Connection, base: string, { logger, willFail }: DemoLog): Promise<void> {
   const { tenantId, path } = GONE;
   if ((await endpointAt(connection, tenantId, path)) !== undefined) return;
   const input = { tenantId, url: `${base}${path}`, eventTypes: ["invoice.generated"] };
   const { createWebhookEndpoint: created } = await askGraph(connection, CREATE_ENDPOINT, { input });
+  const endpointId = created.endpoint.id;
   // Before the warning that it causes.
-  logger.info("demo: one webhook endpoint answers 410 Gone on purpose, to show a dead letter: a warning follows");
-  await askGraph(connection, TEST_ENDPOINT, { id: created.endpoint.id });
+  willFail(endpointId);
+  const why = "demo: one webhook endpoint answers 410 Gone on purpose, to show a dead letter: a warning follows";
+  logger.info({ endpointId }, why);
+  await askGraph(connection, TEST_ENDPOINT, { id: endpointId });
 }

@@ -3,12 +3,14 @@ import { EmbeddedPostgresError } from "#platform/embedded-postgres/postgres.js";
 import { type Config, type Env, parseConfig } from "#platform/process/config.js";
 import { boundHeapGrowth } from "#platform/process/heap.js";
 import { createLogger } from "#platform/process/logger.js";
+import { unknownSettings } from "#platform/process/settings.js";
 import { reportFailure, UserError } from "../connection/failure.js";
 import { SELLER } from "../demo/catalog.js";
 import { publishAddress } from "./address.js";
 import { assertRoleConfigured, type ProcessRole } from "./role-config.js";
 import { onStopSignals, STOP_SIGNALS } from "./stop-signals.js";
 import { type RunningSystem, startSystem } from "./system.js";
+import { createTerminalLog, logFile, type TerminalLog } from "./terminal-log.js";
 
 const DRAIN_MS = 10_000;
 /** Keeps the whole process below 300 MB at any load. */
@@ -19,7 +21,9 @@ export async function runProcess(composition: ProcessRole, env: Env): Promise<vo
   const config = parseConfig(env);
   if (composition !== "all") assertRoleConfigured(composition, config);
   if (composition === "ingestion") boundHeapGrowth(INGESTION_HEAP_GROWTH_PERCENT);
-  const logger = createLogger(config.logLevel);
+  const terminal = composition === "all" && process.stderr.isTTY ? openTerminalLog(config) : undefined;
+  const logger = createLogger(config.logLevel, terminal?.destination);
+  for (const unknown of unknownSettings(env)) logger.warn(unknown);
   let failed = false;
   let stopping = false;
   let closing: RunningSystem["closing"] = () => ["start"];
@@ -62,7 +66,7 @@ export async function runProcess(composition: ProcessRole, env: Env): Promise<vo
     const system = await starting;
     closing = system.closing;
     if (composition === "all") await publishAddress(config.dataDir, system);
-    if (composition === "all" && config.demo) await startDemo(config, system, env);
+    if (composition === "all" && config.demo) await startDemo(config, system, env, terminal);
     else process.stdout.write(`Metrly ${composition === "all" ? "" : `${composition} `}is ready: ${system.url}\n`);
   } catch (error) {
     if (stopping) return;
@@ -73,8 +77,20 @@ export async function runProcess(composition: ProcessRole, env: Env): Promise<vo
   }
 }
 
-async function startDemo(config: Config, system: RunningSystem, env: Env): Promise<void> {
+const openTerminalLog = ({ dataDir }: Config): TerminalLog =>
+  createTerminalLog(logFile(dataDir), (line) => void process.stderr.write(`${line}\n`));
+
+async function startDemo(
+  config: Config,
+  system: RunningSystem,
+  env: Env,
+  terminal: TerminalLog | undefined,
+): Promise<void> {
   const { openDemo } = await import("../demo/demo.js");
-  const demo = await openDemo({ url: system.url, config, logger: system.logger, env });
+  const demo = await openDemo({
+    ...{ url: system.url, config, logger: system.logger, env },
+    logFile: terminal && logFile(config.dataDir),
+    willFail: (endpointId) => terminal?.expectLinesOf(endpointId),
+  });
   system.beforeStop("demo", () => demo.stop());
 }
