@@ -196,6 +196,7 @@ function addressOf(app: FastifyInstance, host: string): string {
 type Starting = Pick<SystemOptions, "config" | "composition">;
 
 async function assertPortsFree(starting: Starting): Promise<void> {
+  if (starting.composition === "all") await assertNotRunning(starting.config.dataDir);
   await assertPortFree(starting, starting.config.port, "METRLY_PORT");
   await assertPortFree(starting, starting.config.metricsPort, "METRLY_METRICS_PORT");
 }
@@ -209,21 +210,20 @@ async function assertPortFree(starting: Starting, port: number, variable: string
     await once(probe.listen({ host, port }), "listening");
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : undefined;
-    if (code === "EADDRINUSE")
-      throw new UserError((await runsHere(starting, port)) ?? portTaken(starting, port, variable));
+    if (code === "EADDRINUSE") throw new UserError(portTaken(starting, port, variable));
     throw new UserError(`Metrly cannot listen on ${host}:${port} (${code}): set METRLY_HOST and ${variable}.`);
   } finally {
     await new Promise((resolve) => probe.close(resolve));
   }
 }
 
-/** What to do when it is this very Metrly that has the port; undefined: it is another program. */
-async function runsHere({ config }: Starting, port: number): Promise<string | undefined> {
-  const url = await readAddress(config.dataDir);
-  if (url === undefined || Number(new URL(url).port) !== port) return undefined;
-  return (await isInstance(config.dataDir, url))
-    ? `Metrly runs here already: ${url}\nCtrl-C in its terminal stops it. What to do with it: ${asTyped("--help")}`
-    : undefined;
+/** Whatever port this one would have: the data directory has one Metrly. */
+async function assertNotRunning(dataDir: string): Promise<void> {
+  const url = await readAddress(dataDir);
+  if (url === undefined || !(await isInstance(dataDir, url))) return;
+  throw new UserError(
+    `Metrly runs here already: ${url}\nCtrl-C in its terminal stops it. What to do with it: ${asTyped("--help")}. A second one needs a METRLY_DATA_DIR of its own.`,
+  );
 }
 
 /** Both ports: whoever has one often has the other. */
