@@ -1,3 +1,4 @@
+import { pino } from "pino";
 import { Registry } from "prom-client";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { UpgradeRequired } from "#kernel/upgrade-required.js";
@@ -8,6 +9,7 @@ import { connectPostgresLog } from "#platform/event-log/postgres/log.js";
 import { placeOf } from "#platform/event-log/read-records.js";
 import { type StoppableLog, withUpgradeStops } from "#platform/event-log/upgrade-stops.js";
 import { systemClock } from "#platform/process/clock.js";
+import { logRetried } from "#platform/process/logger.js";
 import { createTenancyState } from "#platform/tenancy-client/copy.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { TOPICS, USAGE_RECORDED } from "#schema/topics.js";
@@ -137,6 +139,21 @@ describe.skipIf(!hasPostgres)("a downstream consumer", () => {
     await untilMark(20);
     expect(moves).toBe(2);
     expect(await effects()).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 14, 15, 16, 17, 18, 19, 20]);
+  });
+
+  test("a consumer whose partition another one takes over while it works goes on from there, without an alarm", async () => {
+    const lines: string[] = [];
+    const logger = pino({ level: "info" }, { write: (line) => void lines.push(line) });
+    await publish(1, 4, 3);
+    await start({ ledger: ledgerOf(0), onError: (error) => logRetried(logger, error, "the batch comes again") });
+    await waitFor(() => waits > 0, { what: "the batch to wait for tenancy" });
+    await database.pool.query("UPDATE high_water_mark SET seq = 2");
+    tenancyState.apply({ kind: "heartbeat", id: "heartbeat", version: 3, at: 0 });
+    await untilMark(4);
+    expect(await effects()).toEqual([3, 4]);
+    expect(lines.map((line): { level: number } => JSON.parse(line))).toMatchObject([
+      { level: pino.levels.values.warn },
+    ]);
   });
 
   test("waits until the copy of tenancy has reached the batch's version", async () => {

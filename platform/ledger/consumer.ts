@@ -1,3 +1,4 @@
+import { MetrlyError } from "#kernel/errors.js";
 import type { Database, Transaction } from "#platform/database/database.js";
 import { createTransactionSizes } from "#platform/database/transaction-sizes.js";
 import type { BatchOutcome, EventLog, LogBatch, LogConsumer } from "#platform/event-log/event-log.js";
@@ -135,8 +136,9 @@ export async function startLedgerConsumer<Prepared = never>(
       if (moved.rowCount !== 1) return { kind: "fenced" as const };
       return { kind: "applied" as const, afterCommit: await options.apply(tx, partition, entries, prepared) };
     });
+    // As in every takeover: the batch comes again, and continues from the new mark.
     if (committed.kind === "fenced")
-      throw new Error(`the mark of partition ${partition} was moved by another consumer`);
+      throw new MetrlyError("BUSY", `the mark of partition ${partition} was moved by another consumer`);
     left.set(partition, last.seq);
     await committed.afterCommit?.();
     return last.seq;
