@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -10,7 +11,7 @@ import { ask } from "../support/client.js";
 import { graphql } from "../support/graphql/index.js";
 import { hasProgram, hasPython } from "../support/programs.js";
 import { packSdk, type SdkPackage } from "../support/sdk-package.js";
-import { command, followPage, NOT_RUN, patiently, readersEnvironment } from "./docs/follow-page.js";
+import { command, followPage, NOT_RUN, npxOf, patiently, readersEnvironment } from "./docs/follow-page.js";
 import { cloneCheckout } from "./docs/fresh-clone.js";
 import { blocksOf, PAGES } from "./docs/page.js";
 import { openShell } from "./docs/shell.js";
@@ -56,6 +57,7 @@ describe.skipIf(!hasTerminal)("a newcomer with a fresh clone, at a terminal", ()
       ...readersEnvironment(),
       METRLY_PORT: `${port}`,
       METRLY_METRICS_PORT: "0",
+      METRLY_DEMOO: "off",
     });
     sdk = await packSdk();
     await linkPackages();
@@ -72,6 +74,35 @@ describe.skipIf(!hasTerminal)("a newcomer with a fresh clone, at a terminal", ()
     terminal?.type(CTRL_C);
     await terminal?.ended;
     if (folder !== undefined) await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+  });
+
+  test("the first screen is for people: no log line stands before it, the file has them", async () => {
+    const [before = ""] = terminal.screen().split("Metrly is running");
+    expect(before).not.toContain('{"level"');
+    expect(before.match(/warning .*/g)).toEqual([
+      "warning METRLY_DEMOO is no setting and has no effect: did you mean METRLY_DEMO?",
+    ]);
+    const [, file = ""] = /Log +(\S+)$/m.exec(terminal.screen()) ?? [];
+    const log = await readFile(path.join(clone, file), "utf8");
+    expect(log).toContain('"msg":"a webhook endpoint was disabled"');
+  });
+
+  test("a second npm start says where the first one is, and a taken port which setting changes it", async () => {
+    const started = async (own: Record<string, string>) => {
+      const second = openTerminal("npm start", clone, { ...readersEnvironment(), ...own });
+      // npm itself prints nothing more.
+      expect(await second.ended, second.screen()).not.toBe(0);
+      return second.screen();
+    };
+    // On any port.
+    expect(await started({ METRLY_PORT: `${await freePort()}` })).toContain(
+      `Metrly runs here already: http://127.0.0.1:${port}\n`,
+    );
+    const other = { METRLY_DATA_DIR: path.join(folder, "other"), METRLY_PORT: `${port}`, METRLY_METRICS_PORT: "0" };
+    expect(await started(other)).toMatch(
+      new RegExp(`Port ${port} on 127\\.0\\.0\\.1 is in use .* set METRLY_PORT, for example:\\s+METRLY_PORT=\\d+`),
+    );
+    expect(existsSync(other.METRLY_DATA_DIR)).toBe(false);
   });
 
   test("the first screen's commands work as they are printed", async () => {
@@ -161,6 +192,7 @@ describe.skipIf(!hasTerminal)("a newcomer with a fresh clone, at a terminal", ()
   );
 
   test("Ctrl-C ends it without an error, and the database with it", async () => {
+    await typed(exportedTo("before"));
     const pid = Number(
       (await readFile(path.join(clone, ".metrly/postgres/data/postmaster.pid"), "utf8")).split("\n")[0],
     );
@@ -169,7 +201,40 @@ describe.skipIf(!hasTerminal)("a newcomer with a fresh clone, at a terminal", ()
     expect(terminal.screen()).not.toMatch(/npm error|without draining/i);
     await waitFor(() => !isRunning(pid), { what: "the database to end" });
   });
+
+  // What docs/operations.md says about backup and restore, command by command, of the same Metrly: before and after are one clone.
+  test("restored from its backup it is whole, and its invoices are the same, byte for byte", async () => {
+    const block = (await blocksOf("docs/operations.md")).find(({ code }) => code.includes("tar -czf"));
+    const [backUp = "", restore = ""] = (block?.code ?? "").split(/^# restore.*$/m);
+    expect(restore).toMatch(/^npm start$/m);
+    const text = await readFile(path.join(packageRoot(), "docs/operations.md"), "utf8");
+    const checks = /^After a restore, `(npx [^`]+)` and `(npx [^`]+)`/m.exec(text)?.slice(1) ?? [];
+    expect(checks).toHaveLength(2);
+    await typed(backUp, "rm -rf .metrly", restore.replace(/^npm start$/m, ""));
+    const settings = { METRLY_PORT: `${port}`, METRLY_METRICS_PORT: "0", METRLY_DEMO: "off" };
+    terminal = openTerminal("npm start", clone, { ...readersEnvironment(), ...settings });
+    const isReady = () => terminal.screen().includes("Metrly is ready");
+    await waitFor(isReady, { what: "the restored Metrly", deadlineMs: DEMO_DEADLINE_MS });
+    // Each ends with an error if something is wrong.
+    expect(await typed(...checks)).toContain("the same, byte for byte");
+    await typed(exportedTo("after"), "cmp ../before.json ../after.json");
+  });
 });
+
+/** What a shell in the clone prints for these lines. */
+async function typed(...lines: readonly string[]): Promise<string> {
+  const shell = openShell(clone, readersEnvironment());
+  try {
+    return await shell.run([npxOf("docs/operations.md"), ...lines].join("\n"));
+  } finally {
+    shell.close();
+  }
+}
+
+const exportedTo = (name: string): string =>
+  ["acme", "globex", "initech"]
+    .map((tenant) => `npx metrly invoices export inv_${tenant}_000001 >> ../${name}.json`)
+    .join("\n");
 
 /** What `npm install` would put beside a recipe's program. */
 async function linkPackages(): Promise<void> {

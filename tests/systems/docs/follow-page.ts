@@ -23,6 +23,8 @@ export const NOT_RUN: Readonly<Record<string, string>> = {
 };
 /** A reader pauses between commands. */
 const MOMENT_MS = 1_000;
+/** Each command costs a third of a second of CPU. */
+const BEFORE_REPEATING_MS = 3_000;
 /** Read-only blocks: repeated until earlier events are visible. */
 const QUESTIONS = /^(npx metrly (tenants|usage|quotas|invoices|graph '\{).*\n)+$/;
 const ANSWER_WITHIN_MS = 120_000;
@@ -99,21 +101,21 @@ async function runBlock(shell: Shell, block: Block, here: (text: string) => stri
     .join("\n");
   const run = () => shell.run(code).catch(({ message }: Error) => expect.fail(`${page}:${line} failed: ${message}`));
   const asks = shown !== undefined && QUESTIONS.test(block.code);
-  const pause = () => new Promise((resolve) => setTimeout(resolve, MOMENT_MS));
-  await pause();
+  const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+  await pause(MOMENT_MS);
   let said = await run();
   if (!REFUSED.test(shown?.code ?? "")) expect(said, `${page}:${line}`).not.toMatch(REFUSED);
   if (shown === undefined) return;
   const deadline = Date.now() + ANSWER_WITHIN_MS;
   while (asks && !isShown(shown, said) && Date.now() < deadline) {
-    await pause();
+    await pause(BEFORE_REPEATING_MS);
     said = await run();
   }
   expect(isShown(shown, said), `${page}:${shown.line} shows\n${shown.code}but it is\n${said}`).toBe(true);
 }
 
 /** npx takes longer than the command. README shows what a terminal shows; what is piped comes through a pipe. */
-const npxOf = (page: string): string => {
+export const npxOf = (page: string): string => {
   const cli = `"${process.execPath}" ${nodeFlags.join(" ")} dist/cli/metrly.js`;
   const atTerminal = `npm_lifecycle_event=npx script --quiet --return --flush --command "stty cols 100; ${cli.replaceAll('"', "")} $*" /dev/null < /dev/null`;
   return page === "README.md"

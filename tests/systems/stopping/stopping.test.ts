@@ -6,6 +6,7 @@ import path from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { isRunning } from "#platform/embedded-postgres/cluster.js";
 import { packageRoot } from "#platform/process/package-root.js";
+import { placeDatabases } from "../../servers/embedded-databases.js";
 import { freePort, waitFor } from "../../servers/servers.js";
 import { build } from "../../support/build.js";
 
@@ -18,6 +19,7 @@ let printed = "";
 beforeAll(async () => {
   await build();
   dataDir = await mkdtemp(path.join(tmpdir(), "metrly-test-stopping-"));
+  await placeDatabases(dataDir);
 });
 
 afterEach(() => {
