@@ -11,7 +11,7 @@ export const MAX_WHERE = 10;
 type ModelField = "unitAmount" | "packageSize" | "ratePercent" | "tiers";
 
 /** The fields that each model requires; the others of these four must be absent. FLAT charges `unitAmount` once. */
-const FIELDS_OF_MODEL: Readonly<Record<PriceModel, readonly ModelField[]>> = {
+export const FIELDS_OF_MODEL: Readonly<Record<PriceModel, readonly ModelField[]>> = {
   FLAT: ["unitAmount"],
   PER_UNIT: ["unitAmount"],
   GRADUATED: ["tiers"],
