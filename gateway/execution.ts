@@ -1,4 +1,5 @@
 import type { ExecutionResult } from "graphql";
+import type { Logger } from "pino";
 import { MetrlyError } from "#kernel/errors.js";
 import { maskError } from "#platform/graphql/subgraph.js";
 import { within } from "#platform/lifecycle/time.js";
@@ -9,6 +10,17 @@ import type { SubgraphTarget } from "./subgraphs/reach.js";
 
 /** Called for each error that clients see masked or as SUBGRAPH_UNAVAILABLE. */
 export type OnSubgraphFailure = (subgraph: string, error: unknown) => void;
+
+/** A subgraph did not answer in time: the machine is busy, and the client may ask again. */
+class NoAnswer extends Error {}
+
+/** A warning for what passes by itself, an error for what somebody must mend. */
+export const logFailures =
+  (logger: Logger): OnSubgraphFailure =>
+  (subgraph, error) => {
+    if (error instanceof NoAnswer) logger.warn({ subgraph, reason: error.message }, "a subgraph does not answer");
+    else logger.error({ err: error, subgraph }, "a subgraph failed");
+  };
 
 /** Longer than the timeout of a remote subgraph: bounds a subgraph in this process that hangs. */
 const DEADLINE_MS = 15_000;
@@ -59,7 +71,7 @@ export function guarded(
   return async (request): Promise<SubgraphAnswer> => {
     try {
       const result = await within(deadlineMs, execute(request));
-      if (result === undefined) throw new Error(`no answer within ${deadlineMs} ms`);
+      if (result === undefined) throw new NoAnswer(`no answer within ${deadlineMs} ms`);
       return isStream(result) ? mapped(result, masked, failed) : masked(result);
     } catch (error) {
       return failed(error);

@@ -1,10 +1,11 @@
 import { OperationTypeNode, parse } from "graphql";
+import { pino } from "pino";
 import { describe, expect, test } from "vitest";
 import { MetrlyError } from "#kernel/errors.js";
 import type { Identity } from "#schema/policy.js";
 import { buildTestSubgraphs } from "../tests/systems/gateway/subgraphs.js";
 import { composeSupergraph } from "./composition.js";
-import { buildFederation, guarded } from "./execution.js";
+import { buildFederation, guarded, logFailures } from "./execution.js";
 import type { SubgraphRequest } from "./federation/subgraph.js";
 import { graphConformance } from "./graph.conformance.js";
 import { localExecutor } from "./subgraphs/reach.js";
@@ -90,6 +91,22 @@ describe("a subgraph that does not answer", () => {
     expect(data).toEqual({ tenant: { name: "Acme", invoices: null }, quotaReady: true });
     expect(errors?.map(({ path, extensions }) => [path, extensions.code])).toEqual([
       [["tenant", "invoices"], "SUBGRAPH_UNAVAILABLE"],
+    ]);
+  });
+
+  test("no answer in time is a warning without a stack trace, any other failure an error with one", async () => {
+    const lines: string[] = [];
+    const log = logFailures(pino({ base: null, timestamp: false }, { write: (line) => lines.push(line) }));
+    const ask = (execute: () => Promise<never>) =>
+      guarded("quota", execute, (error) => log("quota", error), 20)(ANYTHING);
+    for (const execute of [
+      () => new Promise<never>(() => undefined),
+      () => Promise.reject(new Error("socket hang up")),
+    ])
+      expect(await ask(execute)).toMatchObject({ errors: [{ extensions: { code: "SUBGRAPH_UNAVAILABLE" } }] });
+    expect(lines.map((line) => JSON.parse(line))).toEqual([
+      { level: 40, subgraph: "quota", reason: "no answer within 20 ms", msg: "a subgraph does not answer" },
+      expect.objectContaining({ level: 50, err: expect.objectContaining({ stack: expect.any(String) }) }),
     ]);
   });
 

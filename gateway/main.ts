@@ -12,7 +12,7 @@ import { createAuthentication } from "./auth/authentication.js";
 import { createExternalIssuer } from "./auth/external-issuer.js";
 import type { TokenIssuer } from "./auth/token-issuer.js";
 import { composeSupergraph } from "./composition.js";
-import { buildFederation } from "./execution.js";
+import { buildFederation, logFailures } from "./execution.js";
 import { registerExplorer } from "./explorer/explorer.js";
 import { inTurns } from "./federation/turns.js";
 import { startGraphqlHttp } from "./http.js";
@@ -45,8 +45,7 @@ export async function startGateway(options: GatewayOptions): Promise<Service> {
   const { config, clock, logger, tenancy, issuer, identityTokens, subgraphs } = options;
   const { supergraphSdl } = composeSupergraph(subgraphs);
   const reach = reachSubgraphs({ ...options, ...options.remote });
-  const onFailure = (subgraph: string, error: unknown) => logger.error({ err: error, subgraph }, "a subgraph failed");
-  const federation = inTurns(buildFederation(supergraphSdl, subgraphs, onFailure, reach.executorOf));
+  const federation = inTurns(buildFederation(supergraphSdl, subgraphs, logFailures(logger), reach.executorOf));
   const operations = createOperations(federation.schema, supergraphSdl);
   const external = config.oidc && createExternalIssuer({ config: config.oidc, clock });
   const authentication = createAuthentication({ tenancy, issuer, clock, external });
