@@ -30,8 +30,10 @@ export interface MetrlyProcess {
   databaseUrl(service: string): string;
   /** Of the current process. */
   pid(): number;
-  /** Its output, for failure messages. */
-  output(): string;
+  /** The end of its output, for failure messages; with `since`, not before that position. */
+  output(since?: number): string;
+  /** How much it has printed so far: the position of what it prints next. */
+  printed(): number;
   /** Stops the process and deletes its data. */
   dispose(): Promise<void>;
 }
@@ -63,6 +65,7 @@ export async function startMetrly(
   if (databases === "migrated") await provideDatabases(adapters, dataDir, fullEnv);
   const url = `http://127.0.0.1:${port}`;
   let printed = "";
+  let total = 0;
   let child = launch();
 
   function launch(): ChildProcess {
@@ -73,7 +76,9 @@ export async function startMetrly(
     });
     for (const stream of [started.stdout, started.stderr]) {
       stream?.on("data", (chunk: Buffer) => {
-        printed = (printed + chunk.toString("utf8")).slice(-200_000);
+        const text = chunk.toString("utf8");
+        total += text.length;
+        printed = (printed + text).slice(-200_000);
       });
     }
     return started;
@@ -120,7 +125,8 @@ export async function startMetrly(
     },
     terminate: () => end("SIGTERM"),
     pid: () => child.pid ?? 0,
-    output: () => printed,
+    output: (since = 0) => printed.slice(Math.max(0, printed.length - (total - since))),
+    printed: () => total,
     async dispose() {
       await end("SIGTERM");
       // The embedded database may go on writing for a moment.
