@@ -128,6 +128,7 @@ const SET_IN: readonly (readonly [string, string, string, Unit])[] = [
   ["live API keys", "workers/tenancy/rules/api-key.ts", "MAX_LIVE_KEYS", "count"],
   ["suspensions that pause billing", "workers/tenancy/changes/tenants.ts", "MAX_PAUSES", "count"],
   ["combinations of dimensions in", "workers/billing/rules/unpriced.ts", "MAX_UNPRICED_COMBINATIONS", "count"],
+  ["combinations of dimensions in", "workers/billing/rules/unpriced.ts", "MAX_UNPRICED_BYTES", "bytes"],
   [
     "concurrent attempts to an endpoint",
     "workers/notification/delivery/endpoint-queues.ts",

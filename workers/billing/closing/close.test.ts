@@ -166,6 +166,37 @@ describe.skipIf(!hasPostgres)("closing", () => {
     expect((await verifier.verify(forged)).differences).toContainEqual(expect.stringMatching(/^unpricedUsage\.1\.dim/));
   });
 
+  test("unpriced combinations that would make a large invoice are one per meter, for the verifier too", async () => {
+    const dimensions = Array.from({ length: 10 }, (_, n) => `${n}`.padEnd(128, "d"));
+    const where = dimensions.slice(0, 1).map((dimension) => ({ dimension, value: "other" }));
+    const meters = [
+      meter("first", { eventType: "wide", dimensions }),
+      meter("second", { eventType: "wide", dimensions }),
+    ];
+    const small = meter("third", { eventType: "wide", dimensions: dimensions.slice(0, 1) });
+    for (const each of [...meters, small]) world.state.apply(each);
+    const prices = [...meters, small].map(({ id }) => price({ meter: id, model: "PER_UNIT", unitAmount: "1", where }));
+    world.state.apply({
+      ...{ kind: "plan", id: "pro", version: 2, name: "Pro", archived: false },
+      versions: [planVersion({ prices })],
+    });
+    const data = (n: number) => Object.fromEntries(dimensions.map((name) => [name, `${n}`.padEnd(64, "\u00e9")]));
+    const events = Array.from({ length: 200 }, (_, n) => usage("acme", `${n}`, JANUARY, data(n), "wide"));
+    ledger.record(...events, tick("2026-02-04T00:00:00"));
+    await world.deliver(ledger);
+    await world.close("acme");
+    const [invoice] = await world.invoices("acme");
+    if (invoice === undefined) throw new Error("January is invoiced");
+    const entries: readonly { meter: string; dimensions: readonly object[] }[] = JSON.parse(
+      invoice.document,
+    ).unpricedUsage;
+    const entriesOf = (key: string) => entries.filter((entry) => entry.meter === key).length;
+    expect(["first", "second", "third"].map(entriesOf)).toEqual([200, 1, 200]);
+    const { tenancy } = world;
+    const verifier = createInvoiceVerifier({ ledger: ledgerClientOf([ledger]), tenancy, partitions: PARTITIONS });
+    expect(await verifier.verify(invoice)).toMatchObject({ matches: true });
+  });
+
   test("a void in an open period lowers its invoice", async () => {
     ledger.record(usage("acme", "a", JANUARY), usage("acme", "b", JANUARY + 1));
     ledger.record(ledger.voidOf("a"));

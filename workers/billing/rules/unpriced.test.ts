@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { Decimal } from "#kernel/decimal.js";
 import { meter, price } from "../world.testing.js";
-import { MAX_UNPRICED_COMBINATIONS, unpricedUsage } from "./unpriced.js";
+import { MAX_UNPRICED_BYTES, MAX_UNPRICED_COMBINATIONS, unpricedUsage } from "./unpriced.js";
 import { cellsOf, type UsageCell } from "./usage.js";
 
 const tokens = meter("tokens", { aggregation: "SUM", valueProperty: "n", dimensions: ["model", "region"] });
@@ -65,4 +65,22 @@ test("more combinations than are shown one by one are one", () => {
   const many = Array.from({ length: MAX_UNPRICED_COMBINATIONS + 1 }, (_, n) => cell(`m${n}`, 2));
   expect(brief([large], many.slice(1))).toHaveLength(MAX_UNPRICED_COMBINATIONS);
   expect(brief([large], many)).toEqual([`tokens  ${2 * many.length} ${many.length} NO_PRICE_FOR_DIMENSIONS`]);
+});
+
+test("combinations of all meters are at most so many bytes of JSON: those of the meters for which none are left are one each", () => {
+  const meters = Array.from({ length: 100 }, (_, n) => meter(`m${100 + n}`, { dimensions: ["region", "model"] }));
+  const prices = meters.map(({ id }) =>
+    price({ meter: id, model: "PER_UNIT", unitAmount: "1", where: [{ dimension: "region", value: "eu" }] }),
+  );
+  // Each character is six in JSON.
+  const values = Array.from({ length: 200 }, (_, n) => `${"\u0001".repeat(120)}${n}`);
+  const cells = meters.flatMap(({ id }) =>
+    values.map((value) => ({ ...cell("", 1), meter: id, dimensions: ["us", value] })),
+  );
+  const entries = unpricedUsage(prices, (key) => meters.find(({ id }) => id === key), cells);
+  const shown = entries.filter(({ dimensions }) => dimensions.length > 0);
+  expect(Buffer.byteLength(JSON.stringify(shown))).toBeLessThan(MAX_UNPRICED_BYTES);
+  expect(Buffer.byteLength(JSON.stringify(shown))).toBeGreaterThan(MAX_UNPRICED_BYTES / 2);
+  expect(new Set(entries.map(({ meter: key }) => key)).size).toBe(100);
+  expect(entries.reduce((sum, { eventCount }) => sum + eventCount, 0)).toBe(cells.length);
 });

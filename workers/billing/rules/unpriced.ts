@@ -15,6 +15,12 @@ export interface UnpricedUsage {
 
 /** More unclaimed combinations of a meter's dimensions are shown as one. */
 export const MAX_UNPRICED_COMBINATIONS = 200;
+/**
+ * So are those of a meter that do not fit into what the meters before it leave: bytes of dimensions as JSON, and `ENTRY_BYTES` for
+ * each combination. Otherwise senders of usage decide how large an invoice is.
+ */
+export const MAX_UNPRICED_BYTES = 1 << 20;
+const ENTRY_BYTES = 100;
 
 /** Of a period's cells, by meter and combination, in the order of their texts. Without what was voided to the last event. */
 export function unpricedUsage(
@@ -23,15 +29,24 @@ export function unpricedUsage(
   cells: readonly UsageCell[],
 ): UnpricedUsage[] {
   const keys = [...new Set(cells.map((cell) => cell.meter))].sort();
+  let bytesLeft = MAX_UNPRICED_BYTES;
   return keys.flatMap((key) => {
     const meter = meterOf(key);
     if (meter === undefined) throw new Error(`usage of an unknown meter: ${key}`);
-    return ofMeter(prices, meter, unclaimedCells(prices, meter, cells));
+    const unclaimed = unclaimedCells(prices, meter, cells);
+    if (!prices.some((price) => price.meter === key)) return entryOf(meter, [], unclaimed, "NO_PRICE_FOR_METER");
+    const entries = byCombination(meter, unclaimed);
+    const bytes = entries.reduce((sum, entry) => sum + bytesOf(entry), 0);
+    if (entries.length > MAX_UNPRICED_COMBINATIONS || bytes > bytesLeft)
+      return entryOf(meter, [], unclaimed, "NO_PRICE_FOR_DIMENSIONS");
+    bytesLeft -= bytes;
+    return entries;
   });
 }
 
-function ofMeter(prices: readonly PriceState[], meter: MeterState, unclaimed: readonly UsageCell[]): UnpricedUsage[] {
-  if (!prices.some((price) => price.meter === meter.id)) return entryOf(meter, [], unclaimed, "NO_PRICE_FOR_METER");
+const bytesOf = ({ dimensions }: UnpricedUsage): number => Buffer.byteLength(JSON.stringify(dimensions)) + ENTRY_BYTES;
+
+function byCombination(meter: MeterState, unclaimed: readonly UsageCell[]): UnpricedUsage[] {
   const combinations = new Map<string, UsageCell[]>();
   for (const cell of unclaimed) {
     const key = JSON.stringify(cell.dimensions);
@@ -40,14 +55,12 @@ function ofMeter(prices: readonly PriceState[], meter: MeterState, unclaimed: re
     if (group === undefined) combinations.set(key, [cell]);
     else group.push(cell);
   }
-  const entries = [...combinations.keys()].sort().flatMap((key) => {
+  return [...combinations.keys()].sort().flatMap((key) => {
     const group = combinations.get(key) ?? [];
     const values = group[0]?.dimensions ?? [];
     const dimensions = meter.dimensions.map((dimension, at) => ({ dimension, value: values[at] ?? "" }));
     return entryOf(meter, dimensions, group, "NO_PRICE_FOR_DIMENSIONS");
   });
-  if (entries.length <= MAX_UNPRICED_COMBINATIONS) return entries;
-  return entryOf(meter, [], unclaimed, "NO_PRICE_FOR_DIMENSIONS");
 }
 
 function entryOf(

@@ -106,6 +106,7 @@ export function createTally(meters: Meters, anchorDay: number): Tally {
     },
     unclaimed(periodStart, plan) {
       const ofPeriod = [...(periods.get(periodStart) ?? [])].sort(([a], [b]) => (a < b ? -1 : 1));
+      let room = SHOWN_BYTES;
       return ofPeriod.flatMap(([key, combinations]) => {
         const meter = meters.meter(key);
         if (meter === undefined) throw new Error(`usage of the unknown meter ${key}`);
@@ -116,7 +117,9 @@ export function createTally(meters: Meters, anchorDay: number): Tally {
           .map(([, cell]) => cell);
         const hasPrices = ofMeter.length > 0;
         if (left.length === 0) return [];
-        const isShown = hasPrices && left.length <= SHOWN_COMBINATIONS;
+        const size = left.reduce((sum, cell) => sum + shownBytes(meter, cell), 0);
+        const isShown = hasPrices && left.length <= SHOWN_COMBINATIONS && size <= room;
+        if (isShown) room -= size;
         return (isShown ? left.map((cell) => [cell]) : [left]).map((cells) => ({
           meter: key,
           dimensions: meter.dimensions.flatMap((dimension, at) =>
@@ -132,6 +135,12 @@ export function createTally(meters: Meters, anchorDay: number): Tally {
 }
 
 const SHOWN_COMBINATIONS = 200;
+const SHOWN_BYTES = 1_048_576;
+
+/** Of an entry of the document: its dimensions as JSON, and 100. */
+const shownBytes = ({ dimensions: names }: MeterState, { dimensions }: Cell): number =>
+  new TextEncoder().encode(JSON.stringify(names.map((dimension, at) => ({ dimension, value: dimensions[at] ?? "" }))))
+    .length + 100;
 
 /** Whether a price claims a cell of its meter: by naming it, or as the one for what no other price of the plan names. */
 function claims(price: PriceState, plan: readonly PriceState[], meter: MeterState, cell: Cell): boolean {
