@@ -5,8 +5,10 @@ import { waitFor } from "../../servers/servers.js";
 import { sized } from "../../support/effort.js";
 import { type Answer, faultOf } from "./answers.js";
 import { NO_JSON, ODD_JSON } from "./inputs.js";
+import { createHoarder, type Hoarder } from "./large-lists.js";
 import { exchange, send } from "./requests.js";
 import { type Server, startServer } from "./server.js";
+import { subscribeUnread } from "./sockets.js";
 import { underAttack } from "./watch.js";
 
 // One server for all groups of attacks: it keeps what each leaves behind, and its peak of memory is that of all, which asks more of
@@ -199,6 +201,88 @@ describe("large rows", () => {
       }),
     );
     await waitFor(async () => READ.test((await ask(page)).text) || undefined, { what: "the page after the attack" });
+  });
+});
+
+describe("long lists", () => {
+  let hoarder: Hoarder;
+  beforeAll(async () => {
+    hoarder = await createHoarder(server);
+  });
+  const asHoarder = async (query: string) =>
+    (await post("/graphql", JSON.stringify({ query }), { authorization: `Bearer ${hoarder.key}` })).text;
+  const ofTenant = (selection: string) => `{ tenant(id: "hoarder") { ${selection} } }`;
+  const DOCUMENTS = ofTenant("invoices(first: 100) { nodes { number document } }");
+
+  const pages: readonly (readonly [string, string])[] = [
+    ["meters", "{ meters { key name eventType valueProperty dimensions unit } }"],
+    [
+      "limits and what is used of them",
+      ofTenant("quotas { used limit { meter limit warnAt warnAtAmounts warnEvery } }"),
+    ],
+    [
+      "overrides, in every state that the audit log keeps",
+      "{ auditLog(first: 200) { nodes { action before after } } }",
+    ],
+    ["alerts", ofTenant("alerts(first: 200) { nodes { kind meter threshold limit used } }")],
+    [
+      "webhook endpoints with what they are sent",
+      ofTenant("webhookEndpoints { url deliveries(first: 50) { nodes { payload attempts { error } } } }"),
+    ],
+    ["documents of invoices", DOCUMENTS],
+    [
+      "lines of invoices",
+      ofTenant(
+        "invoices(first: 10) { nodes { lines { description arithmetic { amount } } unpricedUsage { quantity } } }",
+      ),
+    ],
+    ["usage", ofTenant("usageTotals { meter quantity dimensions { dimension value } }")],
+    ["a preview of the next invoice", ofTenant("upcomingInvoice { total { amount } lines { description } }")],
+  ];
+  test.each(pages)("%s, read by many at once", async (_, query) => {
+    expect(await asHoarder(query)).not.toContain('"extensions":{"code":"GRAPHQL');
+    await underAttack(server, () =>
+      many(sized(12, 400), async () =>
+        expect(await asHoarder(query)).toMatch(/^\{"data":|"TOO_LARGE"|"TOO_COMPLEX"|UNAVAILABLE"|"BUSY"/),
+      ),
+    );
+  });
+
+  test("events that very many meters count", async () => {
+    await underAttack(server, () =>
+      many(
+        sized(2, 20),
+        (n) =>
+          post(EVENTS, JSON.stringify(hoarder.usage(sized(5, 50), `attack-${n}`)), {
+            ...{ "content-type": EVENT_BATCH, authorization: `Bearer ${hoarder.key}` },
+          }),
+        2,
+      ),
+    );
+  });
+
+  test("pages and prints of invoices", async () => {
+    await underAttack(server, () =>
+      many(sized(4, 200), async (n) => {
+        const path = `/invoices/${hoarder.invoiceIds[n % hoarder.invoiceIds.length]}/${n % 4 === 0 ? "pdf" : "page"}`;
+        const headers = { authorization: `Bearer ${hoarder.key}` };
+        const answer = await send(server.port, { method: "GET", path, headers, body: "" });
+        expect([200, 413, 503], answer?.text.slice(0, 300)).toContain(answer?.status);
+      }),
+    );
+  });
+
+  test("large pages that nobody reads, on WebSockets and over HTTP", async () => {
+    const body = JSON.stringify({ query: DOCUMENTS });
+    const request = `${head("/graphql", `content-length: ${Buffer.byteLength(body)}\r\n`)}${body}`;
+    await underAttack(server, async (hold) => {
+      const sockets = Array.from({ length: sized(10, 400) }, () =>
+        subscribeUnread(server.port, { token: hoarder.key, query: DOCUMENTS, count: sized(10, 90) }),
+      );
+      const opened = await openMany(sized(10, 200), request.replace("KEY", hoarder.key).repeat(sized(10, 90)));
+      await hold;
+      for (const socket of [...sockets, opened]) socket.close();
+    });
   });
 });
 

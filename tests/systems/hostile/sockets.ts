@@ -32,6 +32,21 @@ export function converse(port: number, frames: readonly Buffer[]): Promise<Conve
   });
 }
 
+/** Opens a WebSocket with this key, starts an operation so many times, and reads nothing. It stays open until `close`. */
+export function subscribeUnread(
+  port: number,
+  { token, query, count }: { readonly token: string; readonly query: string; readonly count: number },
+): { close(): void } {
+  // Without a listener for its data, a socket reads nothing.
+  const socket = connect({ port, host: "127.0.0.1" });
+  socket.on("error", () => undefined);
+  socket.write(UPGRADE);
+  socket.write(messageOf(JSON.stringify({ type: "connection_init", payload: { authorization: `Bearer ${token}` } })));
+  for (let n = 0; n < count; n++)
+    socket.write(messageOf(JSON.stringify({ id: `${n}`, type: "subscribe", payload: { query } })));
+  return { close: () => socket.destroy() };
+}
+
 function readAll(bytes: Buffer): Conversation {
   const end = bytes.indexOf("\r\n\r\n");
   const status = bytes.subarray(0, Math.max(0, bytes.indexOf("\r\n"))).toString("latin1");
