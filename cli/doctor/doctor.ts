@@ -1,4 +1,4 @@
-import { readFile, stat, statfs } from "node:fs/promises";
+import { stat, statfs } from "node:fs/promises";
 import net from "node:net";
 import path from "node:path";
 import { MINUTE_MS } from "#kernel/duration.js";
@@ -7,7 +7,7 @@ import { PROFILES } from "#platform/database/profiles.js";
 import { createSession } from "#platform/database/session.js";
 import { nowMs, timeoutSignal } from "#platform/lifecycle/time.js";
 import { type Config, ConfigError, type Env, parseConfig } from "#platform/process/config.js";
-import { packageRoot } from "#platform/process/package-root.js";
+import { unknownSettings } from "#platform/process/settings.js";
 import { refuseEviction } from "#platform/redis/eviction.js";
 import { asTyped } from "../as-typed.js";
 import { askGraph, type ConnectionOptions, findConnection, findUrl } from "../connection/connection.js";
@@ -49,24 +49,18 @@ async function findingsOf(options: ConnectionOptions, env: Env): Promise<readonl
     if (!(error instanceof ConfigError)) throw error;
     return [node, { what: "configuration", ok: false, said: error.message, advice: "see .env.example" }];
   }
-  const settings = await settingsFinding(env);
+  const settings = settingsFinding(env);
   const parts = [dataDirectory(config), ...serversOf(config), ...answersOf(await findUrl(options, env), options, env)];
   const found = await Promise.all(parts);
   return [node, settings, ...found, ...(await unbilledUsage(() => findConnection(options, env)))];
 }
 
-/** Of clients, and of the recipes' programs. */
-const NO_SETTINGS = new Set(["METRLY_TOKEN", "METRLY_URL", "METRLY_KEY"]);
-
-/** `.env.example` lists every setting; a variable that resembles one is misspelt, and has no effect. */
-async function settingsFinding(env: Env): Promise<Finding> {
+/** A variable that is no setting has no effect. */
+function settingsFinding(env: Env): Finding {
   const what = "configuration";
-  const listed = await readFile(path.join(packageRoot(), ".env.example"), "utf8").catch(() => "");
-  const known = new Set(listed.match(/^METRLY_\w+(?==)/gm));
-  const given = Object.keys(env).filter((name) => name.startsWith("METRLY_") && !NO_SETTINGS.has(name));
-  const unknown = known.size === 0 ? [] : given.filter((name) => !known.has(name));
+  const unknown = unknownSettings(env);
   if (unknown.length === 0) return { what, ok: true, said: "all METRLY_* variables are valid" };
-  return { what, ok: undefined, said: `no settings: ${unknown.join(", ")}`, advice: ".env.example lists all settings" };
+  return { what, ok: undefined, said: unknown.join("; ") };
 }
 
 function nodeVersion(): Finding {
