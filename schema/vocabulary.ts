@@ -110,7 +110,7 @@ export type UnpricedReason = (typeof UNPRICED_REASONS)[number];
 
 /** Control records of `usage.received`. */
 export const CONTROL_RECORD_KINDS = ["tick", "close", "void", "resolve", "backfill"] as const;
-export const LEDGER_ENTRY_KINDS = ["event", "tick", "close", "void", "backfill"] as const;
+export const LEDGER_ENTRY_KINDS = ["event", "import", "tick", "close", "void", "backfill"] as const;
 
 /** The outcome of an event in the ledger or in quarantine. UNMETERED: recorded, and no meter counts its type. */
 export const USAGE_EVENT_STATUSES = ["RECORDED", "UNMETERED", "QUARANTINED", "VOIDED", "REFUSED"] as const;

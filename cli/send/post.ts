@@ -19,6 +19,7 @@ export type EventResult = Static<typeof Result>;
 
 export interface PostOptions {
   readonly connection: Connection;
+  readonly isImport: boolean;
   /** How long one batch is retried before the command ends, ms. */
   readonly giveUpAfterMs: number;
   readonly signal: AbortSignal;
@@ -41,7 +42,7 @@ export async function postBatch(events: readonly string[], options: PostOptions)
   const end = monotonicMs() + options.giveUpAfterMs;
   for (let failures = 1; ; failures += 1) {
     options.signal.throwIfAborted();
-    const outcome = await tryOnce(body, events.length, options.connection);
+    const outcome = await tryOnce(body, events.length, options);
     if (outcome.kind === "answered") return outcome.results;
     const pauseMs = outcome.retryAfterMs ?? backoffMs(BACKOFF, failures);
     if (monotonicMs() + pauseMs > end)
@@ -57,11 +58,15 @@ type Outcome =
   | { readonly kind: "answered"; readonly results: readonly EventResult[] }
   | { readonly kind: "again"; readonly reason: string; readonly retryAfterMs: number | undefined };
 
-async function tryOnce(body: string, expected: number, { url, token }: Connection): Promise<Outcome> {
+async function tryOnce(
+  body: string,
+  expected: number,
+  { connection: { url, token }, isImport }: Pick<PostOptions, "connection" | "isImport">,
+): Promise<Outcome> {
   let response: Response;
   let text: string;
   try {
-    response = await fetch(`${url}/v1/events`, {
+    response = await fetch(`${url}/v1/events${isImport ? "?import=true" : ""}`, {
       method: "POST",
       headers: { "content-type": "application/cloudevents-batch+json", authorization: `Bearer ${token}` },
       body,

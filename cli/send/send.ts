@@ -30,12 +30,14 @@ export interface SendOptions extends ConnectionOptions {
  * failed; 130: interrupted. The same command resumes where it stopped.
  */
 export async function sendUsage(file: string | undefined, options: SendOptions, env: Env): Promise<void> {
+  // Written as a member, dependency-cruiser takes it for an import.
+  const isImport = Reflect.get(options, "import") === true;
   const source = isFile(file) ? file : undefined;
   const mapping = mappingOf(source, options);
   const concurrency = wholeNumber("--concurrency", options.concurrency, 4, 1, 32);
   const giveUpAfterMs = wholeNumber("--give-up-after", options.giveUpAfter, 300, 1, 86_400) * 1000;
   if (source !== undefined) await sizeOf(source);
-  if (options.dryRun !== true && !(options.token ?? env.METRLY_TOKEN)) throw new UserError(sendingNeeds());
+  if (options.dryRun !== true && !(options.token ?? env.METRLY_TOKEN)) throw new UserError(sendingNeeds(isImport));
   const input = await openInput(source, options.format);
   const connection = options.dryRun === true ? undefined : await findConnection(options, env);
   const checkpoint =
@@ -52,7 +54,12 @@ export async function sendUsage(file: string | undefined, options: SendOptions, 
       rows: counted(readRows(input, mapping.names.values()), counts),
       mapping,
       concurrency,
-      post: connection && { connection, giveUpAfterMs, onRetry: sayOnce(giveUpAfterMs) },
+      post: connection && {
+        connection,
+        isImport,
+        giveUpAfterMs,
+        onRetry: sayOnce(giveUpAfterMs),
+      },
       checkpoint,
       resume,
       signal: interrupted.signal,
@@ -77,8 +84,11 @@ export async function sendUsage(file: string | undefined, options: SendOptions, 
 }
 
 /** What is missing where there is no key, or a wrong one. */
-export const sendingNeeds = (): string =>
-  `Sending needs an API key with the scope INGEST, in METRLY_TOKEN or --token. Issue one: ${asTyped("api-keys issue --tenant ID --scopes ingest")}`;
+export const sendingNeeds = (isImport = false): string => {
+  const scope = isImport ? "ADMIN" : "INGEST";
+  const command = asTyped(`api-keys issue --tenant ID --scopes ${scope.toLowerCase()}`);
+  return `Sending needs an API key with the scope ${scope}, in METRLY_TOKEN or --token. Issue one: ${command}`;
+};
 
 const isFile = (file: string | undefined): file is string => file !== undefined && file !== "-";
 

@@ -5,7 +5,7 @@ import { type IdentityTokens, serviceIdentity } from "#platform/auth/identity.js
 import { IDENTITY_HEADER } from "#platform/auth/internal-api.js";
 import { timeoutSignal } from "#platform/lifecycle/time.js";
 import { storedEntries } from "#schema/events/ledger-block.v1.js";
-import { type LedgerEntry, usageRecordedV1 } from "#schema/events/usage-recorded.v1.js";
+import { type LedgerEntry, readEntries } from "#schema/events/usage-recorded.v1.js";
 
 export interface LedgerPage {
   /**
@@ -92,7 +92,7 @@ function parsePage(body: unknown, from: number): LedgerPage {
   }
   if (body.entries.length === 0) return { entries: [], nextSeq, headSeq };
   const record = { partition: 0, firstSeq: 1, lastSeq: Math.max(1, nextSeq - 1), entries: body.entries };
-  return { entries: usageRecordedV1.parse(record).entries, nextSeq, headSeq };
+  return { entries: readEntries(record), nextSeq, headSeq };
 }
 
 const Bounds = Type.Object({ nextSeq: Type.Integer(), headSeq: Type.Integer() });

@@ -2,7 +2,7 @@ import { type Static, Type } from "@sinclair/typebox";
 import { isJsonObject } from "#kernel/json.js";
 import { UpgradeRequired } from "#kernel/upgrade-required.js";
 import { contract, epochMs } from "./contract.js";
-import { type LedgerEntry, usageRecordedV1 } from "./usage-recorded.v1.js";
+import { type LedgerEntry, readEntries, toStored } from "./usage-recorded.v1.js";
 
 /** The stamp that the entries of one ledger block share, and the position of the first. */
 export interface StoredStamp {
@@ -15,11 +15,11 @@ export interface StoredStamp {
  * An entry as stored in a ledger block: without the block's stamp, and for events without member names, which halves the bytes.
  */
 export function storedEntryOf(entry: LedgerEntry): unknown {
-  if (entry.kind === "event") {
+  if (entry.kind === "event" && !entry.imported) {
     const { tenantId, source, id, type, time, receivedAt, data } = entry;
     return [tenantId, source, id, type, time, receivedAt, data];
   }
-  const { seq: _, recordedAt: __, tenancyVersion: ___, ...own } = entry;
+  const { seq: _, recordedAt: __, tenancyVersion: ___, ...own } = toStored(entry);
   return own;
 }
 
@@ -54,7 +54,7 @@ function entryOf(
     return { kind: "event", ...common, tenantId, source, id, type, time, receivedAt, data };
   }
   const record = { partition: 0, firstSeq: seq, lastSeq: seq, entries: [{ ...entry, ...common }] };
-  const [parsed] = usageRecordedV1.parse(record).entries;
+  const [parsed] = readEntries(record);
   if (parsed === undefined) throw new TypeError(`the ledger's entry ${seq} is damaged`);
   return parsed;
 }

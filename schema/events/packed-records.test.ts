@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { UpgradeRequired } from "#kernel/upgrade-required.js";
 import { runs } from "../../tests/support/effort.js";
+import { storedEntries, storedEntryOf } from "./ledger-block.v1.js";
 import { usageReceivedV1 } from "./usage-received.v1.js";
 import { encodeItem, type ReceivedItem, readReceived, receivedText } from "./usage-received.v2.js";
 import { type LedgerEntry, usageRecordedV1 } from "./usage-recorded.v1.js";
@@ -29,6 +31,9 @@ test("the recorder reads what the edge wrote, byte for byte", () => {
     fc.property(fc.array(item, { minLength: 1, maxLength: 5 }), fc.nat(), (items, tenancyVersion) => {
       const text = receivedText(items.map(encodeItem), tenancyVersion);
       expect(readReceived(throughBytes(text))).toEqual({ kind: "items", items, tenancyVersion });
+      const imported = receivedText(items.map(encodeItem), tenancyVersion, true);
+      const marked = items.map((one) => ({ ...one, imported: true }));
+      expect(readReceived(throughBytes(imported))).toEqual({ kind: "items", items: marked, tenancyVersion });
     }),
     { numRuns: runs(500) },
   );
@@ -37,22 +42,45 @@ test("the recorder reads what the edge wrote, byte for byte", () => {
 test("services read what the recorder published, byte for byte", () => {
   const stamp = { recordedAt: 1_790_000_000_300, tenancyVersion: 17 };
   const event = item.map((one) => ({ kind: "event" as const, ...one }));
+  const imported = event.map((one) => ({ ...one, imported: true as const }));
   const other = fc.constantFrom(
     { kind: "tick" as const, at: 5 },
     { kind: "close" as const, tenantId: "acme", periodStart: 7, actor: "a\nb" },
     { kind: "backfill" as const, meterKey: "m" },
   );
   fc.assert(
-    fc.property(fc.array(fc.oneof(event, other), { minLength: 1, maxLength: 5 }), (bare) => {
+    fc.property(fc.array(fc.oneof(event, imported, other), { minLength: 1, maxLength: 5 }), (bare) => {
       const entries: LedgerEntry[] = bare.map((entry, index) => ({ ...entry, seq: 41 + index, ...stamp }));
       expect(readRecorded(throughBytes(recordedText(3, entries)))).toEqual({
         firstSeq: 41,
         lastSeq: 40 + entries.length,
         entries,
       });
+      const block: unknown = JSON.parse(JSON.stringify(entries.map(storedEntryOf)));
+      expect(storedEntries({ firstSeq: 41, ...stamp }, block)).toEqual(entries);
     }),
     { numRuns: runs(500) },
   );
+});
+
+test("an imported event is stored as nothing that a reader of before imports would take for another event", () => {
+  const entry: LedgerEntry = {
+    ...{ kind: "event", seq: 41, recordedAt: 1, tenancyVersion: 17, tenantId: "acme", source: "s", id: "i" },
+    ...{ type: "t", time: 1, receivedAt: 1, data: "{}", imported: true },
+  };
+  expect(JSON.parse(JSON.stringify(storedEntryOf(entry)))).toMatchObject({ kind: "import", id: "i" });
+  expect(recordedText(3, [entry])).toContain('{"kind":"import"');
+  expect(receivedText([encodeItem(entry)], 17, true)).toSatisfy((text: string) => text.startsWith("\u0001"));
+});
+
+test.each([
+  ["a control record", '\u0001{"kind":"tick","at":5}'],
+  ["an item of version 1", `\u0001${JSON.stringify(usageReceivedV1.example)}`],
+  ["itself", '\u0001\u0001{"kind":"items","tenancyVersion":0,"items":[]}\n'],
+  ["nothing", "\u0001"],
+])("a record of imported items that holds %s is malformed", (_, text) => {
+  expect(() => readReceived(text)).toThrow(/packed|JSON|kind|items|token/);
+  expect(() => readReceived(text)).not.toThrow(UpgradeRequired);
 });
 
 test("records of version 1 are read as before", () => {

@@ -71,7 +71,7 @@ test.each<[string, string, string, string, string]>([
     "version",
     "metrly.usage.received.v3",
   ],
-  ["usage.received", "an encoding", `\u0001${tick}`, "encoding", "1"],
+  ["usage.received", "an encoding", `\u0003${tick}`, "encoding", "3"],
   ["usage.recorded", "a ledger entry", recorded.replace('"tick"', '"freeze"'), "ledger entry", "freeze"],
   [
     "usage.recorded",

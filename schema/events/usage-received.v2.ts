@@ -1,7 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import { contract, epochMs } from "./contract.js";
 import { refuseOtherEncoding } from "./growing.js";
-import { packData, quoted, unpackData } from "./packed-data.js";
+import { type PackedData, packData, quoted, unpackData } from "./packed-data.js";
 import { type ControlRecord, usageReceivedV1 } from "./usage-received.v1.js";
 
 /** A usage event as accepted by the edge. */
@@ -16,17 +16,19 @@ export interface ReceivedItem {
   readonly receivedAt: number;
   /** The CloudEvents `data` as canonical JSON text (RFC 8785): covered by the fingerprint, stored in the ledger. */
   readonly data: string;
+  /** The sender imported it (`?import=true`). */
+  readonly imported?: true;
 }
 
 /** One record of `usage.received`, of any version. */
-export type UsageReceived =
-  | {
-      readonly kind: "items";
-      readonly items: readonly ReceivedItem[];
-      /** The tenancy version that the edge had applied: the recorder stamps the items with it or a later one. */
-      readonly tenancyVersion: number;
-    }
-  | ControlRecord;
+export type UsageReceived = Items | ControlRecord;
+
+interface Items {
+  readonly kind: "items";
+  readonly items: readonly ReceivedItem[];
+  /** The tenancy version that the edge had applied: the recorder stamps the items with it or a later one. */
+  readonly tenancyVersion: number;
+}
 
 const text = Type.String({ minLength: 1 });
 /** Tenant, source, id, type, time, received at, and the length of its data (UTF-16 code units). */
@@ -55,13 +57,17 @@ export function encodeItem({ tenantId, source, id, type, time, receivedAt, data 
   return { head: `[${names},${time},${receivedAt},${data.length}]`, data };
 }
 
-/** The text of one record of at least one item. */
-export function receivedText(items: readonly EncodedItem[], tenancyVersion: number): string {
+/** The first character of a record of imported items: an older reader waits for its upgrade. */
+const IMPORTED = "\u0001";
+
+/** The text of one record of at least one item, which are all imported or none. */
+export function receivedText(items: readonly EncodedItem[], tenancyVersion: number, imported = false): string {
   const heads = items.map(({ head }) => head).join(",");
-  return packData(
+  const text = packData(
     `{"kind":"items","tenancyVersion":${tenancyVersion},"items":[${heads}]}`,
     items.map(({ data }) => data),
   );
+  return imported ? IMPORTED + text : text;
 }
 
 /**
@@ -69,9 +75,13 @@ export function receivedText(items: readonly EncodedItem[], tenancyVersion: numb
  * that none of them is.
  */
 export function readReceived(recordText: string): UsageReceived {
+  if (recordText.startsWith(IMPORTED)) return importedItems(recordText.slice(IMPORTED.length));
   refuseOtherEncoding(usageReceivedV2.type, recordText);
   const packed = unpackData(recordText);
-  if (packed === undefined) return upcast(JSON.parse(recordText));
+  return packed === undefined ? upcast(JSON.parse(recordText)) : packedItems(packed);
+}
+
+function packedItems(packed: PackedData): Items {
   const { items, tenancyVersion } = usageReceivedV2.parse(JSON.parse(packed.head));
   const read = items.map(([tenantId, source, id, type, time, receivedAt, length]) => ({
     ...{ tenantId, source, id, type, time, receivedAt },
@@ -79,6 +89,13 @@ export function readReceived(recordText: string): UsageReceived {
   }));
   packed.end();
   return { kind: "items", items: read, tenancyVersion };
+}
+
+function importedItems(text: string): Items {
+  const packed = unpackData(text);
+  if (packed === undefined) throw new TypeError("a record of imported items is packed");
+  const { items, ...record } = packedItems(packed);
+  return { ...record, items: items.map((item) => ({ ...item, imported: true as const })) };
 }
 
 /** Version 1 fingerprints are recomputed: one that disagrees with its data would go unnoticed. */

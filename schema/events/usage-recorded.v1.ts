@@ -5,10 +5,7 @@ import { growing } from "./growing.js";
 
 const common = { seq, recordedAt: epochMs, tenancyVersion: Type.Integer({ minimum: 0 }) };
 
-/** A usage event in the ledger. */
-const RecordedEvent = Type.Object({
-  ...common,
-  kind: Type.Literal("event"),
+const event = {
   tenantId: Type.String(),
   source: Type.String(),
   id: Type.String(),
@@ -16,7 +13,16 @@ const RecordedEvent = Type.Object({
   time: epochMs,
   receivedAt: epochMs,
   data: Type.String(),
+};
+/** A usage event in the ledger. `imported`, which a stored one never has: limits that slide and alerts do not react to it. */
+const RecordedEvent = Type.Object({
+  ...common,
+  kind: Type.Literal("event"),
+  ...event,
+  imported: Type.Optional(Type.Literal(true)),
 });
+/** An imported event as it is stored: code that does not know imports must not take it for another one. */
+const Import = Type.Object({ ...common, kind: Type.Literal("import"), ...event });
 /** The version of the invoice document of the periods that end here; entries without it are from before version 2. */
 const invoiceVersion = Type.Optional(growing("invoice version", oneOf(INVOICE_VERSIONS)));
 /** The recorder's clock. A tenant's period ends at the first tick (or close) past its grace time. */
@@ -46,21 +52,38 @@ const Backfill = Type.Object({ ...common, kind: Type.Literal("backfill"), meterK
  */
 const Entries = oneOfKinds(LEDGER_ENTRY_KINDS, {
   event: RecordedEvent,
+  import: Import,
   tick: Tick,
   close: Close,
   void: Void,
   backfill: Backfill,
 });
-const LedgerEntry = growing("ledger entry", Entries);
-export type LedgerEntry = Static<typeof LedgerEntry>;
+const StoredEntry = growing("ledger entry", Entries);
+type StoredEntry = Static<typeof StoredEntry>;
+/** An entry as it is read. */
+export type LedgerEntry = Exclude<StoredEntry, { kind: "import" }>;
 export type RecordedEvent = Static<typeof RecordedEvent>;
+
+/** An entry as records, pages and blocks have it. */
+export function toStored(entry: LedgerEntry): StoredEntry {
+  if (entry.kind !== "event" || entry.imported === undefined) return entry;
+  const { imported: _, ...own } = entry;
+  return { ...own, kind: "import" };
+}
+
+export const fromStored = (entry: StoredEntry): LedgerEntry =>
+  entry.kind === "import" ? { ...entry, kind: "event", imported: true } : entry;
+
+/** The entries of a record or page of this version. Throws ContractViolation and UpgradeRequired. */
+export const readEntries = (record: unknown): readonly LedgerEntry[] =>
+  usageRecordedV1.parse(record).entries.map(fromStored);
 
 /** One record of `usage.recorded` and one page of the ledger API: contiguous entries of one partition. */
 const schema = Type.Object({
   partition: Type.Integer({ minimum: 0 }),
   firstSeq: seq,
   lastSeq: seq,
-  entries: Type.Array(LedgerEntry, { minItems: 1 }),
+  entries: Type.Array(StoredEntry, { minItems: 1 }),
 });
 
 export const usageRecordedV1 = contract("metrly.usage.recorded.v1", schema, {

@@ -2,7 +2,14 @@ import { Type } from "@sinclair/typebox";
 import { contract, epochMs, seq } from "./contract.js";
 import { refuseOtherEncoding } from "./growing.js";
 import { packData, quoted, unpackData } from "./packed-data.js";
-import { type LedgerEntry, type RecordedEvent, usageRecordedV1 } from "./usage-recorded.v1.js";
+import {
+  fromStored,
+  type LedgerEntry,
+  type RecordedEvent,
+  readEntries,
+  toStored,
+  usageRecordedV1,
+} from "./usage-recorded.v1.js";
 
 /** One record of `usage.recorded`, of any version: contiguous entries of one partition. */
 export interface UsageRecorded {
@@ -51,8 +58,8 @@ export function recordedText(partition: number, entries: readonly LedgerEntry[])
   const heads: string[] = [];
   const data: string[] = [];
   for (const entry of entries) {
-    if (entry.kind !== "event") {
-      const { seq: _, recordedAt: __, tenancyVersion: ___, ...own } = entry;
+    if (entry.kind !== "event" || entry.imported) {
+      const { seq: _, recordedAt: __, tenancyVersion: ___, ...own } = toStored(entry);
       heads.push(JSON.stringify(own));
       continue;
     }
@@ -74,7 +81,7 @@ function eventHead({ tenantId, source, id, type, time, receivedAt, data }: Recor
 export function readRecorded(recordText: string): UsageRecorded {
   refuseOtherEncoding(usageRecordedV2.type, recordText);
   const packed = unpackData(recordText);
-  if (packed === undefined) return usageRecordedV1.parse(JSON.parse(recordText));
+  if (packed === undefined) return fromText(JSON.parse(recordText));
   const { partition, firstSeq, recordedAt, tenancyVersion, entries } = usageRecordedV2.parse(JSON.parse(packed.head));
   const read = entries.map((entry, index): LedgerEntry => {
     const common = { seq: firstSeq + index, recordedAt, tenancyVersion };
@@ -86,11 +93,16 @@ export function readRecorded(recordText: string): UsageRecorded {
   return { firstSeq, lastSeq: firstSeq + entries.length - 1, entries: read };
 }
 
-/** Ticks, closes, voids and backfills are few: version 1 validates their members. */
+function fromText(value: unknown): UsageRecorded {
+  const record = usageRecordedV1.parse(value);
+  return { ...record, entries: record.entries.map(fromStored) };
+}
+
+/** Imports, ticks, closes, voids and backfills are few: version 1 validates their members. */
 function otherEntry(partition: number, entry: { readonly seq: number }): LedgerEntry {
   const { seq } = entry;
-  const [parsed] = usageRecordedV1.parse({ partition, firstSeq: seq, lastSeq: seq, entries: [entry] }).entries;
-  if (parsed === undefined || parsed.kind === "event")
+  const [parsed] = readEntries({ partition, firstSeq: seq, lastSeq: seq, entries: [entry] });
+  if (parsed === undefined || (parsed.kind === "event" && !parsed.imported))
     throw new TypeError(`the entry ${seq} is not valid outside a batch`);
   return parsed;
 }

@@ -49,6 +49,13 @@ const ceHeader = (name: string, description: string) => ({
 
 const parameters = [
   {
+    name: "import",
+    in: "query",
+    description:
+      "`true`: takes events of any age since the tenant's first period, which count in billing periods and windows of the calendar; no other limit and no alert reacts to them. Needs the scope `ADMIN` instead of `INGEST`",
+    schema: { type: "boolean", default: false },
+  },
+  {
     name: "Content-Encoding",
     in: "header",
     description: "Of the body; absent: it is not compressed",

@@ -38,7 +38,7 @@ export function candidatesOf(
   reading: UsageReading,
   steps: ReadonlyMap<Grain, WindowStep>,
 ): readonly UsageCandidate[] {
-  if (inForce === undefined) return [];
+  if (inForce === undefined || reading.imported) return [];
   return inForce.limits.flatMap((limit) => {
     const step = limit.meter === reading.meter ? steps.get(limit.window) : undefined;
     if (step === undefined) return [];

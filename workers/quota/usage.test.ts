@@ -13,6 +13,11 @@ function prepare(world: World): void {
     { limit: "5", window: "HOUR" },
     { limit: "5", window: "DAY" },
   ]);
+  const windows = (["HOUR", "DAY", "CALENDAR_MONTH", "BILLING_PERIOD"] as const).map((window) => ({ window }));
+  world.plan(
+    "imports",
+    windows.map(({ window }) => ({ window, kind: "SOFT", limit: "5", warnAt: ["0.6"] })),
+  );
   for (const window of QUOTA_WINDOWS) world.plan(`ten-${window}`, [{ limit: "10", meter: "tokens", window }]);
 }
 
@@ -90,6 +95,31 @@ describeRoom("usage", prepare, (room) => {
       expect(taken.body).toMatchObject({ allowed: true, reason: "WITHIN_LIMITS" });
     },
   );
+
+  test("that is imported counts in periods and the calendar alone, settles nothing and raises no alert", async () => {
+    const { id, headers } = room.tenant("imports", "imports");
+    const limits = async () => {
+      const { body } = await room.post("check", headers, { meter: "calls", amount: "0" });
+      return Object.fromEntries(body.limits.map(({ window, used, reserved }) => [window, `${used}+${reserved}`]));
+    };
+    await room.post("consume", headers, { meter: "calls", amount: "1", idempotencyKey: "held" });
+    const imported = Array.from({ length: 4 }, (_, n) => ({ id: n === 0 ? "held" : `i${n}`, imported: true as const }));
+    await room.world().record(id, imported);
+    const counted = { HOUR: "0+1", DAY: "0+1", CALENDAR_MONTH: "4+1", BILLING_PERIOD: "4+1" };
+    await waitFor(async () => JSON.stringify(await limits()) === JSON.stringify(counted), {
+      what: "the import to count",
+    });
+    await room.restart();
+    expect(await limits()).toEqual(counted);
+    expect(await room.world().alerts(id)).toEqual([]);
+    await room.world().record(id, [{ id: "live" }]);
+    await waitFor(async () => (await room.world().alerts(id)).length === 2, { what: "alerts of what is not imported" });
+    const told = (await room.world().alerts(id)).map(({ type, data }) => [type, data.window, data.used]);
+    expect(told.sort()).toEqual([
+      ["metrly.quota.exceeded.v1", "BILLING_PERIOD", "5"],
+      ["metrly.quota.exceeded.v1", "CALENDAR_MONTH", "5"],
+    ]);
+  });
 
   test("of the past counts in the windows of its own time, and uses up nothing of today's", async () => {
     const { id, headers } = room.tenant("old", "windows");

@@ -14,7 +14,7 @@ import { parseConfig } from "#platform/process/config.js";
 import type { Service, ServiceContext } from "#platform/process/service.js";
 import { createTenancyState, type TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { ApiKeyState, MeterState, QuotaLimitState, TenantState } from "#schema/events/tenancy-changed.v1.js";
-import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
+import { type LedgerEntry, toStored } from "#schema/events/usage-recorded.v1.js";
 import { QUOTA_ALERTS, TOPICS, USAGE_RECORDED } from "#schema/topics.js";
 import { createMigratedDatabase } from "../../tests/servers/migrated.js";
 import { startQuota } from "./main.js";
@@ -211,7 +211,7 @@ export async function openWorld({ clock = systemClock, redisUrl, maxKeys = 100_0
     },
     /** Publishes usage as ingestion would; answers the entries. */
     async record(tenantId: string, events: readonly (EventOf & { readonly id: string })[]): Promise<LedgerEntry[]> {
-      const entries = events.map(({ id, type, time, data = {} }): NewEntry => {
+      const entries = events.map(({ id, type, time, data = {}, imported }): NewEntry => {
         const at = clock.now();
         return {
           kind: "event",
@@ -222,6 +222,7 @@ export async function openWorld({ clock = systemClock, redisUrl, maxKeys = 100_0
           time: time ?? at,
           receivedAt: at,
           data: JSON.stringify(data),
+          ...(imported && { imported }),
         };
       });
       return world.publish(tenantId, entries);
@@ -251,7 +252,7 @@ export async function openWorld({ clock = systemClock, redisUrl, maxKeys = 100_0
       const partition = partitionOf(tenantId, PARTITIONS);
       const firstSeq = entries[0]?.seq;
       const lastSeq = entries.at(-1)?.seq;
-      const value = Buffer.from(JSON.stringify({ partition, firstSeq, lastSeq, entries }));
+      const value = Buffer.from(JSON.stringify({ partition, firstSeq, lastSeq, entries: entries.map(toStored) }));
       await log.append(USAGE_RECORDED, partition, [{ value }]);
     },
     /** Resolves when quota's database holds everything published of the tenant's partition. */
@@ -282,6 +283,7 @@ interface EventOf {
   readonly type?: string;
   readonly time?: number;
   readonly data?: unknown;
+  readonly imported?: true;
 }
 type Unstamped<T> = T extends LedgerEntry ? Omit<T, "seq" | "recordedAt" | "tenancyVersion"> : never;
 export type NewEntry = Unstamped<LedgerEntry>;

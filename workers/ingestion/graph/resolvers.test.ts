@@ -2,6 +2,7 @@ import { type ExecutionResult, graphql } from "graphql";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { HOUR_MS } from "#kernel/duration.js";
 import { MetrlyError } from "#kernel/errors.js";
+import { encodeItem, receivedText } from "#schema/events/usage-received.v2.js";
 import type { Identity } from "#schema/policy.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import { hasPostgres, waitFor } from "../../../tests/servers/servers.js";
@@ -134,6 +135,23 @@ describe.skipIf(!hasPostgres)("the graph of ingestion", () => {
       time: other.time,
     });
     expect(await accountOf(0)).toMatchObject({ accepted: 2, quarantined: 0, inFlight: 2 });
+  });
+
+  test("an imported event stays one in the ledger, also out of quarantine", async () => {
+    const imported = [
+      receivedItem({ id: "a" }),
+      receivedItem({ id: "b", data: '{"n":1}' }),
+      receivedItem({ id: "b", data: '{"n":2}' }),
+    ];
+    const value = Buffer.from(receivedText(imported.map(encodeItem), 0, true));
+    await world.log.append(USAGE_RECEIVED, 0, [{ value }]);
+    await appendItems(world.log, 0, [receivedItem({ id: "c" })]);
+    await recordedAll();
+    await voidEvent("b");
+    await resolve("b", true);
+    await waitFor(async () => (await published()).length === 5, { what: "all published" });
+    const told = (await published()).map((entry) => (entry.kind === "event" ? [entry.id, entry.imported] : entry.kind));
+    expect(told).toEqual([["a", true], ["b", true], ["c", undefined], "void", ["b", true]]);
   });
 
   test("an event and each of its conflicts say how many payloads came under their key", async () => {

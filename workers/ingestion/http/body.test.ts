@@ -15,6 +15,7 @@ const arrival: Arrival = {
   now: NOW,
   keyTenantId: null,
   tenancyVersion: 1_000_000,
+  isImport: false,
   tenant: (id) => (id === "acme" ? tenantState("acme") : undefined),
   metersOfType: (type) => [
     meterState("sum", type, { aggregation: "SUM", valueProperty: "n", dimensions: ["region", "__proto__"] }),

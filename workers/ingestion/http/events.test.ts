@@ -6,7 +6,7 @@ import { DAY_MS } from "#kernel/duration.js";
 import { MetrlyError } from "#kernel/errors.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
-import { readReceived } from "#schema/events/usage-received.v2.js";
+import { type ReceivedItem, readReceived } from "#schema/events/usage-received.v2.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import { hasPostgres, waitFor } from "../../../tests/servers/servers.js";
 import { apiKeyState, meterState, openWorld, startService, tenantState, type World } from "../world.testing.js";
@@ -29,6 +29,7 @@ describe.skipIf(!hasPostgres)("the edge", () => {
     };
     world.apply(tenantState("acme", { startsAt: Date.now() - 10 * DAY_MS, billingAnchorDay: anchorBack(20) }));
     world.apply(tenantState("globex"));
+    world.apply(tenantState("moved", { startsAt: Date.now() - 100 * DAY_MS }));
     world.apply(tenantState("suspended", { status: "SUSPENDED" }));
     world.apply(tenantState("closed", { status: "CLOSED" }));
     world.apply(tenantState("timeless", { testClock: Date.UTC(2020, 0, 15) }));
@@ -45,6 +46,8 @@ describe.skipIf(!hasPostgres)("the edge", () => {
     add("reader", "acme", ["READ"]);
     add("globex", "globex");
     add("quota", "acme", ["QUOTA"]);
+    add("moved", "moved");
+    add("importer", "moved", ["ADMIN"]);
     add("platform", null);
     for (const tenant of ["suspended", "closed", "timeless"]) add(tenant, tenant);
     service = await startService(world, { log, tickMs: 200 });
@@ -291,6 +294,35 @@ describe.skipIf(!hasPostgres)("the edge", () => {
     expect([wrongMethod.statusCode, wrongMethod.headers.allow]).toEqual([405, "GET, HEAD, POST"]);
   });
 
+  test("an import takes usage of any age, with a key of the scope ADMIN alone, and the log says so", async () => {
+    const url = "/v1/events?import=true";
+    const old = { time: ago(99 * DAY_MS) };
+    const [imported, refused] = [event(old), event({ time: ago(4_000 * DAY_MS) })];
+    expect(await post(imported, { key: "moved" })).toMatchObject({ status: 400, body: { code: "TIME_OUT_OF_RANGE" } });
+    expect(await post(imported, { url, key: "moved" })).toMatchObject({ status: 403, body: { code: "FORBIDDEN" } });
+    const answer = await post([imported, refused, event()], { url, key: "importer" });
+    expect(answer.body.results).toMatchObject([
+      { status: "accepted" },
+      { code: "BEFORE_FIRST_PERIOD" },
+      { status: "accepted" },
+    ]);
+    expect(await post(event(), { key: "importer" })).toMatchObject({ status: 403 });
+    const own = event();
+    expect(await post(own, { url: "/v1/events?import=false" })).toMatchObject({ status: 202 });
+    for (const query of ["import=yes", "import=", "import=true&import=true"])
+      expect(await post(event(), { url: `/v1/events?${query}`, key: "importer" })).toMatchObject({
+        status: 400,
+        body: { code: "INVALID", detail: "import: is true or false" },
+      });
+    const items = (await loggedItems()).filter(({ id }) => id === imported.id || id === own.id);
+    expect(items.map(({ id, imported }) => [id, imported])).toEqual(
+      expect.arrayContaining([
+        [imported.id, true],
+        [own.id, undefined],
+      ]),
+    );
+  });
+
   test("an event of exactly 64 KiB of JSON is accepted, one byte more is not", async () => {
     const sized = (bytes: number) => {
       const empty = event({ id: `sized-${bytes}`, data: { text: "" } });
@@ -467,16 +499,18 @@ describe.skipIf(!hasPostgres)("the edge", () => {
     );
 
   /** Items in the log. */
-  async function logged(): Promise<number> {
-    let count = 0;
+  const logged = async (): Promise<number> => (await loggedItems()).length;
+
+  async function loggedItems(): Promise<readonly ReceivedItem[]> {
+    const items: ReceivedItem[] = [];
     for (const partition of [0, 1]) {
       const records = await world.log.read(USAGE_RECEIVED, partition, 0, 10_000);
       for (const { value } of records) {
         const record = readReceived(value.toString("utf8"));
-        if (record.kind === "items") count += record.items.length;
+        if (record.kind === "items") items.push(...record.items);
       }
     }
-    return count;
+    return items;
   }
 });
 

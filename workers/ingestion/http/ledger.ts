@@ -12,6 +12,7 @@ import {
   type LedgerQuery,
   REPUBLISH_PATH,
 } from "#platform/ledger/client.js";
+import { toStored } from "#schema/events/usage-recorded.v1.js";
 import { republish } from "../recorder/republish.js";
 import { type BlockPage, readLedger, readLedgerBlocks } from "../store/ledger.js";
 import { stampOf } from "../store/ledger-block.js";
@@ -37,7 +38,10 @@ export function registerLedgerRoutes(app: FastifyInstance, options: LedgerRouteO
   app.get(LEDGER_PATH, async (request, reply) => {
     await serviceIdentity(options.identityTokens, request.headers, LEDGER_AUDIENCE);
     const query = readQuery(request, options.partitionCount);
-    if (query.tenantId !== undefined) return reply.send(await readLedger(options.database, query));
+    if (query.tenantId !== undefined) {
+      const { entries, ...rest } = await readLedger(options.database, query);
+      return reply.send({ entries: entries.map(toStored), ...rest });
+    }
     return reply.type("application/json").send(blocksText(await readLedgerBlocks(options.database, query)));
   });
 }

@@ -57,9 +57,9 @@ export function createEventsReceiver(options: ReceiverOptions): EventsReceiver {
   const admission = options.admission ?? createAdmission();
   const authenticate = createKeyAuthenticator(options.tenancy, options.clock);
 
-  function authorize({ headers }: IncomingMessage): ApiKeyState {
+  function authorize({ headers, url }: IncomingMessage): ApiKeyState {
     const key = authenticate(headers.authorization);
-    requireScope(key, "INGEST");
+    requireScope(key, isImport(url) ? "ADMIN" : "INGEST");
     return key;
   }
 
@@ -110,7 +110,7 @@ export function createEventsReceiver(options: ReceiverOptions): EventsReceiver {
     const begun = () => {
       const answering = startAnswer(items.length, recent);
       const decide = (slice: readonly RawItem[]) =>
-        answering.decide(slice, { ...arrivalOf(authorize(sending.request), options), tenant });
+        answering.decide(slice, { ...arrivalOf(sending.request, authorize(sending.request), options), tenant });
       return { answering, decided: inSlices(items, bytes, sending.admitted, decide) };
     };
     const again = async () => {
@@ -225,8 +225,20 @@ function inflateCharged(body: Buffer, claimed: number, admitted: Admitted): Buff
   }
 }
 
-function arrivalOf(key: ApiKeyState, { tenancy, clock }: ReceiverOptions): Arrival {
+/** Whether `?import=true` is asked for. Throws INVALID for another value. */
+function isImport(url = ""): boolean {
+  if (!url.includes("?")) return false;
+  const asked = new URL(url, "http://localhost").searchParams.getAll("import");
+  if (asked.length === 0) return false;
+  const [only] = asked;
+  if (asked.length > 1 || (only !== "true" && only !== "false"))
+    throw new MetrlyError("INVALID", "import: is true or false");
+  return only === "true";
+}
+
+function arrivalOf({ url }: IncomingMessage, key: ApiKeyState, { tenancy, clock }: ReceiverOptions): Arrival {
   return {
+    isImport: isImport(url),
     now: clock.now(),
     keyTenantId: key.tenantId,
     tenancyVersion: tenancy.version(),

@@ -90,6 +90,7 @@ interface Partition {
 
 interface SizedItem extends EncodedItem {
   readonly bytes: number;
+  readonly isImported: boolean;
 }
 
 /**
@@ -234,7 +235,8 @@ function encodeByPartition(items: readonly ReceivedItem[], partitionCount: numbe
     if (item.tenantId !== tenantId) partition = partitionOf(item.tenantId, partitionCount);
     tenantId = item.tenantId;
     const { head, data } = encodeItem(item);
-    const encoded = { head, data, bytes: Buffer.byteLength(head) + Buffer.byteLength(data) + 1 };
+    const bytes = Buffer.byteLength(head) + Buffer.byteLength(data) + 1;
+    const encoded = { head, data, bytes, isImported: item.imported === true };
     const existing = byPartition.get(partition);
     if (existing === undefined) byPartition.set(partition, [encoded]);
     else existing.push(encoded);
@@ -243,8 +245,15 @@ function encodeByPartition(items: readonly ReceivedItem[], partitionCount: numbe
 }
 
 function encodeRecords(items: readonly SizedItem[], tenancyVersion: number): { value: Buffer }[] {
+  if (!items.some(({ isImported }) => isImported)) return recordsOf(items, tenancyVersion, false);
+  const own = items.filter(({ isImported }) => !isImported);
+  const imported = items.filter(({ isImported }) => isImported);
+  return [...recordsOf(own, tenancyVersion, false), ...recordsOf(imported, tenancyVersion, true)];
+}
+
+function recordsOf(items: readonly SizedItem[], tenancyVersion: number, imported: boolean): { value: Buffer }[] {
   const records = packed(items, (item) => item.bytes, { maxBytes: MAX_RECORD_BYTES, maxCount: MAX_ITEMS_PER_RECORD });
-  return [...records].map((group) => ({ value: Buffer.from(receivedText(group, tenancyVersion)) }));
+  return [...records].map((group) => ({ value: Buffer.from(receivedText(group, tenancyVersion, imported)) }));
 }
 
 const totalBytes = (items: readonly SizedItem[]): number => items.reduce((sum, item) => sum + item.bytes, 0);

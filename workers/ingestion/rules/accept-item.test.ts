@@ -15,7 +15,9 @@ const closed: TenantState = {
 function outcomeAt(time: number | undefined, now: number, tenant = closed): string {
   const stamp = time === undefined ? {} : { time: new Date(time).toISOString() };
   const event = { specversion: "1.0", id: "e", source: "s", type: "t", data: {}, ...stamp };
-  const arrival = { now, keyTenantId: "acme", tenancyVersion: 2, tenant: () => tenant, metersOfType: () => [] };
+  const arrival = {
+    ...{ now, keyTenantId: "acme", tenancyVersion: 2, isImport: false, tenant: () => tenant, metersOfType: () => [] },
+  };
   const outcome = acceptItem(event, arrival);
   return outcome.kind === "accepted" ? "accepted" : `${outcome.code}: ${outcome.detail}`;
 }
@@ -24,6 +26,18 @@ test("usage from before a tenant's closing is accepted as any late usage is", ()
   expect(outcomeAt(CLOSED_AT - 1, CLOSED_AT + DAY_MS)).toBe("accepted");
   expect(outcomeAt(CLOSED_AT - 1, CLOSED_AT + 34 * DAY_MS)).toBe("accepted");
   expect(outcomeAt(CLOSED_AT - 1, CLOSED_AT + 36 * DAY_MS)).toMatch(/^TIME_OUT_OF_RANGE/);
+});
+
+test("imported usage may be of any age since the first period, and is marked", () => {
+  const old = { time: new Date(NOW - 40 * DAY_MS).toISOString() };
+  expect(refusalOf(old)).toMatch(/^TIME_OUT_OF_RANGE time: more than 35 days ago; older events are imported/);
+  const imported = accept(old, { isImport: true });
+  expect(imported.kind === "accepted" && imported.item.imported).toBe(true);
+  const own = accept();
+  expect(own.kind === "accepted" && "imported" in own.item).toBe(false);
+  const isImport = true;
+  expect(refusalOf({ time: "2025-11-30T23:59:59Z" }, { isImport })).toMatch(/^BEFORE_FIRST_PERIOD/);
+  expect(refusalOf({ time: new Date(NOW + 6 * MINUTE_MS).toISOString() }, { isImport })).toMatch(/^TIME_OUT_OF_RANGE/);
 });
 
 test("usage from its closing on is refused with the moment, with and without a time", () => {
@@ -50,7 +64,7 @@ const accept = (changes: object = {}, arrival: Partial<Arrival> = {}) =>
   acceptItem(
     { ...event, ...changes },
     {
-      ...{ now: NOW, keyTenantId: "acme", tenancyVersion: 2, metersOfType: () => [tokens] },
+      ...{ now: NOW, keyTenantId: "acme", tenancyVersion: 2, isImport: false, metersOfType: () => [tokens] },
       tenant: (id) => (id === "acme" ? open : undefined),
       ...arrival,
     },
@@ -87,7 +101,9 @@ test("the key or the subject names the tenant, and both name the same", () => {
 
 test("a time is at most 35 days back, 5 minutes ahead, and in the tenant's periods", () => {
   expect(refusalOf(timed(NOW - 35 * DAY_MS))).toBe("accepted");
-  expect(refusalOf(timed(NOW - 35 * DAY_MS - 1))).toBe("TIME_OUT_OF_RANGE time: more than 35 days ago");
+  expect(refusalOf(timed(NOW - 35 * DAY_MS - 1))).toBe(
+    "TIME_OUT_OF_RANGE time: more than 35 days ago; older events are imported with ?import=true",
+  );
   expect(refusalOf(timed(NOW + 5 * MINUTE_MS))).toBe("accepted");
   expect(refusalOf(timed(NOW + 5 * MINUTE_MS + 1))).toBe("TIME_OUT_OF_RANGE time: more than 5 minutes ahead");
   const january = Date.UTC(2026, 0, 1);

@@ -28,6 +28,8 @@ export interface Arrival {
   /** The key's tenant; null: a platform key, `subject` names the tenant. */
   readonly keyTenantId: string | null;
   readonly tenancyVersion: number;
+  /** Whether events of any age are taken. */
+  readonly isImport: boolean;
   tenant(id: string): TenantState | undefined;
   metersOfType(type: string): readonly MeterState[];
 }
@@ -42,7 +44,7 @@ export function acceptItem(event: unknown, arrival: Arrival): Acceptance {
   const { tenant } = found;
   const clock = tenantNow(tenant, arrival.now);
   const time = envelope.time ?? clock;
-  const untimely = refuseAfterClosing(time, tenant) ?? refuseTime(time, clock, tenant);
+  const untimely = refuseAfterClosing(time, tenant) ?? refuseTime(time, clock, tenant, arrival);
   if (untimely !== undefined) return untimely;
   const data = canonicalData(envelope.data);
   if (data === undefined) return refuse("INVALID", `data: nested deeper than ${MAX_DATA_DEPTH} levels`);
@@ -50,9 +52,10 @@ export function acceptItem(event: unknown, arrival: Arrival): Acceptance {
   const metering = meteringOf(envelope.type, envelope.data, arrival);
   if (typeof metering !== "boolean") return metering;
   const { source, id, type } = envelope;
+  const item = { tenantId: tenant.id, source, id, type, time, receivedAt: arrival.now, data };
   return {
     kind: "accepted",
-    item: { tenantId: tenant.id, source, id, type, time, receivedAt: arrival.now, data },
+    item: arrival.isImport ? { ...item, imported: true } : item,
     isUnmetered: !metering,
   };
 }
@@ -81,8 +84,17 @@ function refuseAfterClosing(time: number, tenant: TenantState): Refusal | undefi
   return refuse("TENANT_CLOSED", `Tenant ${tenant.id} is closed since ${moment}; usage from before then is accepted`);
 }
 
-function refuseTime(time: number, clock: number, tenant: TenantState): Refusal | undefined {
-  if (time < clock - MAX_AGE_MS) return refuse("TIME_OUT_OF_RANGE", `time: more than ${MAX_AGE_DAYS} days ago`);
+function refuseTime(
+  time: number,
+  clock: number,
+  tenant: TenantState,
+  { isImport }: Pick<Arrival, "isImport">,
+): Refusal | undefined {
+  if (!isImport && time < clock - MAX_AGE_MS)
+    return refuse(
+      "TIME_OUT_OF_RANGE",
+      `time: more than ${MAX_AGE_DAYS} days ago; older events are imported with ?import=true`,
+    );
   if (time > clock + MAX_AHEAD_MS)
     return refuse("TIME_OUT_OF_RANGE", `time: more than ${MAX_AHEAD_MINUTES} minutes ahead`);
   const start = firstPeriodStart(tenant);

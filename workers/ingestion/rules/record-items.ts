@@ -140,8 +140,9 @@ const CONFLICT_DETAIL = "an event with this source and id but another type or da
 type Common = Pick<LedgerEntry, "seq" | "recordedAt" | "tenancyVersion">;
 
 export function eventEntry(item: Omit<DecodedItem, "key" | "fingerprint" | "value">, common: Common) {
-  const { tenantId, source, id, type, time, receivedAt, data } = item;
-  return { kind: "event" as const, ...common, tenantId, source, id, type, time, receivedAt, data };
+  const { tenantId, source, id, type, time, receivedAt, data, imported } = item;
+  const event = { kind: "event" as const, ...common, tenantId, source, id, type, time, receivedAt, data };
+  return imported ? { ...event, imported } : event;
 }
 
 function controlEntry(control: PlainControl, common: Common): LedgerEntry {

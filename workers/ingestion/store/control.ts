@@ -53,6 +53,7 @@ export interface PendingEvent {
   readonly data: string;
   /** As uuid text. */
   readonly fingerprint: string;
+  readonly imported?: true;
 }
 
 /** The oldest pending event in quarantine under this key. */
@@ -61,12 +62,15 @@ export async function oldestPending(
   partition: number,
   key: string,
 ): Promise<PendingEvent | undefined> {
-  const { rows } = await tx.query<PendingEvent>(
-    `SELECT tenant_id AS "tenantId", source, id, type, time_ms AS "time", received_at_ms AS "receivedAt", data, fingerprint
+  const { rows } = await tx.query<Omit<PendingEvent, "imported"> & { readonly imported: boolean }>(
+    `SELECT tenant_id AS "tenantId", source, id, type, time_ms AS "time", received_at_ms AS "receivedAt", data, fingerprint, imported
      FROM quarantined_event WHERE partition = $1 AND key = $2 AND status = 'QUARANTINED' ORDER BY position LIMIT 1`,
     [partition, key],
   );
-  return rows[0];
+  const [first] = rows;
+  if (first === undefined) return undefined;
+  const { imported, ...event } = first;
+  return { ...event, ...(imported && { imported }) };
 }
 
 export interface Resolution {

@@ -200,9 +200,9 @@ async function insertQuarantined(tx: Transaction, partition: number, rows: reado
   await tx.query({
     name: "insert-quarantined",
     text: `INSERT INTO quarantined_event (partition, status, key, fingerprint, tenant_id, source, id, type, time_ms,
-             received_at_ms, data, reason, detail, recorded_seq)
+             received_at_ms, data, imported, reason, detail, recorded_seq)
            SELECT $1, 'QUARANTINED', * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[],
-             $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::text[], $13::bigint[])`,
+             $8::bigint[], $9::bigint[], $10::text[], $11::boolean[], $12::text[], $13::text[], $14::bigint[])`,
     values: [
       partition,
       column("key"),
@@ -214,6 +214,7 @@ async function insertQuarantined(tx: Transaction, partition: number, rows: reado
       column("time"),
       column("receivedAt"),
       column("data"),
+      rows.map(({ item }) => item.imported === true),
       rows.map(({ reason }) => reason),
       rows.map(({ detail }) => detail),
       rows.map(({ recordedSeq }) => recordedSeq),

@@ -5,9 +5,11 @@ import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 export interface UsageReading {
   readonly seq: number;
   readonly meter: string;
-  /** The event that settles reservations; undefined for a void and a backfill, which settle none. */
+  /** The event that settles reservations; undefined for an imported one, a void and a backfill, which settle none. */
   readonly eventId: string | undefined;
   readonly value: Decimal;
+  /** Of an imported event: it raises no alert. */
+  readonly imported?: true;
   /** Of a backfill: whether it counts in its billing period, and in windows of the calendar. */
   readonly backfilled?: { readonly period: boolean; readonly calendar: boolean };
   /** When the usage happened: decides the windows that it counts in. */

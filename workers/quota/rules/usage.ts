@@ -47,12 +47,13 @@ export function usageReadings(
     readings.push({
       seq: entry.seq,
       meter: meter.id,
-      eventId: sign === 1 ? event.id : undefined,
+      eventId: sign === 1 && !event.imported ? event.id : undefined,
       value: sign === -1 ? value.negated() : value,
       time: event.time,
       arrivedAt: tenantNow(tenant, entry.recordedAt),
       recordedAt: entry.recordedAt,
       tenancyVersion: entry.tenancyVersion,
+      ...(event.imported && { imported: event.imported }),
     });
   }
   return readings;
@@ -69,7 +70,7 @@ export const countsAt = ({ time, arrivedAt }: Pick<UsageReading, "time" | "arriv
 
 /**
  * The stored totals that a reading is added to, by its own time; `inForce`: the limits of that time. What arrives when a window
- * has passed only counts in its billing period. Voids and backfills, which only correct, count in no window that slides.
+ * has passed only counts in its billing period. Imports, voids and backfills count in no window that slides.
  */
 export function grainsOf(
   reading: UsageReading,

@@ -792,7 +792,8 @@ export const QuarantinedEventScalarFieldEnum = {
   status: 'status',
   resolution: 'resolution',
   resolvedBy: 'resolvedBy',
-  resolvedAtMs: 'resolvedAtMs'
+  resolvedAtMs: 'resolvedAtMs',
+  imported: 'imported'
 } as const
 
 export type QuarantinedEventScalarFieldEnum = (typeof QuarantinedEventScalarFieldEnum)[keyof typeof QuarantinedEventScalarFieldEnum]
@@ -878,6 +879,13 @@ export type BigIntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 
  * Reference to a field of type 'BigInt[]'
  */
 export type ListBigIntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'BigInt[]'>
+    
+
+
+/**
+ * Reference to a field of type 'Boolean'
+ */
+export type BooleanFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Boolean'>
     
 
 

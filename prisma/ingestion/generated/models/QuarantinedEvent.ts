@@ -63,6 +63,7 @@ export type QuarantinedEventMinAggregateOutputType = {
   resolution: string | null
   resolvedBy: string | null
   resolvedAtMs: bigint | null
+  imported: boolean | null
 }
 
 export type QuarantinedEventMaxAggregateOutputType = {
@@ -84,6 +85,7 @@ export type QuarantinedEventMaxAggregateOutputType = {
   resolution: string | null
   resolvedBy: string | null
   resolvedAtMs: bigint | null
+  imported: boolean | null
 }
 
 export type QuarantinedEventCountAggregateOutputType = {
@@ -105,6 +107,7 @@ export type QuarantinedEventCountAggregateOutputType = {
   resolution: number
   resolvedBy: number
   resolvedAtMs: number
+  imported: number
   _all: number
 }
 
@@ -146,6 +149,7 @@ export type QuarantinedEventMinAggregateInputType = {
   resolution?: true
   resolvedBy?: true
   resolvedAtMs?: true
+  imported?: true
 }
 
 export type QuarantinedEventMaxAggregateInputType = {
@@ -167,6 +171,7 @@ export type QuarantinedEventMaxAggregateInputType = {
   resolution?: true
   resolvedBy?: true
   resolvedAtMs?: true
+  imported?: true
 }
 
 export type QuarantinedEventCountAggregateInputType = {
@@ -188,6 +193,7 @@ export type QuarantinedEventCountAggregateInputType = {
   resolution?: true
   resolvedBy?: true
   resolvedAtMs?: true
+  imported?: true
   _all?: true
 }
 
@@ -296,6 +302,7 @@ export type QuarantinedEventGroupByOutputType = {
   resolution: string | null
   resolvedBy: string | null
   resolvedAtMs: bigint | null
+  imported: boolean
   _count: QuarantinedEventCountAggregateOutputType | null
   _avg: QuarantinedEventAvgAggregateOutputType | null
   _sum: QuarantinedEventSumAggregateOutputType | null
@@ -340,6 +347,7 @@ export type QuarantinedEventWhereInput = {
   resolution?: Prisma.StringNullableFilter<"QuarantinedEvent"> | string | null
   resolvedBy?: Prisma.StringNullableFilter<"QuarantinedEvent"> | string | null
   resolvedAtMs?: Prisma.BigIntNullableFilter<"QuarantinedEvent"> | bigint | number | null
+  imported?: Prisma.BoolFilter<"QuarantinedEvent"> | boolean
 }
 
 export type QuarantinedEventOrderByWithRelationInput = {
@@ -361,6 +369,7 @@ export type QuarantinedEventOrderByWithRelationInput = {
   resolution?: Prisma.SortOrderInput | Prisma.SortOrder
   resolvedBy?: Prisma.SortOrderInput | Prisma.SortOrder
   resolvedAtMs?: Prisma.SortOrderInput | Prisma.SortOrder
+  imported?: Prisma.SortOrder
 }
 
 export type QuarantinedEventWhereUniqueInput = Prisma.AtLeast<{
@@ -386,6 +395,7 @@ export type QuarantinedEventWhereUniqueInput = Prisma.AtLeast<{
   resolution?: Prisma.StringNullableFilter<"QuarantinedEvent"> | string | null
   resolvedBy?: Prisma.StringNullableFilter<"QuarantinedEvent"> | string | null
   resolvedAtMs?: Prisma.BigIntNullableFilter<"QuarantinedEvent"> | bigint | number | null
+  imported?: Prisma.BoolFilter<"QuarantinedEvent"> | boolean
 }, "partition_key_fingerprint">
 
 export type QuarantinedEventOrderByWithAggregationInput = {
@@ -407,6 +417,7 @@ export type QuarantinedEventOrderByWithAggregationInput = {
   resolution?: Prisma.SortOrderInput | Prisma.SortOrder
   resolvedBy?: Prisma.SortOrderInput | Prisma.SortOrder
   resolvedAtMs?: Prisma.SortOrderInput | Prisma.SortOrder
+  imported?: Prisma.SortOrder
   _count?: Prisma.QuarantinedEventCountOrderByAggregateInput
   _avg?: Prisma.QuarantinedEventAvgOrderByAggregateInput
   _max?: Prisma.QuarantinedEventMaxOrderByAggregateInput
@@ -436,6 +447,7 @@ export type QuarantinedEventScalarWhereWithAggregatesInput = {
   resolution?: Prisma.StringNullableWithAggregatesFilter<"QuarantinedEvent"> | string | null
   resolvedBy?: Prisma.StringNullableWithAggregatesFilter<"QuarantinedEvent"> | string | null
   resolvedAtMs?: Prisma.BigIntNullableWithAggregatesFilter<"QuarantinedEvent"> | bigint | number | null
+  imported?: Prisma.BoolWithAggregatesFilter<"QuarantinedEvent"> | boolean
 }
 
 export type QuarantinedEventCreateInput = {
@@ -457,6 +469,7 @@ export type QuarantinedEventCreateInput = {
   resolution?: string | null
   resolvedBy?: string | null
   resolvedAtMs?: bigint | number | null
+  imported?: boolean
 }
 
 export type QuarantinedEventUncheckedCreateInput = {
@@ -478,6 +491,7 @@ export type QuarantinedEventUncheckedCreateInput = {
   resolution?: string | null
   resolvedBy?: string | null
   resolvedAtMs?: bigint | number | null
+  imported?: boolean
 }
 
 export type QuarantinedEventUpdateInput = {
@@ -499,6 +513,7 @@ export type QuarantinedEventUpdateInput = {
   resolution?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   resolvedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   resolvedAtMs?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  imported?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 export type QuarantinedEventUncheckedUpdateInput = {
@@ -520,6 +535,7 @@ export type QuarantinedEventUncheckedUpdateInput = {
   resolution?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   resolvedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   resolvedAtMs?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  imported?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 export type QuarantinedEventCreateManyInput = {
@@ -541,6 +557,7 @@ export type QuarantinedEventCreateManyInput = {
   resolution?: string | null
   resolvedBy?: string | null
   resolvedAtMs?: bigint | number | null
+  imported?: boolean
 }
 
 export type QuarantinedEventUpdateManyMutationInput = {
@@ -562,6 +579,7 @@ export type QuarantinedEventUpdateManyMutationInput = {
   resolution?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   resolvedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   resolvedAtMs?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  imported?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 export type QuarantinedEventUncheckedUpdateManyInput = {
@@ -583,6 +601,7 @@ export type QuarantinedEventUncheckedUpdateManyInput = {
   resolution?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   resolvedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   resolvedAtMs?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  imported?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 export type QuarantinedEventPartitionKeyFingerprintCompoundUniqueInput = {
@@ -610,6 +629,7 @@ export type QuarantinedEventCountOrderByAggregateInput = {
   resolution?: Prisma.SortOrder
   resolvedBy?: Prisma.SortOrder
   resolvedAtMs?: Prisma.SortOrder
+  imported?: Prisma.SortOrder
 }
 
 export type QuarantinedEventAvgOrderByAggregateInput = {
@@ -640,6 +660,7 @@ export type QuarantinedEventMaxOrderByAggregateInput = {
   resolution?: Prisma.SortOrder
   resolvedBy?: Prisma.SortOrder
   resolvedAtMs?: Prisma.SortOrder
+  imported?: Prisma.SortOrder
 }
 
 export type QuarantinedEventMinOrderByAggregateInput = {
@@ -661,6 +682,7 @@ export type QuarantinedEventMinOrderByAggregateInput = {
   resolution?: Prisma.SortOrder
   resolvedBy?: Prisma.SortOrder
   resolvedAtMs?: Prisma.SortOrder
+  imported?: Prisma.SortOrder
 }
 
 export type QuarantinedEventSumOrderByAggregateInput = {
@@ -674,6 +696,10 @@ export type QuarantinedEventSumOrderByAggregateInput = {
 
 export type NullableStringFieldUpdateOperationsInput = {
   set?: string | null
+}
+
+export type BoolFieldUpdateOperationsInput = {
+  set?: boolean
 }
 
 
@@ -697,6 +723,7 @@ export type QuarantinedEventSelect<ExtArgs extends runtime.Types.Extensions.Inte
   resolution?: boolean
   resolvedBy?: boolean
   resolvedAtMs?: boolean
+  imported?: boolean
 }, ExtArgs["result"]["quarantinedEvent"]>
 
 export type QuarantinedEventSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -718,6 +745,7 @@ export type QuarantinedEventSelectCreateManyAndReturn<ExtArgs extends runtime.Ty
   resolution?: boolean
   resolvedBy?: boolean
   resolvedAtMs?: boolean
+  imported?: boolean
 }, ExtArgs["result"]["quarantinedEvent"]>
 
 export type QuarantinedEventSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -739,6 +767,7 @@ export type QuarantinedEventSelectUpdateManyAndReturn<ExtArgs extends runtime.Ty
   resolution?: boolean
   resolvedBy?: boolean
   resolvedAtMs?: boolean
+  imported?: boolean
 }, ExtArgs["result"]["quarantinedEvent"]>
 
 export type QuarantinedEventSelectScalar = {
@@ -760,9 +789,10 @@ export type QuarantinedEventSelectScalar = {
   resolution?: boolean
   resolvedBy?: boolean
   resolvedAtMs?: boolean
+  imported?: boolean
 }
 
-export type QuarantinedEventOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"partition" | "key" | "fingerprint" | "position" | "tenantId" | "source" | "id" | "type" | "timeMs" | "receivedAtMs" | "data" | "reason" | "detail" | "recordedSeq" | "status" | "resolution" | "resolvedBy" | "resolvedAtMs", ExtArgs["result"]["quarantinedEvent"]>
+export type QuarantinedEventOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"partition" | "key" | "fingerprint" | "position" | "tenantId" | "source" | "id" | "type" | "timeMs" | "receivedAtMs" | "data" | "reason" | "detail" | "recordedSeq" | "status" | "resolution" | "resolvedBy" | "resolvedAtMs" | "imported", ExtArgs["result"]["quarantinedEvent"]>
 
 export type $QuarantinedEventPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "QuarantinedEvent"
@@ -786,6 +816,7 @@ export type $QuarantinedEventPayload<ExtArgs extends runtime.Types.Extensions.In
     resolution: string | null
     resolvedBy: string | null
     resolvedAtMs: bigint | null
+    imported: boolean
   }, ExtArgs["result"]["quarantinedEvent"]>
   composites: {}
 }
@@ -1227,6 +1258,7 @@ export interface QuarantinedEventFieldRefs {
   readonly resolution: Prisma.FieldRef<"QuarantinedEvent", 'String'>
   readonly resolvedBy: Prisma.FieldRef<"QuarantinedEvent", 'String'>
   readonly resolvedAtMs: Prisma.FieldRef<"QuarantinedEvent", 'BigInt'>
+  readonly imported: Prisma.FieldRef<"QuarantinedEvent", 'Boolean'>
 }
     
 
