@@ -7,13 +7,14 @@ import type { Outcome } from "./simulation.js";
 
 /** `npm run simulate`: runs seeds one after the other, until one fails. */
 
-const USAGE = `npm run simulate -- [--seed N] [--seeds N | --endless] [--minutes N] [--steps N] [--events N] [--no-quota]
+const USAGE = `npm run simulate -- [--seed N] [--seeds N | --endless] [--minutes N] [--steps N] [--events N] [--instances N] [--no-quota]
     [--tries N] [--trace]
   --seed N    the first seed (1)
   --seeds N   how many seeds (1); --endless: until one fails
   --minutes N no seed begins after that
   --steps N   steps with faults; then the system has to come to rest (1500)
   --events N  what each tenant sends (12)
+  --instances N  of each role (2)
   --no-quota  a shorter run, without quota
   --tries N   how many runs to spend on a smaller trace of a failure (150)
   --faults F  how often a step is a fault, 0 to 1 (the seed decides)
@@ -37,6 +38,7 @@ const { values } = parseArgs({
     minutes: { type: "string" },
     steps: { type: "string", default: "1500" },
     events: { type: "string", default: "12" },
+    instances: { type: "string", default: "2" },
     "no-quota": { type: "boolean", default: false },
     faults: { type: "string" },
     flaw: { type: "string" },
@@ -51,6 +53,7 @@ if (values.flaw !== undefined && flaw === undefined) throw new RangeError(USAGE)
 const common = {
   steps,
   events: count(values.events),
+  instances: count(values.instances),
   withoutQuota: values["no-quota"],
   ...(flaw !== undefined && { flaw }),
   ...(values.faults !== undefined && { faultRate: Number(values.faults) }),
@@ -106,6 +109,6 @@ async function explain(outcome: Outcome): Promise<void> {
   for (const line of smallest.trace.slice(-60)) print(`    ${line}`);
   const faults = values.faults === undefined ? "" : ` --faults ${values.faults}`;
   const withFlaw = values.flaw === undefined ? "" : ` --flaw ${values.flaw}`;
-  const size = `--steps ${steps} --events ${common.events}${values["no-quota"] ? " --no-quota" : ""}`;
+  const size = `--steps ${steps} --events ${common.events} --instances ${common.instances}${values["no-quota"] ? " --no-quota" : ""}`;
   print(`  again: npm run simulate -- --seed ${seed} ${size}${faults}${withFlaw}`);
 }

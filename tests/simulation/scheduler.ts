@@ -65,6 +65,7 @@ export function createScheduler({ seed, startMs, replay, isPart = false, faultRa
   /** Which kinds of faults this run has: few kinds come closer to some bugs than all of them (swarm testing). */
   const happens = Array.from({ length: KINDS }, () => random() < 0.5);
   let faults: () => readonly (readonly Action[])[] = () => [];
+  const focus = createFocus(seed);
   let isCalm = false;
   let nowMs = startMs;
   let steps = 0;
@@ -116,6 +117,8 @@ export function createScheduler({ seed, startMs, replay, isPart = false, faultRa
   function randomChoice(choices: readonly Action[]): Action | undefined {
     // Always as many numbers: a choice that is not there does not change those after it.
     const [fault, deviation, which, passing] = [random(), random(), random(), random()];
+    const near = isCalm || faulty === 0 ? undefined : focus.of(() => faults().flat());
+    if (near !== undefined) return near;
     if (!isCalm && fault < faulty) {
       const kinds = faults().filter(({ length }, index) => length > 0 && happens[index % happens.length]);
       const place = which * kinds.length;
@@ -173,6 +176,10 @@ export function createScheduler({ seed, startMs, replay, isPart = false, faultRa
     calm(): void {
       isCalm = true;
     },
+    /** Faults again. */
+    disturb(): void {
+      isCalm = false;
+    },
     /** Time passes in which nothing ran: every timer is over. */
     leapTo(ms: number): void {
       nowMs = Math.max(nowMs, ms);
@@ -205,6 +212,42 @@ function pickEvenly(actions: readonly Action[], fraction: number): Action | unde
   const place = fraction * byName.size;
   const named = [...byName.values()][Math.floor(place)] ?? [];
   return named[Math.floor((place % 1) * named.length)];
+}
+
+/** What a run may look at closely; some runs look at nothing. */
+const PORTS = ["append", "counters", "job", "COMMIT", undefined];
+/** How likely a fault is there. */
+const RATE = 0.3;
+/** In the key of a fault: a call of a process, without its number. */
+const CALL = /.*\S+\.\d+ (.+)#\d+/;
+
+/**
+ * Faults beside what processes ask of one port: most promises break between two calls, where chance alone rarely strikes. Which
+ * calls of the port those are, the seed decides. Each moment has one chance.
+ */
+function createFocus(seed: number) {
+  const random = randomOf(hashOf(`${seed} focus`));
+  const port = PORTS[Math.floor(random() * PORTS.length)];
+  const salt = random();
+  const seen = new Set<string>();
+
+  function isNear(key: string): boolean {
+    const words = (CALL.exec(key)?.[1] ?? "").split(" ");
+    if (port === undefined || !words.includes(port) || key.includes("another clock")) return false;
+    const what = words.find((word) => word !== port)?.replace(/\/\d+$/, "");
+    return randomOf(hashOf(`${salt} ${what}`))() < 0.5;
+  }
+
+  return {
+    /** A fault that is to happen now, of the possible ones. */
+    of<Fault extends { readonly key: string }>(possible: () => readonly Fault[]): Fault | undefined {
+      if (port === undefined) return undefined;
+      const near = possible().filter(({ key }) => !seen.has(key) && isNear(key));
+      for (const { key } of near) seen.add(key);
+      if (near.length === 0 || random() >= RATE) return undefined;
+      return near[Math.floor(random() * near.length)];
+    },
+  };
 }
 
 /** FNV-1a. */

@@ -21,7 +21,7 @@ import { startClients } from "./workload.js";
 
 export interface SimulationOptions {
   readonly seed: number;
-  /** After so many steps nothing fails any more, and the system has to come to rest. */
+  /** After so many steps nothing fails any more, and the system has to come to rest; twice. */
   readonly steps: number;
   readonly servers: Servers;
   readonly flaw?: Flaw;
@@ -34,6 +34,8 @@ export interface SimulationOptions {
   readonly events?: number;
   /** Without quota a run is a third shorter, for what quota has no part in. */
   readonly withoutQuota?: boolean;
+  /** Of each role, 2 by default: with one a run is half as long, for what needs no rival. */
+  readonly instances?: number;
   /** The run ends at this step, whether the system has come to rest or not. */
   readonly lastStep?: number;
 }
@@ -51,7 +53,7 @@ export interface Outcome {
 
 const PARTITIONS = 2;
 /** Of each role. */
-const INSTANCES = [1, 2];
+const INSTANCES = 2;
 const ROLES = { ingestion: startIngestionRole, billing: startBillingRole, quota: startQuotaRole };
 /** January's grace ends shortly before or after the start. */
 const GRACE_ENDS_MS = Date.UTC(2026, 1, 4);
@@ -70,6 +72,8 @@ const LIMITED = [
 const JUDGED_EVERY = 150;
 /** At the end, what is waited for is looked at more often. */
 const LOOKED_EVERY = 50;
+/** Until its invoices are announced, and somewhat longer. */
+const CLOSING_STEPS = 800;
 /** Far more than an undisturbed system needs. */
 const MAX_STEPS_TO_REST = 10_000;
 
@@ -82,7 +86,7 @@ interface Phase {
 
 /**
  * One run: everything that happens in it follows from the seed and the code. Faults for so many steps; then rest, an inspection, a
- * leap to the end of the next billing period, and rest again.
+ * leap to the end of the next billing period, which is closed under faults, and rest again.
  */
 export async function simulate(options: SimulationOptions): Promise<Outcome> {
   const { seed, steps, servers, flaw, lastStep = Number.POSITIVE_INFINITY } = options;
@@ -104,13 +108,18 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
   scheduler.setFaults(processes.faults);
   const hasQuota = options.withoutQuota !== true;
   for (const [role, start] of Object.entries(ROLES))
-    if (hasQuota || role !== "quota") for (const n of INSTANCES) processes.start(`${role}-${n}`, start);
+    for (let n = 1; n <= (options.instances ?? INSTANCES); n += 1)
+      if (hasQuota || role !== "quota") processes.start(`${role}-${n}`, start);
   const quota = servers.of("quota");
   const clients = startClients({
     ...{ scheduler, history, processes: processes.reachable, tenants: TENANTS, types: EVENT_TYPES },
     limited: hasQuota ? LIMITED : [],
     eventsPerTenant: options.events ?? EVENTS,
-    sample: async () => ({ at: scheduler.nowMs(), totals: await totalsOf(quota.ask) }),
+    sample: async () => ({
+      at: scheduler.nowMs(),
+      totals: await totalsOf(quota.ask),
+      slices: await totalsOf(quota.ask, "HOUR_SLICE"),
+    }),
   });
   const rest = createRest({ log, servers, hasQuota, partitionCount: PARTITIONS, areClientsDone: clients.isDone });
   const textsOf = (topic: Topic): string[][] =>
@@ -145,39 +154,44 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
     },
     ...(hasQuota ? [inspected] : []),
     {
-      begin: () => scheduler.leapTo(LEAP_MS),
+      begin() {
+        scheduler.leapTo(LEAP_MS);
+        // The second period is closed and announced under faults, too.
+        calmAt = scheduler.steps() + CLOSING_STEPS;
+        scheduler.disturb();
+      },
       open: () => rest.unclosed(PERIODS.length * TENANTS.length),
       judge: async () => [...(await judgeLedgerAtRest(judged)), ...(await judgeInvoices(judged, TENANTS, PERIODS))],
     },
   ];
-  let calmSince = steps;
+  let calmAt = steps;
 
   async function judge(): Promise<void> {
-    violations.push(...(await judgeLedger(judged)), ...judgeAdmissions(history));
+    violations.push(...(await judgeLedger(judged)), ...judgeAdmissions(history, judged.areClocksRight()));
   }
 
   /** Goes on to the next phase when this one has come to rest. */
   async function look(): Promise<void> {
     const open = await phases[0]?.open();
     if (open !== undefined) {
-      if (scheduler.steps() - calmSince > MAX_STEPS_TO_REST)
+      if (scheduler.steps() - calmAt > MAX_STEPS_TO_REST)
         wrong(`it did not come to rest in ${MAX_STEPS_TO_REST} steps: ${open}`);
       return;
     }
     await judge();
     violations.push(...((await phases.shift()?.judge()) ?? []));
-    calmSince = scheduler.steps();
+    calmAt = scheduler.steps();
     await phases[0]?.begin?.();
   }
 
   try {
     while (phases.length > 0 && violations.length === 0 && scheduler.steps() < lastStep) {
-      if (scheduler.steps() === steps) {
+      if (scheduler.steps() === calmAt) {
         scheduler.calm();
         processes.correctClocks();
       }
       await scheduler.step();
-      const isCalm = scheduler.steps() >= steps;
+      const isCalm = scheduler.steps() >= calmAt;
       if (isCalm && scheduler.steps() % LOOKED_EVERY === 0) await look();
       else if (scheduler.steps() % JUDGED_EVERY === 0) await judge();
     }

@@ -21,6 +21,8 @@ export interface Sample {
   readonly at: number;
   /** By tenant, meter and start of the billing period. */
   readonly totals: ReadonlyMap<string, number>;
+  /** What rebuilds the counters of an hour, by tenant, meter and start of its slice. */
+  readonly slices: ReadonlyMap<string, number>;
 }
 
 /** What clients sent and were answered. */

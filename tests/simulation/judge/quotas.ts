@@ -8,12 +8,12 @@ const TRUST_MS = 3_000;
 const HOUR_MS = 3_600_000;
 
 /** Whether an admission exceeded a hard limit, as far as what clients sent and were answered tells for certain. */
-export function judgeAdmissions(history: History): string[] {
+export function judgeAdmissions(history: History, areClocksRight: boolean): string[] {
   const hard = LIMITS.filter(({ kind }) => kind === "HARD");
   const allowed = history.asked.filter(({ isAllowed }) => isAllowed === true);
   return allowed.flatMap((one) =>
     hard.flatMap((limit) => {
-      const held = certainlyHeld(history, allowed, limit, one);
+      const held = certainlyHeld(history, allowed, limit, one, areClocksRight);
       if (held === undefined || held <= limit.limit) return [];
       const { tenantId, key, amount, meter } = one;
       return [`${key} of ${tenantId} (${amount} ${meter}) was admitted to ${held} of ${limit.limit} ${textOf(limit)}`];
@@ -29,6 +29,7 @@ function certainlyHeld(
   allowed: readonly Asked[],
   { meter, window }: LimitTerms,
   one: Asked,
+  areClocksRight: boolean,
 ): number | undefined {
   const answeredAt = one.answeredAt ?? one.sentAt;
   const earlier = allowed.filter(
@@ -44,19 +45,38 @@ function certainlyHeld(
       (other.expiresAt ?? 0) > answeredAt &&
       (other.eventSentAt ?? Number.POSITIVE_INFINITY) > answeredAt,
   );
-  const used = window === "BILLING_PERIOD" ? usedBefore(history, one) : 0;
+  // What a wrong clock recorded may seem to be of another hour.
+  const used =
+    window === "BILLING_PERIOD" ? usedBefore(history, one) : areClocksRight ? usedInHour(history, one, answeredAt) : 0;
   return reserved.reduce((sum, { amount }) => sum + amount, used + one.amount);
 }
 
-function usedBefore({ samples }: History, { tenantId, meter, sentAt }: Asked): number {
-  const sample = samples.filter(({ at }) => at <= sentAt - TRUST_MS).at(-1);
+const known = ({ samples }: History, { sentAt }: Asked) => samples.filter(({ at }) => at <= sentAt - TRUST_MS).at(-1);
+
+/** Usage of slices that were in the hour whenever the request was decided. */
+function usedInHour(history: History, one: Asked, answeredAt: number): number {
+  let used = 0;
+  for (const [key, total] of known(history, one)?.slices ?? []) {
+    const [tenantId, meter, start] = key.split(" ");
+    const isInHour = Number(start) > answeredAt - HOUR_MS && Number(start) <= one.sentAt;
+    if (tenantId === one.tenantId && meter === one.meter && isInHour) used += total;
+  }
+  return used;
+}
+
+function usedBefore(history: History, one: Asked): number {
+  const { tenantId, meter, sentAt } = one;
+  const sample = known(history, one);
   return sample?.totals.get([tenantId, meter, periodOf(sentAt)].join(" ")) ?? 0;
 }
 
-export async function totalsOf(quota: Judged["quota"]): Promise<ReadonlyMap<string, number>> {
+export async function totalsOf(
+  quota: Judged["quota"],
+  grain: "BILLING_PERIOD" | "HOUR_SLICE" = "BILLING_PERIOD",
+): Promise<ReadonlyMap<string, number>> {
   const rows = await quota<{ key: string; total: string }>(
     `SELECT tenant_id || ' ' || meter || ' ' || (extract(epoch FROM bucket_start) * 1000)::bigint AS key, total::text
-     FROM usage_total WHERE grain = 'BILLING_PERIOD'`,
+     FROM usage_total WHERE grain = '${grain}'`,
   );
   return new Map(rows.map(({ key, total }) => [key, Number(total)]));
 }
