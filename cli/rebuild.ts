@@ -74,6 +74,14 @@ function describe(
   return `${name}: first difference after ${rows.toLocaleString("en")} rows, at ${key}:\n  live:    ${live ?? "(missing)"}\n  rebuilt: ${rebuilt ?? "(missing)"}`;
 }
 
+/** Before that, a rate tells nothing. */
+const SPEED_AFTER_MS = 1_000;
+
+function speed(elapsedMs: number, share: number, events: number): string {
+  const rate = Math.round((events * 1_000) / elapsedMs).toLocaleString("en");
+  return `${rate} events/s  ETA ${share > 0 ? clockText((elapsedMs / share) * (1 - share)) : "?"}`;
+}
+
 /** In place on a terminal, otherwise as an occasional line. */
 function progressOn(out: NodeJS.WriteStream) {
   const began = monotonicMs();
@@ -84,9 +92,8 @@ function progressOn(out: NodeJS.WriteStream) {
       if (!out.isTTY && now - shownAt < LINE_EVERY_MS) return;
       shownAt = now;
       const share = of === 0 ? 1 : entries / of;
-      const left = share > 0 ? clockText(((now - began) / share) * (1 - share)) : "?";
-      const rate = Math.round((events * 1000) / Math.max(1, now - began)).toLocaleString("en");
-      const line = `${bar(share)}  ${events.toLocaleString("en")} events  ${rate} events/s  ETA ${left}`;
+      const done = `${bar(share)}  ${events.toLocaleString("en")} events`;
+      const line = now - began < SPEED_AFTER_MS ? done : `${done}  ${speed(now - began, share, events)}`;
       out.write(out.isTTY ? `\r\u001b[2K${line}` : `${line}\n`);
     },
     clear(): void {
