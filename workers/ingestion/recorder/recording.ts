@@ -12,7 +12,7 @@ import {
 } from "../rules/event-reading.js";
 import { eventKeyOf, fingerprintUuid, recordUuid } from "../rules/fingerprint.js";
 import type { LookupControl, RecordingStep } from "../rules/plan-steps.js";
-import { reachOf } from "../rules/reach.js";
+import { reachOf, unreadReach } from "../rules/reach.js";
 import { eventEntry, type QuarantineCause, recordBatch } from "../rules/record-items.js";
 import { mayVoid, refuseAcceptance } from "../rules/resolve-event.js";
 import {
@@ -33,6 +33,7 @@ import {
   knownKeys,
   lockCursor,
   moveCursor,
+  newestArrival,
   type RecorderCursor,
   saveBatch,
   saveReach,
@@ -133,15 +134,16 @@ async function recordStamped(
     await counted.save(tx);
     for (const poison of step.poison) await keepPoison(tx, partition, poison, stamp.recordedAt);
     const isOfTest = (tenantId: string): boolean => (tenancy.tenant(tenantId)?.testClock ?? null) !== null;
-    const reach = reachOf(effect.entries, cursor.reachedHour, isOfTest);
-    if (reach !== undefined) await saveReach(tx, partition, reach);
+    const reachedHour = await noteReach(tx, partition, cursor, effect.entries, isOfTest);
+    const seq = cursor.seq + effect.entries.length;
     const moved: RecorderCursor = {
       next: last.offset + 1,
-      seq: cursor.seq + effect.entries.length,
+      seq,
       tenancyVersion: stamp.tenancyVersion,
       recordedThrough: Math.max(cursor.recordedThrough, last.timestamp),
       lastRecord: recordUuid(last.value),
-      reachedHour: reach?.hour ?? cursor.reachedHour,
+      reachedHour,
+      reachedSeq: seq,
     };
     await moveCursor(tx, partition, first, moved, {
       items: step.elements.filter(({ kind }) => kind === "item").length,
@@ -155,6 +157,29 @@ async function recordStamped(
   const { counted, ...recorded } = result;
   counted.committed(recorded.cursor.next);
   return recorded;
+}
+
+/** Returns the newest hour that is noted then. */
+async function noteReach(
+  tx: Transaction,
+  partition: number,
+  { seq, reachedSeq, reachedHour }: RecorderCursor,
+  entries: readonly LedgerEntry[],
+  isOfTest: (tenantId: string) => boolean,
+): Promise<number> {
+  let newest = reachedHour;
+  if (reachedSeq < seq) {
+    // Bounded instead of read: it may be the whole ledger.
+    const unread = unreadReach(reachedSeq + 1, await newestArrival(tx, partition));
+    if (unread !== undefined && unread.hour > newest) {
+      await saveReach(tx, partition, unread);
+      newest = unread.hour;
+    }
+  }
+  const reach = reachOf(entries, newest, isOfTest);
+  if (reach === undefined) return newest;
+  await saveReach(tx, partition, reach);
+  return reach.hour;
 }
 
 /** The state of one transaction. */

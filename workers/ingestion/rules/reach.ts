@@ -1,3 +1,4 @@
+import { HOUR_MS } from "#kernel/duration.js";
 import { hourOf } from "#kernel/period.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 
@@ -6,6 +7,14 @@ export interface Reach {
   /** Start of the hour, epoch ms. */
   readonly hour: number;
   readonly firstSeq: number;
+}
+
+/**
+ * Of entries from `firstSeq` on whose times are not known, from the newest hour in which anything arrived (undefined: nothing
+ * did): no event but a test tenant's is accepted as much as an hour ahead of its arrival.
+ */
+export function unreadReach(firstSeq: number, newestArrival: number | undefined): Reach | undefined {
+  return newestArrival === undefined ? undefined : { hour: newestArrival + HOUR_MS, firstSeq };
 }
 
 /**

@@ -3,14 +3,12 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { DAY_MS } from "#kernel/duration.js";
-import { hourOf } from "#kernel/period.js";
 import { openDatabase } from "#platform/database/database.js";
 import { packageRoot } from "#platform/process/package-root.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { createTestDatabase, hasPostgres } from "../../../tests/servers/servers.js";
 import { ensureLedgerMonths, readEntry, readLedger } from "./ledger.js";
 import { blocksOf, entriesOf } from "./ledger-block.js";
-import { readCursor } from "./recording.js";
 
 const NOVEMBER = Date.UTC(2026, 10, 24);
 const stamp = (seq: number) => ({ seq, recordedAt: NOVEMBER, tenancyVersion: 7 });
@@ -105,14 +103,6 @@ describe.skipIf(!hasPostgres)("the ledger's tables", () => {
     const page = await readLedger(database, { partition: 3, from: 1, limit: 100 });
     expect(page).toEqual({ entries: all, nextSeq: 7, headSeq: 6 });
     expect(await readEntry(database.pool, 3, 6)).toEqual(all.at(-1));
-    // Where the events reached an hour was not noted then.
-    const hour = hourOf(at);
-    const reached = await readLedger(database, { partition: 3, from: 1, limit: 1, eventsFrom: hour });
-    expect(reached.entries).toEqual([all.at(-1)]);
-    expect((await database.pool.query("SELECT * FROM ledger_reach")).rows).toEqual([
-      { partition: 3, hour_ms: hour, first_seq: 6 },
-    ]);
-    expect((await readCursor(database.pool, 3)).reachedHour).toBe(hour);
     const { rows } = await database.pool.query(
       "SELECT seq, kind, tenant_id, id, data FROM ledger WHERE seq IN (1, 5) ORDER BY seq",
     );

@@ -42,8 +42,8 @@ type PageBlock = StoredBlock & { readonly last_seq: number; readonly found: numb
 /** Entries from `from` on, in order; with a tenant only its own and those for all tenants. */
 export async function readLedger(database: Database, query: LedgerQuery): Promise<LedgerPage> {
   const { partition, limit, tenantId, ticksFrom = EVERY_TICK } = query;
-  const headSeq = await readHead(database, partition);
-  const from = await startOf(database, query, headSeq);
+  const { headSeq, reachedSeq } = await readHead(database, partition);
+  const from = await startOf(database, query, reachedSeq);
   if (from > headSeq) return { entries: [], nextSeq: from, headSeq };
   const range = [partition, from, limit, MAX_PAGE_BYTES];
   const { rows } = await database.pool.query<PageBlock>(
@@ -79,8 +79,8 @@ export async function readLedgerBlocks(
   query: Omit<LedgerQuery, "tenantId" | "ticksFrom">,
 ): Promise<BlockPage> {
   const { partition, limit } = query;
-  const headSeq = await readHead(database, partition);
-  const from = await startOf(database, query, headSeq);
+  const { headSeq, reachedSeq } = await readHead(database, partition);
+  const from = await startOf(database, query, reachedSeq);
   if (from > headSeq) return { blocks: [], nextSeq: from, headSeq };
   const values = [partition, from, limit, MAX_PAGE_BYTES];
   const { rows } = await database.pool.query<PageBlock>({ name: "read-ledger", text: ALL, values });
@@ -112,27 +112,30 @@ export async function ensureLedgerMonths(database: Database, atMs: number): Prom
   for (const month of [atMs, next]) await database.pool.query("SELECT ensure_ledger_month($1)", [month]);
 }
 
-/** Where a read begins. The hours are in the order of `first_seq`. */
+/**
+ * Where a read begins. The hours are in the order of `first_seq`; what is behind `reachedSeq` may be of any hour. Rows that were
+ * added since it was read are behind it, too.
+ */
 async function startOf(
   database: Database,
   { partition, from, eventsFrom }: Pick<LedgerQuery, "partition" | "from" | "eventsFrom">,
-  headSeq: number,
+  reachedSeq: number,
 ): Promise<number> {
   // ledger_reach has no hours from before the epoch.
   if (eventsFrom === undefined || eventsFrom <= 0) return from;
   const { rows } = await database.pool.query<{ seq: number }>(
-    `SELECT first_seq AS seq FROM ledger_reach WHERE partition = $1 AND hour_ms >= $2 AND first_seq <= $3
-     ORDER BY hour_ms LIMIT 1`,
-    [partition, hourOf(eventsFrom), headSeq],
+    "SELECT first_seq AS seq FROM ledger_reach WHERE partition = $1 AND hour_ms >= $2 ORDER BY hour_ms LIMIT 1",
+    [partition, hourOf(eventsFrom)],
   );
-  return Math.max(from, rows[0]?.seq ?? headSeq + 1);
+  return Math.max(from, Math.min(rows[0]?.seq ?? reachedSeq + 1, reachedSeq + 1));
 }
 
-async function readHead(database: Database, partition: number): Promise<number> {
-  const { rows } = await database.pool.query<{ seq: number }>("SELECT seq FROM recorder_cursor WHERE partition = $1", [
-    partition,
-  ]);
-  return rows[0]?.seq ?? 0;
+async function readHead(database: Database, partition: number): Promise<{ headSeq: number; reachedSeq: number }> {
+  const { rows } = await database.pool.query<{ headSeq: number; reachedSeq: number }>(
+    'SELECT seq AS "headSeq", reached_seq AS "reachedSeq" FROM recorder_cursor WHERE partition = $1',
+    [partition],
+  );
+  return rows[0] ?? { headSeq: 0, reachedSeq: 0 };
 }
 
 /** Last position of a partition known to be in usage.recorded. */

@@ -25,10 +25,12 @@ export interface RecorderCursor {
   readonly lastRecord: string | null;
   /** The newest hour of its events' times, epoch ms; 0: none. */
   readonly reachedHour: number;
+  /** `ledger_reach` is complete up to here: beyond it, up to `seq`, an older release recorded. */
+  readonly reachedSeq: number;
 }
 
 const CURSOR = `SELECT next, seq, tenancy_version AS "tenancyVersion", recorded_through_ms AS "recordedThrough",
-  last_record AS "lastRecord", reached_hour_ms AS "reachedHour" FROM recorder_cursor WHERE partition = $1`;
+  last_record AS "lastRecord", reached_hour_ms AS "reachedHour", reached_seq AS "reachedSeq" FROM recorder_cursor WHERE partition = $1`;
 const START: RecorderCursor = {
   next: 0,
   seq: 0,
@@ -36,6 +38,7 @@ const START: RecorderCursor = {
   recordedThrough: 0,
   lastRecord: null,
   reachedHour: 0,
+  reachedSeq: 0,
 };
 
 /** The cursor of a partition, created at the log's beginning if missing. */
@@ -76,11 +79,11 @@ export async function moveCursor(
     name: "move-cursor",
     text: `UPDATE recorder_cursor SET next = $3, seq = $4, tenancy_version = $5, recorded_through_ms = $6, last_record = $7,
              items = items + $8, events = events + $9, duplicates = duplicates + $10, quarantined = quarantined + $11,
-             reached_hour_ms = $12
+             reached_hour_ms = $12, reached_seq = $13
            WHERE partition = $1 AND next = $2`,
     values: [
       ...[partition, from, to.next, to.seq, to.tenancyVersion, to.recordedThrough, to.lastRecord],
-      ...[added.items, added.events, added.duplicates, added.quarantined, to.reachedHour],
+      ...[added.items, added.events, added.duplicates, added.quarantined, to.reachedHour, to.reachedSeq],
     ],
   });
   if (rowCount !== 1) throw new Error(`the cursor of partition ${partition} moved while its row was locked`);
@@ -182,6 +185,15 @@ export async function saveReach(tx: Transaction, partition: number, { hour, firs
   await tx.query("INSERT INTO ledger_reach (partition, hour_ms, first_seq) VALUES ($1, $2, $3)", [
     ...[partition, hour, firstSeq],
   ]);
+}
+
+/** The newest hour in which items of the partition arrived, by the clocks that accepted them; undefined: none did. Reads all accounts. */
+export async function newestArrival(tx: Transaction, partition: number): Promise<number | undefined> {
+  const { rows } = await tx.query<{ hour: number | null }>(
+    "SELECT max(hour_ms) AS hour FROM usage_account WHERE partition = $1",
+    [partition],
+  );
+  return rows[0]?.hour ?? undefined;
 }
 
 async function countDuplicates(tx: Transaction, partition: number, counts: ReadonlyMap<string, number>): Promise<void> {
