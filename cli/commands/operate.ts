@@ -15,7 +15,7 @@ export function addSend(program: MetrlyCommand): void {
     .option("--name <name>", "file name in the generated ids of rows without one (default: its base name)")
     .option("--dry-run", "validate only; needs no server")
     .option("--concurrency <n>", "concurrent batches (default: 4)")
-    .option("--import", "past usage of any age, which limits and alerts don't react to; the key needs the scope ADMIN")
+    .option("--import", "past usage of any age, without alerts; the key needs the scope ADMIN")
     .option("--give-up-after <seconds>", "how long to retry a batch (default: 300)")
     .option("--checkpoint <file>", "where to store the checkpoint (default: <file>.metrly-send)")
     .option("--json", "print the summary as JSON")

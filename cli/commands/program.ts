@@ -40,10 +40,10 @@ function whereFound(error: string): string {
 }
 
 /** `send` alone takes no admin token. */
-async function insteadOfToken([command]: readonly string[]): Promise<string> {
+async function insteadOfToken([command, ...rest]: readonly string[]): Promise<string> {
   if (command !== "send") return "Without it (unset METRLY_TOKEN), the data directory's admin-token is used.";
   const { sendingNeeds } = await import("../send/send.js");
-  return sendingNeeds();
+  return sendingNeeds(rest.includes("--import"));
 }
 
 function createProgram(): MetrlyCommand {

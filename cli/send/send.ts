@@ -41,7 +41,9 @@ export async function sendUsage(file: string | undefined, options: SendOptions, 
   const input = await openInput(source, options.format);
   const connection = options.dryRun === true ? undefined : await findConnection(options, env);
   const checkpoint =
-    connection && source !== undefined ? checkpointOf(source, options, input, mapping, connection) : undefined;
+    connection && source !== undefined
+      ? checkpointOf(source, { ...options, isImport }, input, mapping, connection)
+      : undefined;
   const resume = checkpoint && (await findResume(checkpoint, source, input, mapping));
   const interrupted = onInterrupt();
   interrupted.signal.addEventListener("abort", input.end);
@@ -109,9 +111,17 @@ function onInterrupt(): { readonly signal: AbortSignal; forget(): void } {
   return { signal: controller.signal, forget: () => process.off("SIGINT", interrupt).off("SIGTERM", interrupt) };
 }
 
-function checkpointOf(file: string, options: SendOptions, input: Input, mapping: Mapping, { url }: Connection) {
+function checkpointOf(
+  file: string,
+  options: Pick<SendOptions, "checkpoint"> & { readonly isImport: boolean },
+  input: Input,
+  mapping: Mapping,
+  { url }: Connection,
+) {
   const { names, defaults, name } = mapping;
-  const settings = settingsDigest([url, input.format, [...names], defaults, name]);
+  // What was refused as too old is sent again as an import.
+  const own = options.isImport ? ["import"] : [];
+  const settings = settingsDigest([url, input.format, [...names], defaults, name, ...own]);
   return { file: options.checkpoint ?? `${file}.metrly-send`, settings };
 }
 

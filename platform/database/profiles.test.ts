@@ -59,8 +59,8 @@ describe.skipIf(!hasPostgres)("sessions", () => {
   test("read and write as if nobody had set other forms for the database", async () => {
     const settings = {
       ...{ datestyle: "German, DMY", intervalstyle: "sql_standard", timezone: "Asia/Kathmandu" },
-      ...{ bytea_output: "escape", extra_float_digits: "0", standard_conforming_strings: "off" },
-      default_transaction_isolation: "serializable",
+      ...{ bytea_output: "escape", extra_float_digits: "0", standard_conforming_strings: "off", array_nulls: "off" },
+      ...{ default_transaction_isolation: "serializable", synchronous_commit: "off" },
     };
     const set = (words: (setting: [string, string]) => string) =>
       database.pool.query(
@@ -73,12 +73,14 @@ describe.skipIf(!hasPostgres)("sessions", () => {
     try {
       const { rows } = await opened.pool.query(
         `SELECT TIMESTAMPTZ '2026-06-05T04:03:02Z' AS at, DATE '2026-06-05'::text AS day, (INTERVAL '1 day 2 hours')::text AS took,
-          '\\x5c00'::bytea AS bytes, 0.1::float8 + 0.2::float8 AS sum, 'a\\b' AS text, current_setting('transaction_isolation') AS isolation`,
+          '\\x5c00'::bytea AS bytes, 0.1::float8 + 0.2::float8 AS sum, 'a\\b' AS text, current_setting('transaction_isolation') AS isolation,
+          '{null}'::text[] AS list, current_setting('synchronous_commit') AS commit`,
       );
       expect(rows).toEqual([
         {
           ...{ at: new Date("2026-06-05T04:03:02Z"), day: "2026-06-05", took: "1 day 02:00:00" },
           ...{ bytes: Buffer.from("5c00", "hex"), sum: 0.1 + 0.2, text: "a\\b", isolation: "read committed" },
+          ...{ list: [null], commit: "on" },
         },
       ]);
     } finally {

@@ -124,7 +124,7 @@ const naming = (query: unknown): Query => {
   };
 };
 
-/** What a database or a role may set otherwise, and what rows are read and transactions are written by. */
+/** What a database or a role may set otherwise: forms that rows are read in, and what a commit promises. */
 const FORMS = {
   timezone: "UTC",
   datestyle: "ISO",
@@ -132,7 +132,9 @@ const FORMS = {
   bytea_output: "hex",
   extra_float_digits: 1,
   standard_conforming_strings: "on",
+  array_nulls: "on",
   default_transaction_isolation: "read\\ committed",
+  synchronous_commit: "on",
 };
 
 const SCHEMA = /^[a-z][a-z0-9_]{0,62}$/;

@@ -14,7 +14,7 @@ const event = {
   receivedAt: epochMs,
   data: Type.String(),
 };
-/** A usage event in the ledger. `imported`, which a stored one never has: limits that slide and alerts do not react to it. */
+/** A usage event in the ledger. `imported`, which a stored one never has: no alert and no limit but those on billing periods reacts to it. */
 const RecordedEvent = Type.Object({
   ...common,
   kind: Type.Literal("event"),

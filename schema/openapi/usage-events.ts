@@ -52,7 +52,7 @@ const parameters = [
     name: "import",
     in: "query",
     description:
-      "`true`: takes events of any age since the tenant's first period, which count in billing periods and windows of the calendar; no other limit and no alert reacts to them. Needs the scope `ADMIN` instead of `INGEST`",
+      "`true`: takes events of any age since the tenant's first period, which count in their billing period; no alert and no limit on another window reacts to them. Needs the scope `ADMIN` instead of `INGEST`",
     schema: { type: "boolean", default: false },
   },
   {

@@ -5,11 +5,12 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { packageRoot } from "#platform/process/package-root.js";
 import { waitFor } from "../../servers/servers.js";
+import { ask } from "../../support/client.js";
 import { sized } from "../../support/effort.js";
 import { type MetrlyProcess, startMetrly } from "../../support/metrly.js";
 import { nodeFlags } from "../../support/node-flags.js";
 import { setUp } from "../whole-path/proof.js";
-import { type Accounting, accountingOf, sumOf } from "../whole-path/world.js";
+import { type Accounting, accountingOf, ISSUE_KEY, sumOf } from "../whole-path/world.js";
 import { type HeldAnswers, holdAnswers } from "./held-answers.js";
 
 const CLI = path.join(packageRoot(), "dist/cli/metrly.js");
@@ -26,7 +27,7 @@ interface Ended {
 }
 
 describe("metrly send", () => {
-  const tenants = ["killed", "restarted", "interrupted", "piped", "refused", "changed"];
+  const tenants = ["killed", "restarted", "interrupted", "piped", "refused", "changed", "imported"];
   let metrly: MetrlyProcess;
   let answers: HeldAnswers;
   let admin: string;
@@ -143,6 +144,29 @@ describe("metrly send", () => {
       err: expect.stringContaining(`Resuming after ${answered} rows`),
     });
     expect(await atRest("interrupted", ROWS)).toMatchObject({ counted: ROWS, quarantined: 0 });
+  });
+
+  test("an import sends again what was sent without it, and needs the scope ADMIN", async () => {
+    const file = await fileOf("imported", ROWS);
+    const first = await sendPart(file, 1);
+    first.child.kill("SIGINT");
+    answers.open();
+    await first.ended;
+    expect(await send(file, "--import").ended).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/scope ADMIN[\s\S]*--scopes admin/),
+    });
+    const input = { platform: true, name: "import", scopes: ["ADMIN"] };
+    const { issueApiKey } = await ask(metrly.url, admin, ISSUE_KEY, { input });
+    const second = await waitFor(
+      async () => {
+        const ended = await send(file, "--import", "--token", issueApiKey.secret).ended;
+        return ended.err.includes("API key") ? undefined : ended;
+      },
+      { what: "the key at the edge" },
+    );
+    expect(second).toMatchObject({ code: 0, err: expect.not.stringContaining("Resuming") });
+    expect(await atRest("imported", ROWS)).toMatchObject({ counted: ROWS, quarantined: 0 });
   });
 
   test("interrupted while it waits for a pipe, it ends with the answered rows", async () => {

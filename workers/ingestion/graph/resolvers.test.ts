@@ -152,6 +152,7 @@ describe.skipIf(!hasPostgres)("the graph of ingestion", () => {
     await waitFor(async () => (await published()).length === 5, { what: "all published" });
     const told = (await published()).map((entry) => (entry.kind === "event" ? [entry.id, entry.imported] : entry.kind));
     expect(told).toEqual([["a", true], ["b", true], ["c", undefined], "void", ["b", true]]);
+    expect(await accountOf(0)).toEqual({ accepted: 4, duplicates: 0, quarantined: 0, inFlight: 4 });
   });
 
   test("an event and each of its conflicts say how many payloads came under their key", async () => {

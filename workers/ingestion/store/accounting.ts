@@ -62,6 +62,11 @@ export interface RecordedPart {
   readonly uncounted: number;
 }
 
+/** What an entry of a block says of its event: an array is one, and an object of the kind `import`; undefined of the others. */
+const OF_EVENT = (member: string, position: number) =>
+  `CASE WHEN json_typeof(entry) = 'array' THEN entry ->> ${position}
+    WHEN entry ->> 'kind' = 'import' THEN entry ->> '${member}' END`;
+
 /** One statement is one snapshot. */
 const RECORDED = `
 SELECT r.* FROM unnest($1::int[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[])
@@ -69,9 +74,10 @@ SELECT r.* FROM unnest($1::int[], $2::text[], $3::bigint[], $4::bigint[], $5::bi
 CROSS JOIN LATERAL (
   SELECT coalesce((SELECT next FROM recorder_cursor WHERE partition = q.partition), 0)::bigint AS next,
     (SELECT count(*) FROM ledger_block b CROSS JOIN LATERAL json_array_elements(b.entries::json) WITH ORDINALITY AS e (entry, n)
+      CROSS JOIN LATERAL (SELECT ${OF_EVENT("tenantId", 0)} AS tenant_id, (${OF_EVENT("receivedAt", 5)})::bigint AS received_at) o
       WHERE b.partition = q.partition AND b.last_seq > q.mark AND b.tenants @> ARRAY[q.tenant_id]
-        AND json_typeof(entry) = 'array' AND entry ->> 0 = q.tenant_id AND b.first_seq + n - 1 > q.mark
-        AND (entry ->> 5)::bigint >= q.from_ms AND (entry ->> 5)::bigint < q.to_ms) AS uncounted,
+        AND o.tenant_id = q.tenant_id AND b.first_seq + n - 1 > q.mark
+        AND o.received_at >= q.from_ms AND o.received_at < q.to_ms) AS uncounted,
     coalesce(sum(accepted), 0)::bigint AS accepted, coalesce(sum(duplicates), 0)::bigint AS duplicates,
     coalesce(sum(quarantined), 0)::bigint AS quarantined
   FROM usage_account a WHERE a.partition = q.partition AND a.tenant_id = q.tenant_id

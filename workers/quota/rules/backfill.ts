@@ -40,7 +40,10 @@ export function foldBackfill(
     const now = tenantNow(tenant, recordedAt);
     const period = periodOf("BILLING_PERIOD", event.time, tenant);
     const day = periodOf("CALENDAR_DAY", event.time, tenant);
-    const backfilled = { period: period.end > now, calendar: day.start >= calendarSince(now, tenant) };
+    const backfilled = {
+      period: period.end > now,
+      calendar: !event.imported && day.start >= calendarSince(now, tenant),
+    };
     if (!backfilled.period && !backfilled.calendar) return;
     const start = Math.max(period.start, day.start);
     const ofTenant = sums.get(event.tenantId) ?? new Map<number, Sum>();

@@ -70,7 +70,7 @@ export const countsAt = ({ time, arrivedAt }: Pick<UsageReading, "time" | "arriv
 
 /**
  * The stored totals that a reading is added to, by its own time; `inForce`: the limits of that time. What arrives when a window
- * has passed only counts in its billing period. Imports, voids and backfills count in no window that slides.
+ * has passed only counts in its billing period, and so do imports. Voids and backfills, which only correct, count in no window that slides.
  */
 export function grainsOf(
   reading: UsageReading,
@@ -82,7 +82,7 @@ export function grainsOf(
   if (backfilled?.period !== false)
     buckets.push({ grain: "BILLING_PERIOD", bucketStart: periodOf("BILLING_PERIOD", time, tenant).start });
   const day = periodOf("CALENDAR_DAY", time, tenant);
-  if (backfilled?.calendar !== false && countsInDay(day, arrivedAt, tenant))
+  if (!reading.imported && backfilled?.calendar !== false && countsInDay(day, arrivedAt, tenant))
     buckets.push({ grain: "CALENDAR_DAY", bucketStart: day.start });
   if (reading.eventId === undefined) return buckets;
   const add = (grain: SlidingGrain): void => {

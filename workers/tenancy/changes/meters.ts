@@ -6,6 +6,8 @@ import { rejectIf } from "../rules/reasons.js";
 import type { TenancyStore } from "../store/store.js";
 
 export const MAX_METERS = 500;
+/** Each event is read, and its dimensions kept, once for each of them: what a batch costs grows with their number. */
+export const MAX_METERS_OF_TYPE = 50;
 /** How often a meter can come back: its history is part of its state. */
 export const MAX_ARCHIVALS = 100;
 
@@ -27,8 +29,7 @@ export function createMeter(store: TenancyStore, actor: string, input: NewMeter)
     }
     const { backfill, ...terms } = input;
     rejectIf(validateMeter(terms));
-    if ((await change.activeMeters()).size >= MAX_METERS)
-      throw new MetrlyError("CONFLICT", `There are ${MAX_METERS} meters already: archive some first`);
+    refuseMany(await change.activeMeters(), terms.eventType);
     const version = change.nextVersion();
     const dimensions = [...terms.dimensions];
     const after: MeterState = {
@@ -44,6 +45,17 @@ export function createMeter(store: TenancyStore, actor: string, input: NewMeter)
     if (backfill) await change.enqueueBackfill(saved);
     return saved;
   });
+}
+
+function refuseMany(active: ReadonlyMap<string, MeterState>, eventType: string): void {
+  if (active.size >= MAX_METERS)
+    throw new MetrlyError("CONFLICT", `There are ${MAX_METERS} meters already: archive some first`);
+  const ofType = [...active.values()].filter((meter) => meter.eventType === eventType);
+  if (ofType.length >= MAX_METERS_OF_TYPE)
+    throw new MetrlyError(
+      "CONFLICT",
+      `${MAX_METERS_OF_TYPE} meters count events of type "${eventType}" already: archive one first, or send another type`,
+    );
 }
 
 const MAX_NAMED_PLANS = 10;
@@ -80,8 +92,7 @@ export function unarchiveMeter(store: TenancyStore, actor: string, key: string):
     const before = await change.meter(key);
     if (before === undefined) throw noSuch("meter", key);
     if (before.archivedInVersion === null) return before;
-    if ((await change.activeMeters()).size >= MAX_METERS)
-      throw new MetrlyError("CONFLICT", `There are ${MAX_METERS} meters already: archive some first`);
+    refuseMany(await change.activeMeters(), before.eventType);
     if ((before.archivals?.length ?? 0) >= MAX_ARCHIVALS)
       throw new MetrlyError("CONFLICT", `Meter ${key} was archived ${MAX_ARCHIVALS} times: create another one`);
     const version = change.nextVersion();

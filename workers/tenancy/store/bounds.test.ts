@@ -2,11 +2,11 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Identity } from "#schema/policy.js";
 import { hasPostgres } from "../../../tests/servers/servers.js";
 import { issueApiKey, revokeApiKey } from "../changes/api-keys.js";
-import { archiveMeter, MAX_METERS } from "../changes/meters.js";
+import { archiveMeter, createMeter, MAX_METERS, MAX_METERS_OF_TYPE, unarchiveMeter } from "../changes/meters.js";
 import { createPlan, publishPlanVersion } from "../changes/plans.js";
 import { MAX_LIVE_KEYS } from "../rules/api-key.js";
 import type { PlanDraft } from "../rules/plan-version.js";
-import { ACTOR, openWorld, type World } from "../world.testing.js";
+import { ACTOR, countMeter, openWorld, type World } from "../world.testing.js";
 
 const ADMIN: Identity = { kind: "USER", id: "root", tenantId: null, roles: ["PLATFORM_ADMIN"], scopes: [] };
 
@@ -74,13 +74,31 @@ describe.skipIf(!hasPostgres)("a store", () => {
     expect(await published()).toBeLessThan(5);
   });
 
+  test("has at most 50 meters of one event type that are not archived", async () => {
+    await world.meter("typed");
+    await copies(
+      MAX_METERS_OF_TYPE - 1,
+      `INSERT INTO meter (id, version, name, event_type, aggregation, dimensions, created_in_version, creation_input)
+       SELECT 'typed' || n, version, name, event_type, aggregation, dimensions, 2000000 + n, creation_input
+         FROM meter, generate_series(1, $1) n WHERE id = 'typed'`,
+    );
+    const { eventType } = countMeter("typed");
+    const create = () => createMeter(world.store, ACTOR, { ...countMeter("another-typed"), eventType });
+    const refused = { code: "CONFLICT", message: expect.stringContaining("50 meters count events of type") };
+    await expect(create()).rejects.toMatchObject(refused);
+    await archiveMeter(world.store, ACTOR, "typed", true);
+    await create();
+    await expect(unarchiveMeter(world.store, ACTOR, "typed")).rejects.toMatchObject(refused);
+    await world.database.pool.query("DELETE FROM meter WHERE id LIKE '%typed%'");
+  });
+
   test("has at most 500 meters that are not archived", async () => {
     await world.meter("first");
     const { rows } = await world.database.pool.query<{ n: number }>("SELECT count(*)::int AS n FROM meter");
     await copies(
       MAX_METERS - (rows[0]?.n ?? 0),
       `INSERT INTO meter (id, version, name, event_type, aggregation, dimensions, created_in_version, creation_input)
-       SELECT 'copy' || n, version, name, event_type, aggregation, dimensions, 1000000 + n, creation_input
+       SELECT 'copy' || n, version, name, 'type' || n, aggregation, dimensions, 1000000 + n, creation_input
          FROM meter, generate_series(1, $1) n WHERE id = 'first'`,
     );
     await expect(world.meter("one-more")).rejects.toMatchObject({ code: "CONFLICT" });

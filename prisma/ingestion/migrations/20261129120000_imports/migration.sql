@@ -1,4 +1,4 @@
--- Limits that slide and alerts do not react to an imported event, also if it comes out of quarantine later.
+-- An event stays an import, to which alerts do not react, also if it comes out of quarantine later.
 ALTER TABLE quarantined_event ADD COLUMN imported BOOLEAN NOT NULL DEFAULT false;
 
 -- The ledger as rows, for people and tests. An imported event is stored as an object of its kind, as an entry of another kind is.
