@@ -31,10 +31,13 @@ export interface WorldOptions {
   readonly redisUrl?: string;
   /** Keys that a tenant may have alive. */
   readonly maxKeys?: number;
+  /** Instead of one that has what is published here. */
+  readonly ledger?: LedgerClient;
 }
 
 /** For tests: quota's database and an event log on PostgreSQL databases of their own, and a hand-fed tenancy. */
-export async function openWorld({ clock = systemClock, redisUrl, maxKeys = 100_000 }: WorldOptions = {}) {
+export async function openWorld(options: WorldOptions = {}) {
+  const { clock = systemClock, redisUrl, maxKeys = 100_000 } = options;
   const created = await Promise.all([createMigratedDatabase("quota"), createMigratedDatabase("log")]);
   const [database, logDatabase] = await Promise.all([
     openDatabase({ url: created[0].url, onError: ignoreAfterDrop }),
@@ -54,7 +57,7 @@ export async function openWorld({ clock = systemClock, redisUrl, maxKeys = 100_0
     return version;
   };
 
-  const ledgerClient: LedgerClient = {
+  const ledgerClient: LedgerClient = options.ledger ?? {
     async read({ partition, limit, tenantId, eventsFrom, ...query }) {
       const all = ledger.get(partition) ?? [];
       const isLate = (entry: LedgerEntry): boolean => entry.kind === "event" && entry.time >= (eventsFrom ?? 0);
@@ -92,6 +95,7 @@ export async function openWorld({ clock = systemClock, redisUrl, maxKeys = 100_0
   const world = {
     identityTokens,
     database,
+    log,
     tenancy,
     ledger: ledgerClient,
     namespace,

@@ -1,6 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { Decimal } from "#kernel/decimal.js";
-import { DAY_MS } from "#kernel/duration.js";
 import { periodAt } from "#kernel/period.js";
 import { serviceIdentity } from "#platform/auth/identity.js";
 import { IDENTITY_HEADER, QUOTA_RECONCILE_PATH } from "#platform/auth/internal-api.js";
@@ -92,17 +91,6 @@ describe.skipIf(!hasPostgres || !hasRedis)("reconciliation with the ledger", () 
     const repaired = await reconcile({ tenantId: "tampered", repair: "true" });
     expect(repaired.differences).toEqual([{ ...wrong, repaired: true }]);
     expect((await reconcile({ tenantId: "tampered" })).differences).toEqual([]);
-  });
-
-  test("recorders whose clocks were wrong hide no usage from the comparison", async () => {
-    world.tenant("jumpy", "both");
-    for (const [n, daysOff] of [0, -40, 0, 40, -40, -40, -40, -40, -40, 0].entries()) {
-      const [now, data] = [Date.now(), JSON.stringify({})];
-      const event = { kind: "event", tenantId: "jumpy", source: "test", id: `j${n}`, type: "use.calls", data } as const;
-      await world.publish("jumpy", [{ ...event, time: now, receivedAt: now }], now + daysOff * DAY_MS);
-    }
-    await waitFor(() => world.appliedSeq("jumpy"), { what: "usage to be applied" });
-    expect((await reconcile({ tenantId: "jumpy" })).differences).toEqual([]);
   });
 
   test("days of the calendar that an older release did not store are added, and then count in the counters", async () => {
