@@ -15,6 +15,13 @@ describe("the OpenAPI document", () => {
     expect(document.openapi).toMatch(/^3\.1\./);
   });
 
+  test("names the server that it comes from, also behind a proxy that adds a path", () => {
+    const [server] = document.servers;
+    expect(new URL(server?.url ?? "", "https://example.com/metrly/openapi.json").href).toBe(
+      "https://example.com/metrly/",
+    );
+  });
+
   test("names each operation once, and describes all of it", () => {
     const ids = Object.values(document.paths).flatMap((methods) =>
       Object.values(methods).map(({ operationId }) => operationId),

@@ -35,7 +35,8 @@ export function openApiDocument(version: string) {
       description: DESCRIPTION,
       license: { name: "Apache-2.0", identifier: "Apache-2.0" },
     },
-    servers: [{ url: "/", description: "This installation" }],
+    // Relative to the document: a proxy may add a path before all of it.
+    servers: [{ url: "./", description: "This installation" }],
     security: [{ apiKey: [] }],
     tags: [
       { name: "Usage events", description: "What happened, once per event" },
