@@ -3,14 +3,54 @@ import { suggestionList } from "graphql/jsutils/suggestionList.js";
 /** Longer names, and more of them, are not compared: the work grows with all three. */
 const MAX_LENGTH = 64;
 const MAX_NAMES = 200;
+/** Comparing two names of 64 characters takes longer than counting the letters of all. */
+const MAX_COMPARED = 4;
 
-/** The one of `names` that `text` may be a misspelling of; undefined: none is near. Compares at most 200 names of 64 characters. */
+/**
+ * The one of `names` that `text` may be a misspelling of; undefined: none is near. Looks at 200 names of 64 characters, and compares
+ * the four whose letters are nearest: a fraction of a millisecond.
+ */
 export function nearestName(text: string, names: Iterable<string>): string | undefined {
   if (text.length > MAX_LENGTH) return undefined;
-  const compared: string[] = [];
+  const edits = lettersApart(text);
+  const near: { readonly name: string; readonly apart: number }[] = [];
+  let seen = 0;
   for (const name of names) {
-    if (compared.length === MAX_NAMES) break;
-    if (name.length <= MAX_LENGTH) compared.push(name);
+    seen += 1;
+    if (seen > MAX_NAMES) break;
+    if (name.length <= MAX_LENGTH) near.push({ name, apart: edits(name) });
   }
-  return suggestionList(text, compared)[0];
+  near.sort((a, b) => a.apart - b.apart);
+  return suggestionList(
+    text,
+    near.slice(0, MAX_COMPARED).map(({ name }) => name),
+  )[0];
+}
+
+const LETTERS = 128;
+
+/** At least so many edits make `text` of a name: the letters, in either case, that only one of them has. */
+function lettersApart(text: string): (name: string) => number {
+  const own = lettersOf(text);
+  return (name) => {
+    const others = lettersOf(name);
+    let [onlyOwn, onlyOthers] = [0, 0];
+    for (let letter = 0; letter < LETTERS; letter += 1) {
+      const more = (own[letter] ?? 0) - (others[letter] ?? 0);
+      if (more > 0) onlyOwn += more;
+      else onlyOthers -= more;
+    }
+    return Math.max(onlyOwn, onlyOthers);
+  };
+}
+
+/** How many there are of each; rare ones share a place. */
+function lettersOf(text: string): Uint8Array {
+  const counts = new Uint8Array(LETTERS);
+  const folded = text.toLowerCase();
+  for (let index = 0; index < folded.length; index += 1) {
+    const letter = folded.charCodeAt(index) % LETTERS;
+    counts[letter] = (counts[letter] ?? 0) + 1;
+  }
+  return counts;
 }

@@ -37,7 +37,7 @@ interface Parsing {
   readonly key: ApiKeyState;
   /** Default of an omitted member. */
   readonly operation: QuotaOperation;
-  /** For how many more unknown meters of the request a similar one is looked for. */
+  /** For how many more unknown meters a similar one is looked for: of one in a request, once it is certain that there is none. */
   readonly guesses: { left: number };
 }
 
@@ -51,8 +51,8 @@ const DENIED = 429;
 /** Of a batch, decided in one turn: about a millisecond of work, as a decision costs as much as this many bytes. */
 const ITEMS_PER_TURN = 64;
 const ITEM_BYTES = 256;
-/** Comparing names costs more than a decision. */
-const GUESSES_PER_BATCH = 8;
+/** Of work, as bytes: looking for a similar meter costs as much as several decisions. */
+const GUESS_BYTES = 8 << 10;
 const PENDING: ShareLimits = { shared: 32 << 20, max: 48 << 20 };
 /** A platform key sends for many tenants. */
 const PLATFORM_KEY_WEIGHT = 8;
@@ -63,18 +63,25 @@ export function registerDataPlane(app: FastifyInstance, options: DataPlaneOption
   const authenticate = createKeyAuthenticator(tenancy, options.clock);
   const hasMeter = (id: string) => tenancy.meter(id) !== undefined;
   const parseOne = (value: unknown, inexact: string | undefined, { key, operation, guesses }: Parsing) => {
-    const resembling = (meter: string, tenantId: string) =>
-      (key.tenantId ?? tenantId) === tenantId && guesses.left-- > 0
-        ? nearestName(meter, metersOfPlans(tenancy, tenantId))
-        : undefined;
+    const resembling = (meter: string, tenantId: string) => {
+      if ((key.tenantId ?? tenantId) !== tenantId || guesses.left === 0) return undefined;
+      guesses.left -= 1;
+      turns.grew(senderOf(key).name, GUESS_BYTES);
+      return nearestName(meter, metersOfPlans(tenancy, tenantId));
+    };
     const parsed = parseRequest(value, inexact, { key, operation, hasMeter, resembling });
     // A tenant's own key is published after the tenant.
     if (key.tenantId === null && tenancy.tenant(parsed.tenantId) === undefined)
       throw new UnknownHere("NOT_FOUND", "The tenant does not exist");
     return parsed;
   };
-  const parse = ({ value, inexact }: JsonBody, key: ApiKeyState, operation: QuotaOperation) =>
-    onceCaughtUp(tenancy, () => parseOne(value, inexact.get(0), { key, operation, guesses: { left: 1 } }));
+  const parse = ({ value, inexact }: JsonBody, key: ApiKeyState, operation: QuotaOperation) => {
+    let passes = 0;
+    return onceCaughtUp(tenancy, () => {
+      passes += 1;
+      return parseOne(value, inexact.get(0), { key, operation, guesses: { left: passes - 1 } });
+    });
+  };
 
   const pending = createShares(options.pending ?? PENDING);
   const turns = createProcessorTurns({ hasOthers: () => pending.senders > 1 });
@@ -197,7 +204,7 @@ export function registerDataPlane(app: FastifyInstance, options: DataPlaneOption
   /** One read of the log for all items of a batch that name something unknown here. */
   function itemParser(key: ApiKeyState) {
     let isFinal = false;
-    const guesses = { left: GUESSES_PER_BATCH };
+    const guesses = { left: 0 };
     return async (items: readonly unknown[], inexactOf: (index: number) => string | undefined) => {
       const parsing: Parsing = { key, operation: "consume", guesses };
       const parsed = () => items.map((item, index) => parseItem(item, inexactOf(index), parsing));
@@ -205,7 +212,7 @@ export function registerDataPlane(app: FastifyInstance, options: DataPlaneOption
       if (isFinal || !first.some((item) => item instanceof UnknownHere)) return first;
       await tenancy.caughtUp();
       isFinal = true;
-      guesses.left = GUESSES_PER_BATCH;
+      guesses.left = 1;
       return parsed();
     };
   }
