@@ -7,6 +7,7 @@ import { unknownSettings } from "#platform/process/settings.js";
 import { reportFailure, UserError } from "../connection/failure.js";
 import { SELLER } from "../demo/catalog.js";
 import { publishAddress } from "./address.js";
+import { surviveLostTerminal } from "./lost-terminal.js";
 import { assertRoleConfigured, type ProcessRole } from "./role-config.js";
 import { onStopSignals, STOP_SIGNALS } from "./stop-signals.js";
 import { type RunningSystem, startSystem } from "./system.js";
@@ -21,6 +22,7 @@ export async function runProcess(composition: ProcessRole, env: Env): Promise<vo
   const config = parseConfig(env);
   if (composition !== "all") assertRoleConfigured(composition, config);
   if (composition === "ingestion") boundHeapGrowth(INGESTION_HEAP_GROWTH_PERCENT);
+  surviveLostTerminal();
   const terminal = composition === "all" && process.stderr.isTTY ? openTerminalLog(config) : undefined;
   const logger = createLogger(config.logLevel, terminal?.destination);
   for (const unknown of unknownSettings(env)) logger.warn(unknown);

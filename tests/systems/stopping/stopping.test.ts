@@ -1,6 +1,6 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
@@ -9,6 +9,7 @@ import { packageRoot } from "#platform/process/package-root.js";
 import { placeDatabases } from "../../servers/embedded-databases.js";
 import { freePort, waitFor } from "../../servers/servers.js";
 import { build } from "../../support/build.js";
+import { hasTerminal } from "../../support/terminal.js";
 
 // `npm start` in a process group of its own, as at a terminal: Ctrl-C reaches npm and the server, and npm forwards its own.
 
@@ -28,13 +29,16 @@ afterEach(() => {
 
 afterAll(() => rm(dataDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }));
 
-async function start(): Promise<void> {
+// Not its `prestart`, which would compile under the other tests.
+const START = ["npm", "start", "--ignore-scripts"];
+
+/** `npm start`, or a terminal with it, once it is ready. */
+async function start([program, ...args]: readonly string[] = START): Promise<void> {
   const port = await freePort();
   const settings = { METRLY_PORT: `${port}`, METRLY_METRICS_PORT: "0", METRLY_DATA_DIR: dataDir, METRLY_DEMO: "off" };
   const { PATH, HOME } = process.env;
   printed = "";
-  // Not its `prestart`, which would compile under the other tests.
-  npm = spawn("npm", ["start", "--ignore-scripts"], {
+  npm = spawn(program ?? "", args, {
     ...{ cwd: packageRoot(), detached: true, stdio: ["ignore", "pipe", "pipe"] },
     env: { PATH, HOME, ...settings },
   });
@@ -68,4 +72,15 @@ test.each<{ name: string; signals: NodeJS.Signals[] }>([
 ])("the database ends after $name", async ({ signals }) => {
   await start();
   await endAfter(...signals);
+});
+
+test.skipIf(!hasTerminal)("a server whose terminal goes away drains, and all of it ends", async () => {
+  await start(["script", "-qec", START.join(" "), "/dev/null"]);
+  const database = await databasePid();
+  const server = Number(execFileSync("ps", ["-o", "ppid=", "-p", `${database}`]));
+  // The terminal alone: what runs in it gets its SIGHUP, and every write to it fails from then on.
+  process.kill(npm.pid as number, "SIGKILL");
+  await waitFor(() => !isRunning(database) && !isRunning(server), { what: "the database and the server to end" });
+  // A server that drains takes its addresses away.
+  expect(await readdir(dataDir)).not.toContain("address");
 });
