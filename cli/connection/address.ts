@@ -1,9 +1,12 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
+import { hasCode } from "#kernel/errors.js";
+import { newUuid } from "#platform/lifecycle/random.js";
 import { timeoutSignal } from "#platform/lifecycle/time.js";
 import type { Config, Env } from "#platform/process/config.js";
 import { asTyped } from "../as-typed.js";
-import { UserError } from "./failure.js";
+import { NoResponse, UserError } from "./failure.js";
+import { CHALLENGE_HEADER, PROOF_HEADER, proofOf } from "./proof.js";
 
 /** Where a running Metrly writes its address. */
 export const addressFile = (dataDir: string): string => path.join(dataDir, "address");
@@ -11,34 +14,61 @@ export const addressFile = (dataDir: string): string => path.join(dataDir, "addr
 /** Where it writes the address of its metrics. */
 export const metricsAddressFile = (dataDir: string): string => path.join(dataDir, "metrics-address");
 
-/** Where it writes who it is: a name of its own for each run. */
-export const instanceFile = (dataDir: string): string => path.join(dataDir, "instance");
-
-/** The header of `/healthz` in which a Metrly says who it is. */
-export const INSTANCE_HEADER = "metrly-instance";
+/** The admin token, which a Metrly with a gateway writes. */
+export const adminTokenFile = (dataDir: string): string => path.join(dataDir, "admin-token");
 
 const ANSWER_MS = 5_000;
 
 /**
- * Where the Metrly of this data directory listens: METRLY_PORT, or its own word, or the default. Throws `UserError` if it was killed and
- * another program has its port now, which must not get its token.
+ * Where the Metrly of this data directory listens: METRLY_PORT, or its own word, or the default. Throws `UserError` if a program answers
+ * there that does not know the directory's admin token, and so must not get it, and `NoResponse` if it does not answer in time.
+ * A caller with a token of their own may mean another Metrly at METRLY_PORT or the default, such as one in containers.
  */
-export async function localUrl({ dataDir, port }: Pick<Config, "dataDir" | "port">, env: Env): Promise<string> {
-  const local = env.METRLY_PORT ? undefined : await readAddress(dataDir);
-  if (local === undefined) return `http://127.0.0.1:${port}`;
-  if ((await isInstance(dataDir, local)) !== false) return local;
+export async function localUrl(
+  { dataDir, port }: Pick<Config, "dataDir" | "port">,
+  env: Env,
+  hasOwnToken: boolean,
+): Promise<string> {
+  const address = env.METRLY_PORT ? undefined : await readAddress(dataDir);
+  const url = address ?? `http://127.0.0.1:${port}`;
+  if (address === undefined && hasOwnToken) return url;
+  if ((await isMetrlyOf(dataDir, url)) !== false) return url;
+  const was = address === undefined ? "" : ", where it listened last";
   throw new UserError(
-    `Metrly does not run here: another program answers at ${local}, where it listened last. Start it with ${asTyped("serve")}, or pass --url.`,
+    `Metrly does not run here: another program answers at ${url}${was}, or a Metrly of another version or data directory. Start it with ${asTyped("serve")}, or pass --url.`,
   );
 }
 
-/** Whether it is the Metrly of this data directory that answers at its last address; undefined: nobody answers. */
-export async function isInstance(dataDir: string, url: string): Promise<boolean | undefined> {
-  const instance = (await readFile(instanceFile(dataDir), "utf8").catch(() => "")).trim();
-  const answer = await fetch(`${url}/healthz`, { signal: timeoutSignal(ANSWER_MS) }).catch(() => undefined);
-  if (answer === undefined) return undefined;
-  await answer.body?.cancel();
-  return answer.headers.get(INSTANCE_HEADER) === instance;
+/**
+ * Whether it is the Metrly of this data directory that answers here: it proves that it knows the admin token, which itself is not sent.
+ * Undefined: nobody listens, or the directory has no token to protect. Throws `NoResponse`.
+ */
+export async function isMetrlyOf(dataDir: string, url: string): Promise<boolean | undefined> {
+  const token = await readAdminToken(dataDir);
+  if (token === undefined) return undefined;
+  const challenge = newUuid();
+  try {
+    const headers = { [CHALLENGE_HEADER]: challenge };
+    const answer = await fetch(`${url}/healthz`, { headers, redirect: "error", signal: timeoutSignal(ANSWER_MS) });
+    await answer.body?.cancel();
+    return answer.headers.get(PROOF_HEADER) === proofOf(token, challenge, portOf(url));
+  } catch (error) {
+    if (error instanceof Error && error.name === "TimeoutError")
+      throw new NoResponse(`No response from ${url} within ${ANSWER_MS / 1000} s.`);
+    return isNobody(error) ? undefined : false;
+  }
+}
+
+const NOBODY = ["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "EADDRNOTAVAIL"] as const;
+
+const isNobody = (error: unknown): boolean => error instanceof Error && hasCode(error.cause, ...NOBODY);
+
+const portOf = (url: string): number => Number(new URL(url).port || 80);
+
+/** Undefined: there is none that this user may read. */
+export async function readAdminToken(dataDir: string): Promise<string | undefined> {
+  const token = (await readFile(adminTokenFile(dataDir), "utf8").catch(() => "")).trim();
+  return token === "" ? undefined : token;
 }
 
 /** The address of the Metrly that runs, or ran last and was killed, on this data directory. */

@@ -1,10 +1,8 @@
-import { readFile } from "node:fs/promises";
-import path from "node:path";
 import { timeoutSignal } from "#platform/lifecycle/time.js";
 import { type Env, parseConfig } from "#platform/process/config.js";
 import { asTyped } from "../as-typed.js";
 import type { TypedDocumentString } from "../graphql/graphql.js";
-import { localUrl } from "./address.js";
+import { adminTokenFile, localUrl, readAdminToken } from "./address.js";
 import { NoResponse, UserError } from "./failure.js";
 
 export interface ConnectionOptions {
@@ -23,27 +21,25 @@ export interface Connection {
 /** Flags first, then METRLY_URL and METRLY_TOKEN, then the Metrly of the data directory with its admin token. */
 export async function findConnection(options: ConnectionOptions, env: Env): Promise<Connection> {
   const url = await findUrl(options, env);
-  const token = options.token ?? env.METRLY_TOKEN ?? (await readAdminToken(parseConfig(env).dataDir));
+  const token = options.token ?? env.METRLY_TOKEN ?? (await adminTokenOf(parseConfig(env).dataDir));
   return { url, token };
 }
 
 /** Metrly's address alone, without a slash at its end. Throws `UserError`. */
-export async function findUrl(options: Pick<ConnectionOptions, "url">, env: Env): Promise<string> {
+export async function findUrl(options: ConnectionOptions, env: Env): Promise<string> {
   const config = parseConfig(env);
-  const url = options.url ?? env.METRLY_URL ?? (await localUrl(config, env));
+  const hasOwnToken = (options.token ?? env.METRLY_TOKEN) !== undefined;
+  const url = options.url ?? env.METRLY_URL ?? (await localUrl(config, env, hasOwnToken));
   if (!URL.canParse(url)) throw new UserError(`"${url}" is not a URL.`);
   return url.replace(/\/$/, "");
 }
 
-async function readAdminToken(dataDir: string): Promise<string> {
-  const file = path.join(dataDir, "admin-token");
-  try {
-    return (await readFile(file, "utf8")).trim();
-  } catch {
-    throw new UserError(
-      `There is no readable ${file}. Start Metrly here first (${asTyped("serve")}), or pass --token or METRLY_TOKEN.`,
-    );
-  }
+async function adminTokenOf(dataDir: string): Promise<string> {
+  const token = await readAdminToken(dataDir);
+  if (token !== undefined) return token;
+  throw new UserError(
+    `There is no readable ${adminTokenFile(dataDir)}. Start Metrly here first (${asTyped("serve")}), or pass --token or METRLY_TOKEN.`,
+  );
 }
 
 interface GraphAnswer {

@@ -19,7 +19,7 @@ export async function connectToService(
   env: Env,
 ): Promise<ServiceConnection> {
   const config: Config = parseConfig(env);
-  const base = url ?? config.serviceUrls[service] ?? (await localUrl(config, env));
+  const base = url ?? config.serviceUrls[service] ?? (await localUrl(config, env, false));
   if (!URL.canParse(base)) throw new UserError(`"${base}" is not a URL.`);
   const tokens = createIdentityTokens(await findInternalSecret(config));
   return {

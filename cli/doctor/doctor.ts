@@ -50,7 +50,7 @@ async function findingsOf(options: ConnectionOptions, env: Env): Promise<readonl
     return [node, { what: "configuration", ok: false, said: error.message, advice: "see .env.example" }];
   }
   const settings = settingsFinding(env);
-  const parts = [dataDirectory(config), ...serversOf(config), ...answersOf(await findUrl(options, env), options, env)];
+  const parts = [dataDirectory(config), ...serversOf(config), ...(await answersOf(options, env))];
   const found = await Promise.all(parts);
   return [node, settings, ...found, ...(await unbilledUsage(() => findConnection(options, env)))];
 }
@@ -137,9 +137,15 @@ function connects(address: string): Promise<void> {
   });
 }
 
-/** Checks of the running Metrly: readiness, clock and token. */
-function answersOf(url: string, options: ConnectionOptions, env: Env): Promise<Finding>[] {
-  return [readiness(url), clock(url), whoAsks(options, env)];
+/** Checks of the running Metrly: readiness, clock and token; or why none is asked. */
+async function answersOf(options: ConnectionOptions, env: Env): Promise<Promise<Finding>[]> {
+  try {
+    const url = await findUrl(options, env);
+    return [readiness(url), clock(url), whoAsks(options, env)];
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return [Promise.resolve({ what: "address", ok: false, said: error.message })];
+  }
 }
 
 async function readiness(url: string): Promise<Finding> {

@@ -1,17 +1,13 @@
 import { rm, writeFile } from "node:fs/promises";
-import { addressFile, instanceFile, metricsAddressFile } from "../connection/address.js";
+import { addressFile, metricsAddressFile } from "../connection/address.js";
 import type { RunningSystem } from "./system.js";
 
-/**
- * Tells the command line where this Metrly and its metrics listen, until it stops, because the ports need not be the default; and who it
- * is, because the files of a killed one stay.
- */
+/** Tells the command line where this Metrly and its metrics listen, until it stops, because the ports need not be the default. */
 export async function publishAddress(
   dataDir: string,
-  { instance, url, metricsUrl, beforeStop }: Pick<RunningSystem, "instance" | "url" | "metricsUrl" | "beforeStop">,
+  { url, metricsUrl, beforeStop }: Pick<RunningSystem, "url" | "metricsUrl" | "beforeStop">,
 ): Promise<void> {
   const files = [
-    [instanceFile(dataDir), instance],
     [addressFile(dataDir), url],
     [metricsAddressFile(dataDir), metricsUrl],
   ] as const;

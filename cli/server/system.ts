@@ -9,7 +9,6 @@ import { createKeyThrottle } from "#platform/auth/key-throttle.js";
 import { createHttpServer, portOf } from "#platform/http/server.js";
 import { registerQueueBoard } from "#platform/job-queue/queue-board.js";
 import { type OnStop, openTogether } from "#platform/lifecycle/closers.js";
-import { newUuid } from "#platform/lifecycle/random.js";
 import type { Config } from "#platform/process/config.js";
 import { logRetried } from "#platform/process/logger.js";
 import { openPorts, type Ports } from "#platform/process/ports.js";
@@ -21,15 +20,14 @@ import { startKeyUseReports } from "#platform/tenancy-client/key-usage.js";
 import { createTenancyLease, type TenancyLease } from "#platform/tenancy-client/lease.js";
 import { QUEUES } from "#schema/queues.js";
 import { asTyped } from "../as-typed.js";
-import { INSTANCE_HEADER, isInstance, readAddress } from "../connection/address.js";
-import { UserError } from "../connection/failure.js";
+import { isMetrlyOf, readAddress, readAdminToken } from "../connection/address.js";
+import { NoResponse, UserError } from "../connection/failure.js";
+import { CHALLENGE_HEADER, MAX_CHALLENGE_LENGTH, PROOF_HEADER, proofOf } from "../connection/proof.js";
 import { ROLES } from "../roles.js";
 import { openGraph } from "./graph.js";
 import type { ProcessRole } from "./role-config.js";
 
 export interface RunningSystem {
-  /** Of this run; `/healthz` has it in a header. */
-  readonly instance: string;
   /** The URL of the port. */
   readonly url: string;
   readonly logger: Logger;
@@ -100,8 +98,7 @@ async function start(options: SystemOptions, onStop: OnStop): Promise<Omit<Runni
   const graph = await openGraph({ ...context, throttle, lease }, composition, app, services);
   onStop(named("graph", () => graph.stop()));
   const waits = () => [...ports.waitingForUpgrade(), ...(lease === undefined || lease.isHeld() ? [] : [NOT_CAUGHT_UP])];
-  const instance = newUuid();
-  registerHealth(app, instance, [...services, ...graph.services], waits);
+  registerHealth(app, config.dataDir, [...services, ...graph.services], waits);
   if (lease !== undefined) await untilReachable("the log", logger, lease.begin);
   await app.listen({ host: config.host, port: config.port });
   url = addressOf(app, config.host);
@@ -112,7 +109,7 @@ async function start(options: SystemOptions, onStop: OnStop): Promise<Omit<Runni
 
   for (const service of services) await service.begin?.();
   return {
-    ...{ instance, url, logger, services, metricsUrl: addressOf(metricsServer, config.host) },
+    ...{ url, logger, services, metricsUrl: addressOf(metricsServer, config.host) },
     beforeStop: (name, close) => onStop(named(name, close)),
     closing: () => [...closing],
   };
@@ -155,12 +152,16 @@ async function startServices(
 
 function registerHealth(
   app: FastifyInstance,
-  instance: string,
+  dataDir: string,
   services: readonly Answering[],
   waits: () => readonly string[],
 ): void {
-  app.get("/healthz", async (_request, reply) => {
-    reply.header(INSTANCE_HEADER, instance);
+  app.get("/healthz", async (request, reply) => {
+    const challenge = request.headers[CHALLENGE_HEADER];
+    if (typeof challenge === "string" && challenge.length <= MAX_CHALLENGE_LENGTH) {
+      const token = await readAdminToken(dataDir);
+      if (token !== undefined) reply.header(PROOF_HEADER, proofOf(token, challenge, portOf(app.server)));
+    }
     return { status: "ok" };
   });
   app.get("/readyz", async (_request, reply) => {
@@ -220,10 +221,15 @@ async function assertPortFree(starting: Starting, port: number, variable: string
 /** Whatever port this one would have: the data directory has one Metrly. */
 async function assertNotRunning(dataDir: string): Promise<void> {
   const url = await readAddress(dataDir);
-  if (url === undefined || !(await isInstance(dataDir, url))) return;
+  if (url === undefined || !(await isMetrlyOf(dataDir, url).catch(noneInTime))) return;
   throw new UserError(
     `Metrly runs here already: ${url}\nCtrl-C in its terminal stops it. What to do with it: ${asTyped("--help")}. A second one needs a METRLY_DATA_DIR of its own.`,
   );
+}
+
+/** Whether its port is free is checked too. */
+function noneInTime(error: unknown): undefined {
+  if (!(error instanceof NoResponse)) throw error;
 }
 
 /** Both ports: whoever has one often has the other. */

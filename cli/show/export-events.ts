@@ -16,7 +16,7 @@ import { UserError } from "../connection/failure.js";
  */
 export async function exportEvents(tenantId: string, options: { readonly url?: string }, env: Env): Promise<void> {
   const config = parseConfig(env);
-  const url = options.url ?? config.serviceUrls.ingestion ?? (await localUrl(config, env));
+  const url = options.url ?? config.serviceUrls.ingestion ?? (await localUrl(config, env, false));
   const ledger = createLedgerClient(() => url, createIdentityTokens(await findInternalSecret(config)), "cli");
   const partition = partitionOf(tenantId, config.partitions);
   const read = async (query: { readonly from: number; readonly limit: number }): Promise<LedgerPage> => {

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { isMetrlyOf } from "../../../cli/connection/address.js";
+import { CHALLENGE_HEADER, PROOF_HEADER } from "../../../cli/connection/proof.js";
 import { waitFor } from "../../servers/servers.js";
 import { runCli } from "../../support/cli.js";
 import { runCliHere } from "../../support/cli-in-process.js";
@@ -335,6 +337,16 @@ describe("what the command line shows", () => {
     await waitFor(isRefused, { what: "the old token to be refused" });
     // The command's own token was replaced.
     expect(await shown("tenants")).toContain("acme");
+  });
+
+  test("a Metrly proves that it knows the admin token of its data directory, to a short challenge", async () => {
+    expect(await isMetrlyOf(metrly.dataDir, metrly.url)).toBe(true);
+    const proofFor = async (challenge: string) => {
+      const response = await fetch(`${metrly.url}/healthz`, { headers: { [CHALLENGE_HEADER]: challenge } });
+      return [response.status, response.headers.get(PROOF_HEADER)?.length];
+    };
+    expect(await proofFor("c".repeat(64))).toEqual([200, 64]);
+    expect(await proofFor("c".repeat(65))).toEqual([200, undefined]);
   });
 
   test("an unknown tenant is reported with a hint, and completion has the real commands", async () => {
