@@ -31,3 +31,16 @@ test("a misspelt setting is named with the one that may be meant, and its value 
     "metrly_demo is no setting and has no effect: did you mean METRLY_DEMO?",
   ]);
 });
+
+test("what all settings' names have in common brings none nearer", () => {
+  const advice = (name: string) => unknownSettings({ [name]: "x" })[0]?.replace(/^.*: /, "");
+  for (const name of ["METRLY_DB_URL", "METRLY_VERSION", "METRLY_INSTANCE", "METRLY_IMAGE"])
+    expect(advice(name), name).toBe(".env.example lists all settings");
+  expect(advice("METRLY_HOSTS")).toBe("did you mean METRLY_HOST?");
+});
+
+test("variables of the tests, and of a Service named metrly in Kubernetes, are not warned about", () => {
+  const names = ["TEST_LONG", "FAULTS_SEED", "SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP"];
+  const ports = ["", "_PROTO", "_PORT", "_ADDR"].map((end) => `PORT_4000_TCP${end}`);
+  expect(unknownSettings(Object.fromEntries([...names, ...ports].map((name) => [`METRLY_${name}`, "x"])))).toEqual([]);
+});

@@ -56,17 +56,25 @@ export const SETTINGS: readonly string[] = [
 /** What the command line and programs beside a server are given, in the same environment. */
 const OF_CLIENTS: ReadonlySet<string> = new Set(["METRLY_URL", "METRLY_TOKEN", "METRLY_KEY", "METRLY_API_KEY"]);
 
+/** Of Metrly's own tests, and those that Kubernetes sets in each container for a Service named metrly. */
+const OF_OTHERS = /^METRLY_(?:TEST_|FAULTS_|SERVICE_(?:HOST|PORT)(?:_|$)|PORT_\d+_(?:TCP|UDP|SCTP)(?:_|$))/;
+
+const PREFIX = "METRLY_";
+
+/** What follows the prefix is compared: all names have that in common. */
+const NAMES = SETTINGS.map((name) => name.slice(PREFIX.length));
+
 /**
  * A sentence for each variable METRLY_… that is no setting, with the setting that may be meant. Values are not repeated: one may be
  * a secret.
  */
 export function unknownSettings(env: Readonly<Record<string, string | undefined>>): readonly string[] {
   const unknown = Object.keys(env).filter(
-    (name) => /^METRLY_/i.test(name) && !SETTINGS.includes(name) && !OF_CLIENTS.has(name),
+    (name) => /^METRLY_/i.test(name) && !SETTINGS.includes(name) && !OF_CLIENTS.has(name) && !OF_OTHERS.test(name),
   );
   return unknown.sort().map((name) => {
-    const nearest = nearestName(name, SETTINGS);
-    const advice = nearest === undefined ? ".env.example lists all settings" : `did you mean ${nearest}?`;
+    const nearest = nearestName(name.slice(PREFIX.length), NAMES);
+    const advice = nearest === undefined ? ".env.example lists all settings" : `did you mean ${PREFIX}${nearest}?`;
     return `${name} is no setting and has no effect: ${advice}`;
   });
 }
