@@ -1,3 +1,4 @@
+import path from "node:path";
 import closeWithGrace from "close-with-grace";
 import { EmbeddedPostgresError } from "#platform/embedded-postgres/postgres.js";
 import { type Config, type Env, parseConfig } from "#platform/process/config.js";
@@ -10,7 +11,7 @@ import { publishAddress } from "./address.js";
 import { surviveLostTerminal } from "./lost-terminal.js";
 import { assertRoleConfigured, type ProcessRole } from "./role-config.js";
 import { onStopSignals, STOP_SIGNALS } from "./stop-signals.js";
-import { type RunningSystem, startSystem } from "./system.js";
+import { assertPortsFree, type RunningSystem, startSystem } from "./system.js";
 import { createTerminalLog, logFile, type TerminalLog } from "./terminal-log.js";
 
 const DRAIN_MS = 10_000;
@@ -23,7 +24,10 @@ export async function runProcess(composition: ProcessRole, env: Env): Promise<vo
   if (composition !== "all") assertRoleConfigured(composition, config);
   if (composition === "ingestion") boundHeapGrowth(INGESTION_HEAP_GROWTH_PERCENT);
   surviveLostTerminal();
-  const terminal = composition === "all" && process.stderr.isTTY ? openTerminalLog(config) : undefined;
+  // Before the log, which may belong to a Metrly that runs here already.
+  await assertPortsFree({ config, composition });
+  const isWatched = composition === "all" && config.logFormat === "auto" && process.stderr.isTTY;
+  const terminal = isWatched ? openTerminalLog(config) : undefined;
   const logger = createLogger(config.logLevel, terminal?.destination);
   for (const unknown of unknownSettings(env)) logger.warn(unknown);
   let failed = false;
@@ -69,7 +73,7 @@ export async function runProcess(composition: ProcessRole, env: Env): Promise<vo
     closing = system.closing;
     if (composition === "all") await publishAddress(config.dataDir, system);
     if (composition === "all" && config.demo) await startDemo(config, system, env, terminal);
-    else process.stdout.write(`Metrly ${composition === "all" ? "" : `${composition} `}is ready: ${system.url}\n`);
+    else process.stdout.write(readyText(composition, system.url, terminal && logFile(config.dataDir)));
   } catch (error) {
     if (stopping) return;
     grace.uninstall();
@@ -77,6 +81,11 @@ export async function runProcess(composition: ProcessRole, env: Env): Promise<vo
     reportFailure(error instanceof EmbeddedPostgresError ? new UserError(error.message) : error);
     process.exit(1);
   }
+}
+
+function readyText(composition: ProcessRole, url: string, log: string | undefined): string {
+  const ready = `Metrly ${composition === "all" ? "" : `${composition} `}is ready: ${url}\n`;
+  return log === undefined ? ready : `${ready}Its log: ${path.relative(process.cwd(), log)}\n`;
 }
 
 const openTerminalLog = ({ dataDir }: Config): TerminalLog =>

@@ -48,9 +48,8 @@ export interface SystemOptions {
   fail(error: unknown): void;
 }
 
-/** Starts the composition in this process and listens. Stops everything when a part fails to start. */
+/** Starts the composition in this process and listens, on ports that were looked at before. Stops everything when a part fails to start. */
 export async function startSystem(options: SystemOptions): Promise<RunningSystem> {
-  await assertPortsFree(options);
   return openTogether(
     (onStop) => start(options, onStop),
     (error) => options.logger.error({ err: error }, "closing after a failed start"),
@@ -196,13 +195,16 @@ function addressOf(app: FastifyInstance, host: string): string {
 
 type Starting = Pick<SystemOptions, "config" | "composition">;
 
-async function assertPortsFree(starting: Starting): Promise<void> {
+/**
+ * Throws `UserError` where a port is taken, or Metrly runs on this data directory already. Asked before anything starts: it leaves nothing
+ * behind.
+ */
+export async function assertPortsFree(starting: Starting): Promise<void> {
   if (starting.composition === "all") await assertNotRunning(starting.config.dataDir);
   await assertPortFree(starting, starting.config.port, "METRLY_PORT");
   await assertPortFree(starting, starting.config.metricsPort, "METRLY_METRICS_PORT");
 }
 
-/** Checked before anything starts, so that a taken port fails immediately and leaves nothing behind. */
 async function assertPortFree(starting: Starting, port: number, variable: string): Promise<void> {
   if (port === 0) return;
   const { host } = starting.config;

@@ -40,6 +40,24 @@ test("a person reads text, the file has the JSON lines", async () => {
   expect((await stat(logFile(folder))).mode & 0o777).toBe(0o600);
 });
 
+test("a person reads why an error happened: its code and its causes too", () => {
+  const { logger } = open(folder);
+  const refused = Object.assign(new Error("connect ECONNREFUSED 127.0.0.1:1"), { code: "ECONNREFUSED" });
+  logger.error({ err: new TypeError("fetch failed", { cause: refused }) }, "a call failed");
+  logger.error({ err: Object.assign(new AggregateError([refused]), { code: "ECONNREFUSED" }) }, "a call failed");
+  logger.error({ err: new AggregateError([]) }, "a call failed");
+  logger.error({ err: Object.assign(new Error("the server refused"), { code: "57P03" }) }, "a call failed");
+  expect(shown.map((line) => line.replace(/^.*?a call failed: /, ""))).toEqual([
+    "fetch failed: connect ECONNREFUSED 127.0.0.1:1",
+    "ECONNREFUSED",
+    "AggregateError",
+    "the server refused 57P03",
+  ]);
+  const repeats = new Error("again");
+  logger.error({ err: new Error("again", { cause: repeats }) }, "a call failed");
+  expect(shown.at(-1)).toMatch(/a call failed: again$/);
+});
+
 test("lines from before the data directory exists are written once it does, which the log never creates", async () => {
   const dataDir = path.join(folder, "new");
   const { logger } = open(dataDir);
@@ -55,6 +73,13 @@ test("a large file is moved away, and one that cannot be written is told once an
   open(folder).logger.info("next");
   expect(await written(folder)).toEqual(["next"]);
   expect((await stat(`${logFile(folder)}.1`)).size).toBe(11 << 20);
+
+  // Another process writes to it too, or has moved it away.
+  const { logger: first } = open(folder);
+  first.info("first");
+  await writeFile(logFile(folder), "x".repeat(11 << 20));
+  first.info("second");
+  expect(await written(folder)).toEqual(["second"]);
 
   await mkdir(path.join(folder, "taken/metrly.log"), { recursive: true });
   const { logger } = open(path.join(folder, "taken"));

@@ -39,20 +39,15 @@ export function createTerminalLog(file: string, show: (line: string) => void): T
 const MAX_WAITING_CHARACTERS = 65_536;
 
 function appender(file: string, failed: (reason: string) => void): (line: string) => void {
-  let bytes: number | undefined;
   let waiting = "";
   let hasFailed = false;
   return (line) => {
     try {
       const text = waiting + line;
-      bytes ??= statSync(file, { throwIfNoEntry: false })?.size ?? 0;
-      if (bytes > MAX_FILE_BYTES) {
-        renameSync(file, `${file}.1`);
-        bytes = 0;
-      }
+      const bytes = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+      if (bytes > MAX_FILE_BYTES) renameSync(file, `${file}.1`);
       appendFileSync(file, text, { mode: 0o600 });
       waiting = "";
-      bytes += Buffer.byteLength(text);
     } catch (error) {
       const isThere = !(error instanceof Error && "code" in error && error.code === "ENOENT");
       if (!isThere && waiting.length < MAX_WAITING_CHARACTERS) waiting += line;
@@ -75,11 +70,27 @@ const isTold = ({ msg }: Entry): boolean => typeof msg === "string" && msg.start
 const LEVELS: Readonly<Record<number, string>> = { 40: "warning", 50: "error", 60: "fatal" };
 const MAX_DETAILS = 300;
 
+const MAX_CAUSES = 4;
+const MAX_REASON = 500;
+
+/** An error's message and code, then those of its causes, each once. */
+function reasonsOf(error: unknown): string[] {
+  const reasons = new Set<string>();
+  for (let at = error, n = 0; isJsonObject(at) && n <= MAX_CAUSES; at = at.cause, n++) {
+    const { type, code } = at;
+    const message = at.message || (code === undefined ? type : undefined);
+    const isCodeSaid = typeof message === "string" && typeof code === "string" && message.includes(code);
+    const parts = [message, isCodeSaid ? undefined : code].filter((part) => typeof part === "string");
+    if (parts.length > 0) reasons.add(parts.join(" ").slice(0, MAX_REASON));
+  }
+  return [...reasons];
+}
+
 /** `12:41:34 warning notification: a webhook endpoint was disabled (tenantId=acme, reason=…)`; times of this machine. */
 function textOf({ level, time, service, msg, err, ...rest }: Entry): string {
   const at = new Date(Number(time)).toTimeString().slice(0, 8);
   const label = LEVELS[Number(level)];
-  const said = [service, msg, isJsonObject(err) ? err.message : undefined].filter((part) => part !== undefined);
+  const said = [service, msg, ...reasonsOf(err)].filter((part) => part !== undefined);
   const members = Object.entries(rest).map(
     ([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`,
   );

@@ -14,6 +14,8 @@ export interface Config {
   readonly dataDir: string;
   readonly demo: boolean;
   readonly logLevel: LogLevel;
+  /** `auto`: text where a person watches, JSON lines elsewhere. */
+  readonly logFormat: "auto" | "json";
   /** Empty: the embedded log on PostgreSQL. */
   readonly kafkaBrokers: readonly string[];
   readonly kafkaReplicationFactor: number;
@@ -96,6 +98,7 @@ export function parseConfig(given: Env, readFile: ReadFile = readText): Config {
     dataDir: path.resolve(env.METRLY_DATA_DIR || ".metrly"),
     demo: read.oneOf("METRLY_DEMO", ["on", "off"], "on") === "on",
     logLevel: read.oneOf("METRLY_LOG_LEVEL", LOG_LEVELS, "info"),
+    logFormat: read.oneOf("METRLY_LOG_FORMAT", ["auto", "json"], "auto"),
     kafkaBrokers,
     kafkaReplicationFactor: read.integer("METRLY_KAFKA_REPLICATION_FACTOR", 1, 1, 9),
     kafkaAccess: readKafkaAccess(env, read, problems),

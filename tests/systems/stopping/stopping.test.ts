@@ -6,6 +6,7 @@ import path from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { isRunning } from "#platform/embedded-postgres/cluster.js";
 import { packageRoot } from "#platform/process/package-root.js";
+import { logFile } from "../../../cli/server/terminal-log.js";
 import { placeDatabases } from "../../servers/embedded-databases.js";
 import { freePort, waitFor } from "../../servers/servers.js";
 import { build } from "../../support/build.js";
@@ -76,6 +77,7 @@ test.each<{ name: string; signals: NodeJS.Signals[] }>([
 
 test.skipIf(!hasTerminal)("a server whose terminal goes away drains, and all of it ends", async () => {
   await start(["script", "-qec", START.join(" "), "/dev/null"]);
+  await waitFor(() => printed.includes(path.relative(packageRoot(), logFile(dataDir))), { what: "where the log is" });
   const database = await databasePid();
   const server = Number(execFileSync("ps", ["-o", "ppid=", "-p", `${database}`]));
   // The terminal alone: what runs in it gets its SIGHUP, and every write to it fails from then on.
