@@ -28,7 +28,9 @@ export async function runProcess(composition: ProcessRole, env: Env): Promise<vo
   await assertPortsFree({ config, composition });
   const isWatched = composition === "all" && config.logFormat === "auto" && process.stderr.isTTY;
   const terminal = isWatched ? openTerminalLog(config) : undefined;
-  const logger = createLogger(config.logLevel, terminal?.destination);
+  // A terminal that goes away is an error of this stream, which is expected; of pino's own it would end the process.
+  const stream = process.stderr.isTTY ? process.stderr : undefined;
+  const logger = createLogger(config.logLevel, terminal?.destination ?? stream);
   for (const unknown of unknownSettings(env)) logger.warn(unknown);
   let failed = false;
   let stopping = false;

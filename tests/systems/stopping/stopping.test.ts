@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { isRunning } from "#platform/embedded-postgres/cluster.js";
 import { packageRoot } from "#platform/process/package-root.js";
 import { logFile } from "../../../cli/server/terminal-log.js";
@@ -75,14 +75,19 @@ test.each<{ name: string; signals: NodeJS.Signals[] }>([
   await endAfter(...signals);
 });
 
-test.skipIf(!hasTerminal)("a server whose terminal goes away drains, and all of it ends", async () => {
-  await start(["script", "-qec", START.join(" "), "/dev/null"]);
-  await waitFor(() => printed.includes(path.relative(packageRoot(), logFile(dataDir))), { what: "where the log is" });
-  const database = await databasePid();
-  const server = Number(execFileSync("ps", ["-o", "ppid=", "-p", `${database}`]));
-  // The terminal alone: what runs in it gets its SIGHUP, and every write to it fails from then on.
-  process.kill(npm.pid as number, "SIGKILL");
-  await waitFor(() => !isRunning(database) && !isRunning(server), { what: "the database and the server to end" });
-  // A server that drains takes its addresses away.
-  expect(await readdir(dataDir)).not.toContain("address");
+describe.skipIf(!hasTerminal)("a server whose terminal goes away drains, and all of it ends", () => {
+  test.each([
+    { shows: "text", format: "auto", line: () => path.relative(packageRoot(), logFile(dataDir)) },
+    { shows: "JSON lines", format: "json", line: () => '"msg":"Server listening' },
+  ])("where it showed $shows", async ({ format, line }) => {
+    await start(["script", "-qec", `METRLY_LOG_FORMAT=${format} ${START.join(" ")}`, "/dev/null"]);
+    await waitFor(() => printed.includes(line()), { what: "the terminal to show the log, or where it is" });
+    const database = await databasePid();
+    const server = Number(execFileSync("ps", ["-o", "ppid=", "-p", `${database}`]));
+    // The terminal alone: what runs in it gets its SIGHUP, and every write to it fails from then on.
+    process.kill(npm.pid as number, "SIGKILL");
+    await waitFor(() => !isRunning(database) && !isRunning(server), { what: "the database and the server to end" });
+    // A server that drains takes its addresses away.
+    expect(await readdir(dataDir)).not.toContain("address");
+  });
 });
