@@ -10,7 +10,7 @@ import { anyRequest, nearlyEvent, nearlyJson, nearlyPost, nearlyQuotaRequest } f
 import { anyOperation } from "./operations.js";
 import { type Sent, send } from "./requests.js";
 import { type Server, startServer } from "./server.js";
-import { anyConversation, converse, messageOf } from "./sockets.js";
+import { anyConversation, converse, messageOf, subscribing } from "./sockets.js";
 import { forgedTokens } from "./tokens.js";
 
 let server: Server;
@@ -78,7 +78,7 @@ test.each([
 ])(
   "a client that sends what only servers send (%s) is closed with 4400, and leaves no stack in the log",
   async (text) => {
-    const { close } = await converse(server.port, [messageOf(text)]);
+    const { close } = await converse(server.port, { frames: [messageOf(text)] });
     expect(close).toEqual({ code: 4400, reason: "Invalid message received" });
     expect(server.metrly.output()).not.toMatch(/Unexpected message|Internal error occurred/);
   },
@@ -87,9 +87,11 @@ test.each([
 test("WebSockets that speak any protocol", async () => {
   const schema = buildSchema(readFileSync(path.join(packageRoot(), "schema/graphql/api.graphql"), "utf8"));
   const operation = anyOperation(schema, ["query", "mutation", "subscription"]);
+  const plain = await converse(server.port, subscribing(server.adminToken, "{ __typename }"));
+  expect(plain.messages).toContain('{"id":"0","type":"next","payload":{"data":{"__typename":"Query"}}}');
   await fc.assert(
-    fc.asyncProperty(anyConversation(server.adminToken, operation), async (frames) => {
-      const { status, messages, close } = await converse(server.port, frames);
+    fc.asyncProperty(anyConversation(server.adminToken, operation), async (script) => {
+      const { status, messages, close } = await converse(server.port, script);
       expect(status).toContain(" 101 ");
       for (const text of messages) {
         const { type } = JSON.parse(text);

@@ -25,10 +25,14 @@ const MONTHS = sized(2, 24);
 const LIMITS = 20;
 /** Of unpriced usage, for each meter, month by month. */
 const COMBINATIONS = sized(3, 200);
+const TINY = "0.000000000001";
+/** Of each of a few events of the current month: they pass some thresholds of each limit, in long runs all amounts. */
+const PASSING = sized("0.005", "0.05");
 
 const EVENT_TYPE = "t".repeat(256);
 const VALUE = "v".repeat(128);
-const DIMENSIONS = Array.from({ length: 10 }, (_, n) => `${n}${"d".repeat(127)}`);
+/** Of each of its meters. */
+export const DIMENSIONS: readonly string[] = Array.from({ length: 10 }, (_, n) => `${n}${"d".repeat(127)}`);
 /** With the longest name, in characters of four bytes. */
 const longName = (name: string): string => name + "💥".repeat(Math.floor((200 - name.length) / 2));
 const meterKey = (n: number): string => `m${n}`.padEnd(64, "-");
@@ -81,6 +85,16 @@ export async function createHoarder(server: Server): Promise<Hoarder> {
     await admin(ADVANCE, { id: ID, to: new Date(Date.UTC(2026, month, 20)).toISOString() });
     await waitFor(async () => (await invoices()).length >= month, { what: `the invoice of month ${month}` });
   }
+  const now = new Date(Date.UTC(2026, MONTHS, 12)).toISOString();
+  const current = [...priced(now), ...unpriced(COMBINATIONS, "now", now), ...unpriced(3, "passing", now, PASSING)];
+  await waitFor(() => isTaken(url, key, current), { what: "the usage of the current month" });
+  await waitFor(
+    async () => {
+      const { tenant } = await admin<Current>(CURRENT, { id: ID });
+      return tenant.alerts.nodes.length >= LIMITS && tenant.usageTotals.length > METERS;
+    },
+    { what: "the alerts and totals of the current month" },
+  );
   return { id: ID, key, invoiceIds: await invoices(), usage: unpriced };
 }
 
@@ -99,6 +113,10 @@ const OVERRIDE = `mutation ($id: ID!, $meter: String!, $limit: Decimal!, $reason
   tenantId: $id, meter: $meter, window: BILLING_PERIOD, limit: $limit, until: "2099-12-31T00:00:00Z", reason: $reason) { __typename } }`;
 const ADVANCE = "mutation ($id: ID!, $to: DateTime!) { advanceTestClock(tenantId: $id, to: $to) { id } }";
 const INVOICES = "query ($id: ID!) { tenant(id: $id) { invoices(first: 200) { nodes { id } } } }";
+const CURRENT = "query ($id: ID!) { tenant(id: $id) { alerts(first: 200) { nodes { id } } usageTotals { meter } } }";
+interface Current {
+  readonly tenant: { readonly alerts: { readonly nodes: readonly object[] }; readonly usageTotals: readonly object[] };
+}
 
 function planVersion(): object {
   const tiers = Array.from({ length: TIERS }, (_, n) => ({
@@ -128,11 +146,11 @@ const priced = (time: string): readonly object[] =>
     data: { n: TIERS + 1, region: `r${n}` },
   }));
 
-function unpriced(count: number, round: string, time?: string): readonly object[] {
+function unpriced(count: number, round: string, time?: string, value = TINY): readonly object[] {
   return Array.from({ length: count }, (_, n) => ({
     ...{ specversion: "1.0", id: `${round}-${n}`, source: ID, type: EVENT_TYPE, ...(time !== undefined && { time }) },
     data: {
-      [VALUE]: "0.000000000001",
+      [VALUE]: value,
       ...Object.fromEntries(DIMENSIONS.map((name) => [name, `${n}`.padEnd(128, "x")])),
     },
   }));

@@ -1,4 +1,4 @@
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import fc from "fast-check";
 import { anyJson, anyText, nearly } from "./arbitraries.js";
 import type { Operation } from "./operations.js";
@@ -18,33 +18,95 @@ const [TEXT, CLOSE] = [1, 8];
 const QUIET_MS = 50;
 const LAST = frame(CLOSE, Buffer.from([0x03, 0xe8]));
 
-/** Opens a WebSocket, writes these frames and, when nothing more comes, a close; reads until the server ends the connection. */
-export function converse(port: number, frames: readonly Buffer[]): Promise<Conversation> {
-  return new Promise((resolve) => {
-    const socket = connect({ port, host: "127.0.0.1" });
-    const chunks: Buffer[] = [];
-    socket.on("data", (chunk) => chunks.push(chunk)).on("error", () => undefined);
-    socket.once("close", () => resolve(readAll(Buffer.concat(chunks))));
-    socket.write(UPGRADE);
-    for (const one of frames) socket.write(one);
-    // Operations end when their socket does: most are answered by then.
-    socket.setTimeout(QUIET_MS).once("timeout", () => socket.write(LAST));
-  });
+/** What a client writes. */
+export interface Script {
+  /** What follows waits for its answer: an operation before `connection_ack` ends the socket. */
+  readonly greeting?: Buffer | undefined;
+  readonly frames: readonly Buffer[];
+  /** Ids of operations among the frames that must be answered before what is written last. */
+  readonly awaited?: readonly string[];
+  readonly last?: readonly Buffer[];
 }
 
-/** Opens a WebSocket with this key, starts an operation so many times, and reads nothing. It stays open until `close`. */
-export function subscribeUnread(
-  port: number,
-  { token, query, count }: { readonly token: string; readonly query: string; readonly count: number },
-): { close(): void } {
-  // Without a listener for its data, a socket reads nothing.
+/** Opens a WebSocket, writes a script and a close, and reads until the server ends the connection. */
+export async function converse(port: number, { greeting, frames, awaited = [], last }: Script): Promise<Conversation> {
+  const { socket, until } = open(port);
+  if (greeting !== undefined) {
+    socket.write(greeting);
+    await until(({ messages }) => messages.length > 0);
+  }
+  for (const one of frames) socket.write(one);
+  await until(({ messages }) => {
+    const answered = new Set(messages.map((text) => JSON.parse(text).id));
+    return awaited.every((id) => answered.has(id));
+  });
+  for (const one of last ?? []) socket.write(one);
+  // Operations end when their socket does: most are answered by then.
+  socket.setTimeout(QUIET_MS).once("timeout", () => socket.write(LAST));
+  const heard = await until(() => false);
+  socket.destroy();
+  return heard;
+}
+
+/** A client that reads nothing. Its socket stays open until `close`. */
+export interface Unread {
+  /** Whether something came after the answer to its greeting, or the server ended the connection. */
+  hasAnswer(): boolean;
+  close(): void;
+}
+
+/** Opens a WebSocket, waits for the answer to its greeting, writes its frames and reads nothing more. */
+export async function converseUnread(port: number, { greeting, frames }: Operations): Promise<Unread> {
+  const { socket, until } = open(port);
+  socket.write(greeting);
+  const { messages, close } = await until((heard) => heard.messages.length > 0);
+  if (messages.length === 0) throw new Error(`the server ended the connection: ${close?.code} ${close?.reason}`);
+  socket.pause();
+  const before = socket.bytesRead;
+  for (const one of frames) socket.write(one);
+  return {
+    hasAnswer: () => socket.destroyed || socket.bytesRead > before,
+    close: () => socket.destroy(),
+  };
+}
+
+type Operations = Required<Pick<Script, "greeting" | "frames" | "awaited">> & { readonly greeting: Buffer };
+
+/** Authenticates, and starts an operation so many times. */
+export function subscribing(token: string, query: string, count = 1): Operations {
+  const awaited = Array.from({ length: count }, (_, n) => `${n}`);
+  const subscribe = (id: string) => JSON.stringify({ id, type: "subscribe", payload: { query } });
+  return { greeting: greetingOf(token), frames: awaited.map((id) => messageOf(subscribe(id))), awaited };
+}
+
+const greetingOf = (token: string): Buffer =>
+  messageOf(JSON.stringify({ type: "connection_init", payload: { authorization: `Bearer ${token}` } }));
+
+interface Opened {
+  readonly socket: Socket;
+  /** Resolves with what was received once this holds of it, or the server has closed. */
+  until(holds: (heard: Conversation) => boolean): Promise<Conversation>;
+}
+
+function open(port: number): Opened {
   const socket = connect({ port, host: "127.0.0.1" });
-  socket.on("error", () => undefined);
+  const chunks: Buffer[] = [];
+  socket.on("data", (chunk) => chunks.push(chunk)).on("error", () => undefined);
   socket.write(UPGRADE);
-  socket.write(messageOf(JSON.stringify({ type: "connection_init", payload: { authorization: `Bearer ${token}` } })));
-  for (let n = 0; n < count; n++)
-    socket.write(messageOf(JSON.stringify({ id: `${n}`, type: "subscribe", payload: { query } })));
-  return { close: () => socket.destroy() };
+  return {
+    socket,
+    until: (holds) =>
+      new Promise((resolve) => {
+        const look = () => {
+          const heard = readAll(Buffer.concat(chunks));
+          if (!socket.destroyed && heard.close === undefined && !holds(heard)) return;
+          socket.off("data", look).off("close", look);
+          resolve(heard);
+        };
+        socket.on("data", look).on("close", look);
+        look();
+      }),
+  };
 }
 
 function readAll(bytes: Buffer): Conversation {
@@ -57,6 +119,7 @@ function readAll(bytes: Buffer): Conversation {
     const wide = short === 126 ? 2 : short === 127 ? 8 : 0;
     if (at + 2 + wide > bytes.length) break;
     const length = wide === 2 ? bytes.readUInt16BE(at + 2) : wide === 8 ? Number(bytes.readBigUInt64BE(at + 2)) : short;
+    if (at + 2 + wide + length > bytes.length) break;
     const payload = bytes.subarray(at + 2 + wide, at + 2 + wide + length);
     if (opcode === CLOSE)
       return {
@@ -146,13 +209,15 @@ const inFrames = (payload: Buffer): fc.Arbitrary<readonly Buffer[]> =>
     },
   );
 
-/** The frames of a conversation, which mostly begins as the protocol says. */
-export function anyConversation(token: string, operation: fc.Arbitrary<Operation>): fc.Arbitrary<readonly Buffer[]> {
-  const init = Buffer.from(JSON.stringify({ type: "connection_init", payload: { authorization: `Bearer ${token}` } }));
-  const begin = fc.oneof(
-    { weight: 6, arbitrary: fc.constant([frame(TEXT, init)]) },
-    { weight: 1, arbitrary: fc.constant([]) },
-  );
-  const message = nearlyMessage(token, operation).chain((one) => inFrames(Buffer.from(one)));
-  return fc.tuple(begin, fc.array(message, { maxLength: 6 })).map(([first, rest]) => [...first, ...rest.flat()]);
+/** A conversation that mostly begins as the protocol says, with operations. What breaks the protocol ends the socket, so it comes last. */
+export function anyConversation(token: string, operation: fc.Arbitrary<Operation>): fc.Arbitrary<Script> {
+  const greeting = fc.option(fc.constant(greetingOf(token)), { freq: 6, nil: undefined });
+  const subscribe = fc.record({ id, type: fc.constant("subscribe"), payload: operation });
+  const started = fc.uniqueArray(subscribe, { maxLength: 2, selector: (message) => message.id });
+  const broken = nearlyMessage(token, operation).chain((one) => inFrames(Buffer.from(one)));
+  return fc.tuple(greeting, started, fc.array(broken, { maxLength: 3 })).map(([first, good, bad]) => ({
+    ...{ greeting: first, frames: good.map((message) => messageOf(JSON.stringify(message))), last: bad.flat() },
+    // A subscription may have nothing to say.
+    awaited: good.filter(({ payload }) => !payload.query.startsWith("subscription")).map((message) => message.id),
+  }));
 }
