@@ -8,6 +8,7 @@ import {
 import { openDatabase } from "#platform/database/database.js";
 import { PROFILES } from "#platform/database/profiles.js";
 import { sessionConfig } from "#platform/database/session.js";
+import { sleep } from "#platform/lifecycle/time.js";
 import { refuseEviction } from "#platform/redis/eviction.js";
 import type { Job, JobQueues, JobWorker, Queue, QueueOptions } from "../job-queue.js";
 
@@ -167,8 +168,39 @@ async function closeAfter(closing: AbortController, closable: { close(): Promise
   await closable.close();
 }
 
+/**
+ * BullMQ remembers for ever that its first connection failed: a queue's adds would fail until a restart, and a worker would ask
+ * without a pause, in microtasks, so that no timer and no signal of its process got a turn.
+ */
+const connectingAgain: typeof createPostgresBackend = (name, options, kind) => {
+  const backend = createPostgresBackend(name, options, kind);
+  const connection: Connecting = Reflect.get(backend, "connection");
+  const pauseMs = kind?.withBlockingConnection === true ? LONGEST_RECONNECT_MS : 0;
+  forgetFailure(connection, pauseMs);
+  forgetFailure(backend, 0);
+  return backend;
+};
+
+interface Connecting {
+  waitUntilReady(): Promise<void>;
+}
+
+/** `readyPromise` is where BullMQ keeps the outcome of the first time. */
+function forgetFailure(connecting: Connecting, pauseMs: number): void {
+  const ready = connecting.waitUntilReady.bind(connecting);
+  connecting.waitUntilReady = async () => {
+    try {
+      await ready();
+    } catch (error) {
+      Reflect.set(connecting, "readyPromise", undefined);
+      if (pauseMs > 0) await sleep(pauseMs);
+      throw error;
+    }
+  };
+}
+
 async function onPostgres(url: string, prefix: string, onError: (error: unknown) => void): Promise<Backend> {
-  const { Queue: PostgresQueue, Worker: PostgresWorker } = withBackend(createPostgresBackend);
+  const { Queue: PostgresQueue, Worker: PostgresWorker } = withBackend(connectingAgain);
   const connection = { ...sessionConfig({ url, limits: PROFILES.hot }), max: POSTGRES_CONNECTIONS, migrate: false };
   // BullMQ does not create databases.
   const database = await openDatabase({ url, onError });
