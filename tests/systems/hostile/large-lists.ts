@@ -9,7 +9,7 @@ export interface Hoarder {
   /** With every scope. */
   readonly key: string;
   readonly invoiceIds: readonly string[];
-  /** Usage that each of its meters counts, with dimension values of its own. */
+  /** Usage that as many of its meters count as may, with dimension values of its own. */
   usage(count: number, round: string): readonly object[];
 }
 
@@ -29,7 +29,10 @@ const TINY = "0.000000000001";
 /** Of each of a few events of the current month: they pass some thresholds of each limit, in long runs all amounts. */
 const PASSING = sized("0.005", "0.05");
 
-const EVENT_TYPE = "t".repeat(256);
+const METERS_OF_TYPE = 50;
+/** As many meters count each type as may. */
+const typeOf = (meter: number): string => String(Math.floor(meter / METERS_OF_TYPE)).padEnd(256, "t");
+const EVENT_TYPE = typeOf(0);
 const VALUE = "v".repeat(128);
 /** Of each of its meters. */
 export const DIMENSIONS: readonly string[] = Array.from({ length: 10 }, (_, n) => `${n}${"d".repeat(127)}`);
@@ -56,7 +59,7 @@ export async function createHoarder(server: Server): Promise<Hoarder> {
 
   for (let n = 0; n < METERS; n++) {
     const texts = { key: meterKey(n), name: longName(`${n}`), unit: "u".repeat(32) };
-    const counts = { eventType: EVENT_TYPE, aggregation: "SUM", valueProperty: VALUE, dimensions: DIMENSIONS };
+    const counts = { eventType: typeOf(n), aggregation: "SUM", valueProperty: VALUE, dimensions: DIMENSIONS };
     await admin(CREATE_METER, { input: { ...texts, ...counts } });
   }
   await admin(CREATE_PLAN, { input: { id: ID, name: longName(ID), version: planVersion() } });
