@@ -10,8 +10,12 @@ const MAX_COMPARED = 4;
  * The one of `names` that `text` may be a misspelling of; undefined: none is near. Looks at 200 names of 64 characters, and compares
  * the four whose letters are nearest: a fraction of a millisecond.
  */
-export function nearestName(text: string, names: Iterable<string>): string | undefined {
-  if (text.length > MAX_LENGTH) return undefined;
+export const nearestName = (text: string, names: Iterable<string>): string | undefined =>
+  suggestionList(text, namesWorthComparing(text, names))[0];
+
+/** Those whose letters are nearest, four at most. */
+export function namesWorthComparing(text: string, names: Iterable<string>): readonly string[] {
+  if (text.length > MAX_LENGTH) return [];
   const edits = lettersApart(text);
   const near: { readonly name: string; readonly apart: number }[] = [];
   let seen = 0;
@@ -21,10 +25,7 @@ export function nearestName(text: string, names: Iterable<string>): string | und
     if (name.length <= MAX_LENGTH) near.push({ name, apart: edits(name) });
   }
   near.sort((a, b) => a.apart - b.apart);
-  return suggestionList(
-    text,
-    near.slice(0, MAX_COMPARED).map(({ name }) => name),
-  )[0];
+  return near.slice(0, MAX_COMPARED).map(({ name }) => name);
 }
 
 const LETTERS = 128;
