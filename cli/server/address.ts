@@ -11,8 +11,11 @@ export async function publishAddress(
     [addressFile(dataDir), url],
     [metricsAddressFile(dataDir), metricsUrl],
   ] as const;
-  for (const [file, address] of files) await writeFile(file, `${address}\n`);
+  const written = Promise.all(files.map(([file, address]) => writeFile(file, `${address}\n`)));
+  // Before they are written: a stop may begin meanwhile.
   beforeStop("address files", async () => {
+    await written.catch(() => undefined);
     for (const [file] of files) await rm(file, { force: true });
   });
+  await written;
 }
