@@ -262,9 +262,10 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
       }
       const isOwn = (id: string) => (meter === null ? id.startsWith(`r|${window}|`) : id === `m|${meter}`);
       const ends = lost.filter(({ id }) => !isShort(window) && isOwn(id));
-      const certain = [now, ...ends.map(({ until }) => until)];
+      // A row that may still be lowered then ends earlier, too.
+      const certain = [now, ...ends.filter(({ least, most }) => least === most).map(({ until }) => until)];
       if (isBlocked(limit, now) && blockedFrom !== undefined) certain.push(blockedFrom + LENGTH[window]);
-      const possible = [...certain];
+      const possible = [...certain, ...ends.map(({ until }) => until)];
       const parts: Part[] = [];
       for (const one of meter === null ? [] : usage.filter((entry) => entry.meter === meter)) {
         const span = spanOf(one, window);
