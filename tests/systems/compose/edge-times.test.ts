@@ -103,15 +103,19 @@ describe.skipIf(!hasNginx)("the edge, with short times", () => {
   });
 
   test("bounds the requests of all addresses", async () => {
-    const places = [0, 1, 2].map(() => send("POST /v1/events HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n"));
-    const refused = await waitFor(
+    const begin = () => send("POST /v1/events HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n");
+    const places = [begin(), begin(), begin()];
+    const refusal = await waitFor(
       async () => {
+        // The edge ends a body that stops: on a busy machine, before it reads the request after it.
+        for (const [n, { seen }] of places.entries()) if (seen.isClosed) places[n] = begin();
         const response = await fetch(`${edge.url}/`);
-        return response.status === 503 ? response : undefined;
+        const { code } = (await response.json()) as { code?: string };
+        return code === "BUSY" ? response : undefined;
       },
       { what: "a refusal" },
     );
-    expect(await refused.json()).toMatchObject({ code: "BUSY" });
+    expect(refusal.status).toBe(503);
     for (const { socket } of places) socket.destroy();
     await waitFor(async () => (await fetch(`${edge.url}/`)).status === 200, { what: "room for a request" });
   });
