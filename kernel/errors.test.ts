@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
 import { isNotNow, isOutOfTime, isUnreachable, sqlStateOf, timeLimitRefusal } from "./database-time.js";
-import { ERROR_CODES, hasCode, isErrorCode, MetrlyError, messageOf } from "./errors.js";
+import { ERROR_CODES, hasCode, isErrorCode, MetrlyError, messageOf, noSuch } from "./errors.js";
 import { readingAt, UpgradeRequired } from "./upgrade-required.js";
 
 test("docs/errors.md lists exactly the codes there are, with their status and meaning", async () => {
@@ -21,7 +21,12 @@ test("an error knows the status of its code", () => {
 
 test("codes are those of the list, and no names that every object has", () => {
   expect(["INVALID", "BUSY"].every(isErrorCode)).toBe(true);
-  expect(["toString", "invalid", "", 400, undefined].some(isErrorCode)).toBe(false);
+  expect(["toString", "invalid", "", 400, undefined, ["BUSY"]].some(isErrorCode)).toBe(false);
+});
+
+test("what does not exist is named as the client named it, quoted and cut", () => {
+  expect(noSuch("plan", 'a"\nb')).toMatchObject({ code: "NOT_FOUND", message: String.raw`There is no plan "a\"\nb"` });
+  expect(noSuch("plan", "x".repeat(65)).message).toBe(`There is no plan "${"x".repeat(64)}"`);
 });
 
 test("whatever was thrown has a message, and a code only as an error", () => {

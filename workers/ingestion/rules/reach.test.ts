@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { HOUR_MS } from "#kernel/duration.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
-import { type Reach, reachOf } from "./reach.js";
+import { type Reach, reachOf, unreadReach } from "./reach.js";
 
 const event = (seq: number, hour: number, tenantId = "acme"): LedgerEntry => ({
   ...{ kind: "event", seq, tenantId, source: "test", id: `${seq}`, type: "call", data: "{}", tenancyVersion: 1 },
@@ -42,4 +42,12 @@ test("a test tenant's clock, which may be years ahead, reaches nothing", () => {
     firstSeq: 2,
   });
   expect(reachOf([event(1, 2)], 2 * HOUR_MS, isOfTest)).toBeUndefined();
+});
+
+test("a tick reaches nothing, whatever its moment, and entries that were not read reach an hour beyond their arrival", () => {
+  const tick: LedgerEntry = { kind: "tick", seq: 1, recordedAt: 0, tenancyVersion: 1, at: 9 * HOUR_MS };
+  const noted: LedgerEntry = { ...event(1, 9), kind: "backfill", meterKey: "m" } as LedgerEntry;
+  expect(reachOf([tick, noted], 2 * HOUR_MS, isOfTest)).toBeUndefined();
+  expect(unreadReach(7, undefined)).toBeUndefined();
+  expect(unreadReach(7, 2 * HOUR_MS)).toEqual({ hour: 3 * HOUR_MS, firstSeq: 7 });
 });

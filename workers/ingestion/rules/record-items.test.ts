@@ -141,6 +141,8 @@ test("entries hold all that their records say, with the position, time and tenan
     { kind: "event", seq: 10, ...common, ...event },
   ]);
   expect(eventEntry(one, { seq: 10, ...common })).toEqual(entries[3]);
+  expect(entries[3]).not.toHaveProperty("imported");
+  expect(eventEntry({ ...one, imported: true }, { seq: 10, ...common })).toEqual({ ...entries[3], imported: true });
 });
 
 test("what is quarantined says why, and which recorded event is in its way", () => {

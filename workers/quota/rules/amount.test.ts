@@ -6,7 +6,8 @@ import { amountOf, amountText, decimalOf, ONE_UNIT, wholeOf } from "./amount.js"
 /** Any quantity that an event or a plan may hold: up to 18 integer and 12 fractional digits, of either sign. */
 const quantity = fc
   .tuple(
-    fc.bigInt({ min: 0n, max: 10n ** 18n - 1n }),
+    // Doubles keep the last digits of none, of some and of all of these.
+    fc.oneof(...[8n, 15n, 16n, 18n].map((digits) => fc.bigInt({ min: 0n, max: 10n ** digits - 1n }))),
     fc.integer({ min: 0, max: 12 }),
     fc.bigInt({ min: 0n, max: 10n ** 12n - 1n }),
     fc.boolean(),

@@ -25,7 +25,7 @@ export function amountText(amount: bigint): string {
   if (amount % UNIT === 0n) return String(amount / UNIT);
   const digits = String(amount < 0n ? -amount : amount).padStart(DIGITS + 1, "0");
   const whole = digits.slice(0, -DIGITS);
-  const fraction = digits.slice(-DIGITS).replace(/0+$/, "");
+  const fraction = digits.slice(-DIGITS);
   return formatDecimal(new Decimal(`${amount < 0n ? "-" : ""}${whole}.${fraction}`));
 }
 

@@ -80,6 +80,9 @@ describe("the window of a reading", () => {
     expect(readLimit(monthly, reading(), NOW)).toMatchObject({
       ...{ windowMs: 30 * DAY_MS, windowStart: inForce.period.start, resetAt: NOW },
     });
+    expect(() => readLimit({ ...limit("10"), window: "BILLING_PERIOD" }, reading(), NOW)).toThrow(
+      "a BILLING_PERIOD without bounds",
+    );
   });
 
   test("has the dates of the calendar where it is one of it", () => {

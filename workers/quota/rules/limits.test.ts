@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { formatDecimal } from "#kernel/decimal.js";
 import { DAY_MS, HOUR_MS } from "#kernel/duration.js";
 import type { PlanState, TenantState } from "#schema/events/tenancy-changed.v1.js";
-import { ONE_UNIT } from "./amount.js";
+import { amountText, ONE_UNIT } from "./amount.js";
 import { boundAt, counterId, countersOf, earlierLimits, limitsInForce } from "./limits.js";
 
 describe("limits in force", () => {
@@ -180,6 +180,22 @@ describe("limits in force", () => {
       expect(moved).toEqual(read(ms));
       expect(moved && boundAt(moved, ms + 1, local), "nothing new within a day").toBe(moved);
     }
+  });
+
+  test("shares, amounts and multiples warn together, in ascending order; of a limit of 0 there are no multiples", () => {
+    const [version] = plan("small", []).versions;
+    const warned = (limit: string) => {
+      const warnings = { warnAt: ["0.65"], warnAtAmounts: ["7", "0.5"], warnEvery: "4" };
+      const limits = [{ meter: "calls", window: "DAY", kind: "HARD", limit, ...warnings } as const];
+      const versions = version === undefined ? [] : [{ ...version, limits }];
+      const [found] =
+        limitsInForce(tenant, { ...known, plan: () => ({ ...plan("small", []), versions }) }, november, 5)?.limits ??
+        [];
+      expect(found?.warnAtAmounts?.map(formatDecimal)).toEqual(["7", "0.5"]);
+      return found?.units.warnings.map(amountText);
+    };
+    expect(warned("10")).toEqual(["0.5", "4", "6.5", "7"]);
+    expect(warned("0")).toEqual(["0", "0.5", "7"]);
   });
 
   test("the state warns from the step on that alerts tell where an override makes multiples many", () => {

@@ -44,6 +44,16 @@ test("an event is read by the COUNT and SUM meters of its version, and settles i
   expect(brief(usageReadings(event(7, { tenancyVersion: 2 }), metersOfType, { testClock: null }))).toHaveLength(3);
 });
 
+test("an imported event settles nothing and says that it was imported, and so does its void", () => {
+  const imported = event(7, { imported: true });
+  for (const entry of [imported, voidOf(9, imported)]) {
+    const [reading] = usageReadings(entry, metersOfType, { testClock: null });
+    expect(reading).toMatchObject({ eventId: undefined, imported: true });
+  }
+  const [own] = usageReadings(event(7), metersOfType, { testClock: null });
+  expect(own).not.toHaveProperty("imported");
+});
+
 test("what a meter cannot read, another meter may; what no meter counts is no reading", () => {
   expect(brief(usageReadings(event(7, { data: "{}" }), metersOfType, { testClock: null }))).toEqual(["calls 1 e7"]);
   expect(usageReadings(event(7, { type: "other" }), metersOfType, { testClock: null })).toEqual([]);
@@ -113,4 +123,29 @@ test("a backfill takes nothing that a meter of its type counted at recording", (
   );
   fold.add(event(1));
   expect([...fold.readings()]).toEqual([]);
+});
+
+test("a backfill counts in the windows that run at it, what was imported in its billing period only", () => {
+  const tenants = new Map([["acme", { id: "acme", billingAnchorDay: 15, testClock: null } as TenantState]]);
+  const added = meter("added", { eventType: "other", createdInVersion: 9 });
+  const at = { recordedAt: DECEMBER + 4 * DAY_MS, tenancyVersion: 9 };
+  const fold = foldBackfill({ meter: added, seq: 50 }, at, metersOfType, (id) => tenants.get(id));
+  const days = [-31, -20, -17, -16, -2, -1, 0, 3];
+  for (const [index, day] of days.entries())
+    fold.add(event(index + 1, { type: "other", time: DECEMBER + day * DAY_MS, data: JSON.stringify({ n: `${day}` }) }));
+  fold.add(event(20, { type: "other", time: DECEMBER + 4 * DAY_MS, imported: true, data: '{"n":"20"}' }));
+  // The period began 16 days before December, the week that runs at its last of November.
+  const readings = fold.readings().get("acme") ?? [];
+  expect(
+    readings.map(({ time, value, backfilled }) => [(time - DECEMBER) / DAY_MS, value.toNumber(), backfilled]),
+  ).toEqual([
+    [-16, -16, { period: true, calendar: false }],
+    [-2, -2, { period: true, calendar: false }],
+    [-1, -1, { period: true, calendar: true }],
+    [0, 0, { period: true, calendar: true }],
+    [3, 3, { period: true, calendar: true }],
+    [4, 20, { period: true, calendar: false }],
+  ]);
+  tenants.clear();
+  expect(fold.readings().get("acme")?.[0]?.arrivedAt, "of a tenant that is not known any more").toBe(at.recordedAt);
 });

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Decimal, formatDecimal } from "#kernel/decimal.js";
+import { dataschemaOf } from "#schema/events/contract.js";
 import { quotaExceededV1 } from "#schema/events/quota-exceeded.v1.js";
 import { quotaWarningV1 } from "#schema/events/quota-warning.v1.js";
 import { amountOf } from "./amount.js";
@@ -136,6 +137,15 @@ describe("thresholds", () => {
       data: { threshold: "0.8", thresholdKind: "AMOUNT" },
     });
     expect(warning.data).not.toHaveProperty("thresholdKind");
+    expect(warning).toEqual({
+      ...{ specversion: "1.0", type: quotaWarningV1.type, dataschema: dataschemaOf(quotaWarningV1.type) },
+      ...{ id: "acme:calls:DAY:pro@2:2026-11-01T00:00:00.000Z:0.8", source: "metrly/quota", subject: "acme" },
+      time: "2026-11-24T00:00:00.000Z",
+      data: {
+        ...{ tenantId: "acme", meter: "calls", window: "DAY", windowStart: "2026-11-01T00:00:00.000Z", kind: "HARD" },
+        ...{ threshold: "0.8", limit: "10", used: "8", planId: "pro", planVersion: 2, at: "2026-11-24T00:00:00.000Z" },
+      },
+    });
     const raised = alertOf(
       { ...facts, limit: limit({ override: { inVersion: 9, planLimit: limit() } }) },
       { kind: "warning", threshold: "0.8", thresholdKind: "SHARE" },
@@ -149,6 +159,8 @@ describe("thresholds", () => {
     expect(quotaExceededV1.parse(JSON.parse(JSON.stringify(exceeded))).id).toBe(
       "acme:requests:DAY:pro@2:2026-11-01T00:00:00.000Z:1",
     );
+    const { type, dataschema } = exceeded;
+    expect([type, dataschema]).toEqual([quotaExceededV1.type, dataschemaOf(quotaExceededV1.type)]);
   });
 
   const rises = (text: string, before: string, after: string) =>

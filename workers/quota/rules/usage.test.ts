@@ -80,6 +80,13 @@ describe("usage", () => {
     expect(countsAt(early)).toBe(NOW);
     const slice = grainsOf(early, TENANT, undefined).find(({ grain }) => grain === "HOUR_SLICE");
     expect(slice?.bucketStart).toBe(NOW - (NOW % 36_000));
+    const hour = grainsOf(reading(NOW + HOUR_MS), TENANT, undefined).find(({ grain }) => grain === "HOUR");
+    expect(hour?.bucketStart, "its own").toBe(Date.UTC(2026, 10, 20, 13));
+  });
+
+  test("that was imported counts in its billing period only", () => {
+    const imported = reading(NOW, { imported: true, eventId: undefined });
+    expect(grainsOf(imported, TENANT, limited).map(({ grain }) => grain)).toEqual(["BILLING_PERIOD"]);
   });
 
   test("that may still be in a sliding window is in the totals that rebuild it, at most a hundredth too long", () => {

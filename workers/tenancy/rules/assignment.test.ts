@@ -106,6 +106,30 @@ describe("a plan assignment", () => {
     expect(changed(pending, "max", MID_NOVEMBER + DAY_MS)).toBe(pending);
   });
 
+  test("another version of the same plan is a change", () => {
+    const before = changed(tenant(), "pro", MID_NOVEMBER);
+    const next = planChange(before, plan("pro"), { ...versionOf(), version: 2 }, MID_NOVEMBER, 3);
+    expect(next).toMatchObject({ kind: "changed", assignments: [{ planVersion: 1 }, { planVersion: 2 }] });
+  });
+
+  test("one made as the first period begins counts from the next", () => {
+    const early = changed(tenant({ startsAt: DECEMBER }), "pro", MID_NOVEMBER);
+    const inTime = changed(early, "max", DECEMBER - 1);
+    expect(effective(inTime)).toEqual([["max", DECEMBER, null]]);
+    expect(effective(changed(early, "max", DECEMBER)).map(([planId]) => planId)).toEqual(["pro", "max"]);
+  });
+
+  test("a pending change is cancelled once, and what has begun stays", () => {
+    const pending = changed(changed(tenant(), "pro", MID_NOVEMBER), "max", MID_NOVEMBER);
+    const assignments = [...(cancelPending(pending, MID_NOVEMBER, 9) ?? [])];
+    expect(assignments.map(({ cancelledInVersion }) => cancelledInVersion)).toEqual([null, 9]);
+    expect(cancelPending({ ...pending, assignments }, MID_NOVEMBER, 10)).toBeUndefined();
+    expect(cancelPending(pending, DECEMBER, 9)).toBeUndefined();
+    const again = changed({ ...pending, version: 9, assignments }, "mini", MID_NOVEMBER);
+    expect(again.assignments.map(({ cancelledInVersion }) => cancelledInVersion)).toEqual([null, 9, null]);
+    expect(cancelPending(again, MID_NOVEMBER, 11)?.map((one) => one.cancelledInVersion)).toEqual([null, 9, 11]);
+  });
+
   test("a test tenant's change follows its own clock", () => {
     const test = changed(tenant({ testClock: OCTOBER + DAY_MS }), "pro", DECEMBER);
     expect(effective(changed(test, "max", DECEMBER)).at(-1)).toEqual(["max", NOVEMBER, null]);

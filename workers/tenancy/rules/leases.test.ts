@@ -51,6 +51,24 @@ test("who reached the version while it was noted as too slow is not", () => {
   expect(slow.every(leases.isWaitedFor)).toBe(true);
 });
 
+test("a lease that has ended is neither waited for nor noted as too slow", () => {
+  const leases = createLeases();
+  leases.take(report("q1", 1), 0);
+  const gone = leases.behind(2);
+  leases.take({ ...report("q1", 1), ended: true }, 1);
+  leases.noteOverdue(gone, 2);
+  expect(leases.behind(2)).toEqual([]);
+  expect(gone.some(leases.isWaitedFor)).toBe(false);
+});
+
+test("where all places are taken, those who have one still report", () => {
+  const leases = createLeases();
+  for (let n = 0; n < MAX_LEASES; n += 1) leases.take(report(`q${n}`, 1), 0);
+  leases.take(report("q0", 2), 5);
+  expect(leases.isUncertain(5)).toBe(false);
+  expect(leases.behind(2)).toHaveLength(MAX_LEASES - 1);
+});
+
 test("silence counts from when reports can be read again", () => {
   const leases = createLeases();
   leases.take(report("q1", 1), 0);

@@ -12,6 +12,8 @@ const terms = (change: Partial<MeterTerms> = {}): MeterTerms => ({
   ...change,
 });
 
+const DIMENSIONS = Array.from({ length: 10 }, (_, i) => `d${i}`);
+
 describe("a meter", () => {
   test("that is sound has nothing against it", () => {
     expect(validateMeter(terms())).toEqual([]);
@@ -38,6 +40,7 @@ describe("a meter", () => {
     ["a COUNT with a property", { aggregation: "COUNT" }, "valueProperty"],
     ["a dimension twice", { dimensions: ["a", "a"] }, "dimensions[1]"],
     ["eleven dimensions", { dimensions: Array.from({ length: 11 }, (_, i) => `d${i}`) }, "dimensions"],
+    ["eleven dimensions, the last without a name", { dimensions: [...DIMENSIONS, ""] }, "dimensions"],
     ["a blank unit", { unit: " " }, "unit"],
     ["a name of 201 characters", { name: "n".repeat(201) }, "name"],
     ["an event type of 257 bytes", { eventType: `${"é".repeat(128)}a` }, "eventType"],

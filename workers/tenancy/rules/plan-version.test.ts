@@ -144,6 +144,46 @@ describe("a plan version", () => {
     expect(detailsOf(terms({ prices: many(101, price()) }))[0]).toBe("has at most 100 prices");
   });
 
+  test("refuses each amount of a price and its tiers by its own path, and zero where it divides", () => {
+    const details = { unitAmount: "0.01", packageSize: "1", ratePercent: "1" };
+    const amounts = ["included", "discountPercent", "minimumAmount", "maximumAmount"] as const;
+    for (const field of amounts)
+      expect(pathsOf(terms({ prices: [price({ [field]: "x" })] }))).toEqual([`prices[0].${field}`]);
+    for (const [model, field] of [
+      ["PER_UNIT", "unitAmount"],
+      ["PACKAGE", "packageSize"],
+      ["PERCENTAGE", "ratePercent"],
+    ] as const) {
+      const needed = { ...{ unitAmount: null, packageSize: null, ratePercent: null }, [field]: details[field] };
+      const unit = model === "PACKAGE" ? { unitAmount: "0.01" } : {};
+      const priced = (text: string) =>
+        pathsOf(terms({ prices: [price({ model, ...needed, ...unit, [field]: text })] }));
+      expect([priced(details[field]), priced("x")]).toEqual([[], [`prices[0].${field}`]]);
+      expect(priced("0")).toEqual(field === "packageSize" ? ["prices[0].packageSize"] : []);
+    }
+    for (const field of ["upTo", "unitAmount", "flatAmount"] as const) {
+      const { tiers: list, ...rest } = tiered("10", null);
+      const wrong = list.map((tier, index) => (index === 0 ? { ...tier, [field]: "-1" } : tier));
+      expect(pathsOf(terms({ prices: [{ ...rest, tiers: wrong }] }))).toEqual([`prices[0].tiers[0].${field}`]);
+    }
+    expect(pathsOf(terms({ recurringFee: "x", minimumCommit: "x" }))).toEqual(["recurringFee", "minimumCommit"]);
+  });
+
+  test("tells what is wrong with a hundred prices, twenty limits, fifty tiers, ten conditions and ten thresholds", () => {
+    const nope = { dimension: "x", value: "1" };
+    const reasonsOf = (draft: Partial<PlanDraft>, path: RegExp) =>
+      pathsOf(terms(draft)).filter((one) => path.test(one));
+    expect(reasonsOf({ prices: many(101, price({ meter: "nope" })) }, /meter$/)).toHaveLength(100);
+    expect(reasonsOf({ prices: many(101, price()) }, /where$/)).toHaveLength(99);
+    expect(reasonsOf({ limits: many(21, limit({ meter: "nope" })) }, /meter$/)).toHaveLength(20);
+    expect(reasonsOf({ limits: many(21, limit()) }, /limits\[\d+\]$/)).toHaveLength(19);
+    expect(reasonsOf({ prices: [tiered(...many(51, "x"))] }, /upTo$/)).toHaveLength(50);
+    expect(reasonsOf({ prices: [tiered(...many(50, "x"))] }, /upTo$/)).toHaveLength(51);
+    expect(reasonsOf({ prices: [price({ where: many(11, nope) })] }, /dimension$/)).toHaveLength(19);
+    expect(reasonsOf({ limits: [limit({ warnAt: many(11, "x") })] }, /\]$/)).toHaveLength(10);
+    expect(reasonsOf({ prices: [price({ catchAll: true, where: [nope] })] }, /where$/)).toEqual(["prices[0].where"]);
+  });
+
   test("refuses lists far over their limits by as few reasons as lists just over them", () => {
     const far = terms({
       prices: [price({ where: many(30_000, { dimension: "x", value: "1" }) }), tiered(...many(30_000, null))],
@@ -222,6 +262,7 @@ describe("a plan version", () => {
     ],
     ["a multiple of nothing", [limit({ warnEvery: "0" })], ["limits[0].warnEvery"]],
     ["a multiple below a thousandth of the limit", [limit({ warnEvery: "0.09" })], ["limits[0].warnEvery"]],
+    ["multiples of a limit that is none", [limit({ limit: "x", warnEvery: "1" })], ["limits[0].limit"]],
     ["multiples beside a limit of 0", [limit({ limit: "0", warnEvery: "1" })], ["limits[0].warnEvery"]],
     ["two limits for one meter and window", [limit(), limit({ kind: "SOFT" })], ["limits[1]"]],
   ])("refuses %s", (_, limits, paths) => {
