@@ -30,7 +30,6 @@ export interface SchedulerOptions {
 
 interface Timed extends Action {
   readonly atMs: number;
-  readonly order: number;
   /** Timers of one owner end in order. */
   readonly owner: string;
 }
@@ -55,7 +54,8 @@ export function createScheduler({ seed, startMs, replay, isPart = false, faultRa
   const random = randomOf(seed);
   const trace: Trace = createTrace();
   const offered = new Set<Action>();
-  const timers = new Set<Timed>();
+  /** The next one first. */
+  const timers: Timed[] = [];
   const deviations: Deviation[] = [];
   const pending = [...(replay ?? [])];
   /** How adventurous this run is. */
@@ -69,7 +69,6 @@ export function createScheduler({ seed, startMs, replay, isPart = false, faultRa
   let isCalm = false;
   let nowMs = startMs;
   let steps = 0;
-  let orders = 0;
 
   const eligible = (action: Action): boolean => action.isHeld?.() !== true;
 
@@ -78,17 +77,20 @@ export function createScheduler({ seed, startMs, replay, isPart = false, faultRa
     return [...[...offered].filter(eligible), ...dueTimers()];
   }
 
-  function inOrder(): Timed[] {
-    return [...timers].filter(eligible).sort((a, b) => a.atMs - b.atMs || a.order - b.order);
-  }
-
   function dueTimers(): Timed[] {
     const owners = new Set<string>();
-    return inOrder().filter(({ atMs, owner }) => atMs <= nowMs && !owners.has(owner) && owners.add(owner));
+    const due: Timed[] = [];
+    for (const timer of timers) {
+      if (timer.atMs > nowMs) break;
+      if (owners.has(timer.owner) || !eligible(timer)) continue;
+      owners.add(timer.owner);
+      due.push(timer);
+    }
+    return due;
   }
 
   function advance(): Action | undefined {
-    const next = inOrder().find(({ atMs }) => atMs > nowMs);
+    const next = timers.find((timer) => timer.atMs > nowMs && eligible(timer));
     if (next === undefined) return undefined;
     return {
       key: ADVANCE,
@@ -97,6 +99,11 @@ export function createScheduler({ seed, startMs, replay, isPart = false, faultRa
         return "";
       },
     };
+  }
+
+  function withdraw(timer: Timed): void {
+    const place = timers.indexOf(timer);
+    if (place >= 0) timers.splice(place, 1);
   }
 
   function usual(choices: readonly Action[]): Action {
@@ -153,7 +160,7 @@ export function createScheduler({ seed, startMs, replay, isPart = false, faultRa
   async function step(): Promise<void> {
     const action = choose();
     if (offered.has(action)) offered.delete(action);
-    timers.delete(action as Timed);
+    withdraw(action as Timed);
     const result = await action.run();
     await settled();
     trace.add(`${steps} ${nowMs - startMs} ${action.key}${result === "" ? "" : ` -> ${result}`}`);
@@ -191,10 +198,9 @@ export function createScheduler({ seed, startMs, replay, isPart = false, faultRa
     },
     /** May happen in `ms` or later, once; the answer withdraws it. */
     after(ms: number, owner: string, action: Action): () => void {
-      orders += 1;
-      const timed: Timed = { ...action, owner, atMs: nowMs + Math.ceil(Math.max(0, ms)), order: orders };
-      timers.add(timed);
-      return () => void timers.delete(timed);
+      const timed: Timed = { ...action, owner, atMs: nowMs + Math.ceil(Math.max(0, ms)) };
+      timers.splice(timers.findLastIndex(({ atMs }) => atMs <= timed.atMs) + 1, 0, timed);
+      return () => withdraw(timed);
     },
     /** A generator of its own for one actor: others do not change what it draws. */
     randomFor: (name: string) => randomOf(hashOf(`${seed} ${name}`)),
@@ -219,7 +225,7 @@ const PORTS = ["append", "counters", "job", "COMMIT", undefined];
 /** How likely a fault is there. */
 const RATE = 0.3;
 /** In the key of a fault: a call of a process, without its number. */
-const CALL = /.*\S+\.\d+ (.+)#\d+/;
+const CALL = /.*\S\.\d+ (.+)#\d/;
 
 /**
  * Faults beside what processes ask of one port: most promises break between two calls, where chance alone rarely strikes. Which
@@ -229,11 +235,13 @@ function createFocus(seed: number) {
   const random = randomOf(hashOf(`${seed} focus`));
   const port = PORTS[Math.floor(random() * PORTS.length)];
   const salt = random();
-  const seen = new Set<string>();
+  /** What had its chance, and what is not near the port. */
+  const [seen, far] = [new Set<string>(), new Set<string>()];
 
   function isNear(key: string): boolean {
+    if (port === undefined || !key.includes(port) || key.includes("another clock")) return false;
     const words = (CALL.exec(key)?.[1] ?? "").split(" ");
-    if (port === undefined || !words.includes(port) || key.includes("another clock")) return false;
+    if (!words.includes(port)) return false;
     const what = words.find((word) => word !== port)?.replace(/\/\d+$/, "");
     return randomOf(hashOf(`${salt} ${what}`))() < 0.5;
   }
@@ -242,7 +250,12 @@ function createFocus(seed: number) {
     /** A fault that is to happen now, of the possible ones. */
     of<Fault extends { readonly key: string }>(possible: () => readonly Fault[]): Fault | undefined {
       if (port === undefined) return undefined;
-      const near = possible().filter(({ key }) => !seen.has(key) && isNear(key));
+      const near = possible().filter(({ key }) => {
+        if (seen.has(key) || far.has(key)) return false;
+        const is = isNear(key);
+        if (!is) far.add(key);
+        return is;
+      });
       for (const { key } of near) seen.add(key);
       if (near.length === 0 || random() >= RATE) return undefined;
       return near[Math.floor(random() * near.length)];

@@ -70,6 +70,19 @@ describe.skipIf(!hasPostgres)("the simulation", () => {
     await drop();
   });
 
+  test("rows that have no order come in one, others in theirs", async () => {
+    const { url, drop } = await createMigratedDatabase("ingestion");
+    const server = await connectServer(url);
+    const session = await server.open();
+    const rowsOf = async (text: string) =>
+      (await session.run({ text }, () => undefined)) as { result: { rows: unknown[] } };
+    const rows = "SELECT n FROM (VALUES (2), (3), (1)) numbers (n)";
+    expect((await rowsOf(rows)).result.rows).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }]);
+    expect((await rowsOf(`${rows} ORDER BY n DESC`)).result.rows).toEqual([{ n: 3 }, { n: 2 }, { n: 1 }]);
+    await server.stop();
+    await drop();
+  });
+
   test.each(Object.entries(FOUND))("it finds %s", async (name, { firstSeed, ...size }) => {
     const flaw = FLAWS[name as keyof typeof FOUND];
     for (let seed = firstSeed; seed < firstSeed + MAX_SEEDS; seed += 1)

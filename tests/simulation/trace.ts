@@ -18,7 +18,10 @@ export function createTrace(): Trace {
 
 export const shortHash = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 16);
 
-/** The hash of any value; buffers and dates by their content. */
-export const digestOf = (value: unknown): string => shortHash(JSON.stringify(value, withIntegers) ?? "").slice(0, 6);
+/** The hash of any value. */
+export const digestOf = (value: unknown): string => shortHash(asText(value)).slice(0, 6);
+
+/** Any value; buffers and dates by their content. */
+export const asText = (value: unknown): string => JSON.stringify(value, withIntegers) ?? "";
 
 const withIntegers = (_: string, value: unknown): unknown => (typeof value === "bigint" ? `${value}n` : value);
