@@ -1,9 +1,11 @@
 #!/bin/sh
 # Creates what is missing of the installation's secrets, each in the volume of the services that use it. Runs before them at each
 # `docker compose up`; an existing secret stays. A volume is mounted by its services only, whose users differ, so all of them may
-# read its files; the key between roles has one user.
+# read its files; the key between roles has one user. First refuses what .env says in vain: `up` then starts no service.
 set -eu
 dir=${1:-/secrets}
+# Names every setting, in the form of .env.
+settings=$2
 
 refuse() {
     echo "$1 has no effect with docker compose. $2" >&2
@@ -13,6 +15,19 @@ test -z "${METRLY_DATABASE_URL:-}" ||
     refuse METRLY_DATABASE_URL "Each service has its own database: METRLY_BILLING_DATABASE_URL etc. (.env.example)."
 test -z "${METRLY_DATABASE_PASSWORD:-}" ||
     refuse METRLY_DATABASE_PASSWORD "Passwords are created at the first start: remove it (docs/operations.md, Upgrades)."
+
+# Values are not repeated: one may be a secret. The last four are of the command line.
+unknown=$(sed -n 's/^\(METRLY_[A-Z_]*\)=.*/\1/p' "$settings" | awk '
+    { known[$0] }
+    END {
+        split("METRLY_URL METRLY_TOKEN METRLY_KEY METRLY_API_KEY", clients)
+        for (n in clients) known[clients[n]]
+        for (name in ENVIRON) if (toupper(name) ~ /^METRLY_/ && !(name in known)) print name
+    }' | sort)
+test -z "$unknown" || {
+    for name in $unknown; do echo "$name in .env is no setting of Metrly: .env.example lists all settings." >&2; done
+    exit 1
+}
 
 random() {
     od -An -N32 -tx1 /dev/urandom | tr -d ' \n'

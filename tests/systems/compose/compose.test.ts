@@ -25,13 +25,19 @@ const { services } = compose;
 const file = await parseCompose();
 const EXAMPLE = path.join(packageRoot(), ".env.example");
 
-/** The specification's own formats, except those it names without defining: durations, ports, subnets. */
+/**
+ * The specification's own formats, except those it names without defining: durations, ports, subnets. Optional files of settings
+ * are newer than the schema, so they are taken out first (`readCompose` checks them).
+ */
 function isCompose(file: unknown): boolean {
   const { $schema: _, ...schema } = composeSchema;
   const formats = { duration: /^(\d+(ms|s|m|h))+$/, ports: true, expose: true, subnet_ip_address: true } as const;
   // A keyword of an older draft, which Ajv refuses.
-  return new Ajv.Ajv2019({ strict: false, formats }).removeKeyword("id").validate(schema, file);
+  return new Ajv.Ajv2019({ strict: false, formats }).removeKeyword("id").validate(schema, withoutEnvFiles(file));
 }
+
+const withoutEnvFiles = (file: unknown): unknown =>
+  JSON.parse(JSON.stringify(file, (name, value: unknown) => (name === "env_file" ? undefined : value)));
 
 describe("docker-compose.yml", () => {
   test("is a Compose file by the specification's schema, before and after interpolation", () => {
@@ -194,7 +200,6 @@ describe("the image", () => {
 });
 
 describe("the secrets", () => {
-  const service = services.secret ?? { image: "" };
   let dir: string;
   beforeAll(async () => {
     dir = await mkdtemp(path.join(tmpdir(), "metrly-secrets-"));
@@ -202,10 +207,11 @@ describe("the secrets", () => {
   });
   afterAll(() => rm(dir, { recursive: true }));
 
-  function make(env: Readonly<Record<string, string>> = {}): Promise<void> {
+  /** `.env` has these settings. */
+  async function make(env: Readonly<Record<string, string | undefined>> = {}): Promise<void> {
     const image = { entrypoint: [], env: {} };
     const world = { compose, image, dir, closers: [], addresses: new Map(), ports: new Map() };
-    return runOnce(world, "secret", { ...service, environment: { ...service.environment, ...env } });
+    return runOnce(world, "secret", (await readCompose(env)).services.secret ?? { image: "" });
   }
 
   test("are created once, unguessable", async () => {
@@ -226,6 +232,22 @@ describe("the secrets", () => {
     const url = "postgres://elsewhere/metrly";
     await expect(make({ METRLY_DATABASE_URL: url })).rejects.toThrow("METRLY_BILLING_DATABASE_URL");
     await expect(make({ METRLY_DATABASE_PASSWORD: "metrly" })).rejects.toThrow("remove it");
+  });
+
+  test("are not created if .env has a name that is no setting; its value is not printed", async () => {
+    const made = make({
+      ...(await exampleEnvironment()),
+      ...{ METRLY_PROT: "hunter2", metrly_host: "0.0.0.0", PORT: "80", METRLY_TOKEN: "of the command line" },
+      METRLY_SELLER_ADDRESS: "Main Street 1\nMETRLY_CITY=Berlin",
+    });
+    await expect(made).rejects.toThrow(
+      /: METRLY_PROT in \.env is no setting of Metrly: .*settings\.\nmetrly_host in .*settings\.\n$/,
+    );
+    await expect(made).rejects.not.toThrow("hunter2");
+  });
+
+  test("are created with .env.example as .env", async () => {
+    await expect(make(await exampleEnvironment())).resolves.toBeUndefined();
   });
 });
 
