@@ -3,6 +3,7 @@ import path from "node:path";
 import { packageRoot } from "#platform/process/package-root.js";
 import { asTyped } from "../as-typed.js";
 import { reportFailure, UserError } from "../connection/failure.js";
+import { endWithShellOfNpx } from "../shell-of-npx.js";
 import { hintFor, MetrlyCommand } from "./command.js";
 import { addLook } from "./look.js";
 import { addOperate, addSend } from "./operate.js";
@@ -18,6 +19,7 @@ const OF_CREDENTIALS: ReadonlySet<string> = new Set(["UNAUTHENTICATED", "FORBIDD
 /** Runs one command of `metrly`; prints a failure and sets the exit code, or exits when the arguments are wrong. */
 export async function runCommand(args: readonly string[]): Promise<void> {
   const program = createProgram();
+  endWithShellOfNpx();
   try {
     await program.parseAsync(args.length === 0 ? NO_COMMAND : args, { from: "user" });
   } catch (error) {

@@ -4,6 +4,7 @@ import type { Env } from "#platform/process/config.js";
 import { asTyped } from "../as-typed.js";
 import { type Connection, type ConnectionOptions, findConnection } from "../connection/connection.js";
 import { UserError } from "../connection/failure.js";
+import { leaveShellOfNpx } from "../shell-of-npx.js";
 import { type Checkpoint, isAbout, loadCheckpoint, removeCheckpoint, settingsDigest } from "./checkpoint.js";
 import { isAttribute, type Mapping } from "./event.js";
 import { type ProgressState, showProgress } from "./progress.js";
@@ -106,7 +107,10 @@ function sayOnce(giveUpAfterMs: number): (reason: string) => void {
 /** The first Ctrl-C or SIGTERM waits for batches in flight; the second terminates at once. */
 function onInterrupt(): { readonly signal: AbortSignal; forget(): void } {
   const controller = new AbortController();
-  const interrupt = () => controller.abort();
+  const interrupt = () => {
+    leaveShellOfNpx();
+    controller.abort();
+  };
   process.once("SIGINT", interrupt).once("SIGTERM", interrupt);
   return { signal: controller.signal, forget: () => process.off("SIGINT", interrupt).off("SIGTERM", interrupt) };
 }

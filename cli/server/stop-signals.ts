@@ -1,4 +1,5 @@
 import { monotonicMs } from "#platform/lifecycle/time.js";
+import { leaveShellOfNpx } from "../shell-of-npx.js";
 
 /** Ctrl-C, an orderly stop, a closed terminal. */
 export const STOP_SIGNALS: ("SIGINT" | "SIGTERM" | "SIGHUP")[] = ["SIGINT", "SIGTERM", "SIGHUP"];
@@ -21,6 +22,7 @@ export function onStopSignals({ stop, hurry }: StopSignalHandlers): void {
     process.on(signal, () => {
       received++;
       if (received === 1) {
+        leaveShellOfNpx();
         firstAt = monotonicMs();
         stop(signal);
       } else if (received > 2 || monotonicMs() - firstAt >= SAME_REQUEST_MS) hurry(signal);
