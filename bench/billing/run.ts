@@ -5,8 +5,9 @@ import { CURRENT_INVOICE_VERSION } from "#schema/vocabulary.js";
 import { deriveInvoices } from "../../workers/billing/closing/derive.js";
 import { mergeRecorded } from "../../workers/billing/merge.js";
 import { foldEntries } from "../../workers/billing/rules/fold.js";
-import { appendFolded, readCells, UNBOUNDED } from "../../workers/billing/store/usage.js";
+import { appendFolded, UNBOUNDED } from "../../workers/billing/store/usage.js";
 import {
+  allCells,
   type BillingWorld,
   billingWorld,
   meter,
@@ -102,7 +103,7 @@ async function readsAt(
       );
     }
     await mergeRecorded({ ...world, partitions: PARTITIONS }, UNBOUNDED);
-    const { pool } = world.database;
+    const { pool, transaction } = world.database;
     await pool.query("VACUUM ANALYZE usage_delta");
     const bounds = { from: PERIOD.start, to: PERIOD.end, maxSeq: UNBOUNDED, recordedBefore: UNBOUNDED };
     const query = { tenantId: "one", ...bounds, meter: null, bucketMs: 0 };
@@ -116,9 +117,11 @@ async function readsAt(
     };
     const [totals, upcoming]: [number[], number[]] = [[], []];
     for (let round = 0; round < 30; round += 1) {
-      totals.push(await secondsOf(() => readCells(pool, [query])));
+      totals.push(await secondsOf(() => allCells(world.database, [query])));
       upcoming.push(
-        await secondsOf(() => deriveInvoices(pool, world.tenancy, [{ ...input, previousWatermark: undefined }])),
+        await secondsOf(() =>
+          transaction((tx) => deriveInvoices(tx, world.tenancy, [{ ...input, previousWatermark: undefined }])),
+        ),
       );
     }
     const { rows } = await pool.query<{ n: number }>("SELECT count(*)::int AS n FROM usage_delta");

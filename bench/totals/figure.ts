@@ -8,7 +8,8 @@ import { type Database, openDatabase } from "#platform/database/database.js";
 import { migrationsDirOf } from "#platform/process/package-root.js";
 import { startPostgres } from "../../tests/servers/private-servers.js";
 import { serverDir } from "../../tests/servers/run-dir.js";
-import { readCells, UNBOUNDED } from "../../workers/billing/store/usage.js";
+import { UNBOUNDED } from "../../workers/billing/store/usage.js";
+import { allCells } from "../../workers/billing/world.testing.js";
 import { eventOf, PERIOD } from "../billing/events.js";
 import { createScanned, fill, PARTITIONS, scanOf, TENANTS, useOneProcess } from "../billing/ledger.js";
 import type { RebuildMeasured } from "../billing/rebuild-once.js";
@@ -146,7 +147,7 @@ async function versionOfServer(client: pg.Client): Promise<string> {
 
 function readTotals(database: Database): Promise<unknown> {
   const bounds = { from: PERIOD.start, to: PERIOD.end, maxSeq: UNBOUNDED, recordedBefore: UNBOUNDED };
-  return readCells(database.pool, [{ tenantId: TENANT, ...bounds, meter: null, bucketMs: 0 }]);
+  return allCells(database, [{ tenantId: TENANT, ...bounds, meter: null, bucketMs: 0 }]);
 }
 
 /** DuckDB with the events' columns. */

@@ -5,21 +5,24 @@ import { DAY_MS, HOUR_MS } from "#kernel/duration.js";
 import { formatMoney } from "#kernel/money.js";
 import { periodAt } from "#kernel/period.js";
 import { migrationsDirOf } from "#platform/process/package-root.js";
+import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { type invoiceV2, readInvoice } from "#schema/events/invoice.v2.js";
 import type { MeterState, PlanState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { type Aggregation, PRICE_MODELS } from "#schema/vocabulary.js";
 import { hasPostgres } from "../../tests/servers/servers.js";
 import { runs } from "../../tests/support/effort.js";
-import { daysOf, planTerms, quantities } from "./closing/derive.js";
+import { daysOf, planTerms } from "./closing/derive.js";
 import { mergeRecorded } from "./merge.js";
 import { rebuild } from "./rebuild/rebuild.js";
-import { chargeLines } from "./rules/invoice-lines.js";
+import { chargeLines, type PlanTerms, type QuantityOfPrice } from "./rules/invoice-lines.js";
+import { cellsOf, quantityOf, type UsageCell } from "./rules/usage.js";
 import { totalsOf } from "./rules/usage-totals.js";
 import { invoicedAmounts } from "./store/invoices.js";
 import { listEnded } from "./store/periods.js";
-import { readCells, UNBOUNDED } from "./store/usage.js";
+import { UNBOUNDED } from "./store/usage.js";
 import { createInvoiceVerifier } from "./verify.js";
 import {
+  allCells,
   at,
   type BillingWorld,
   billingWorld,
@@ -35,6 +38,19 @@ import {
   tenantOn,
   usage,
 } from "./world.testing.js";
+
+/** The quantity that a price charges, from a period's cells. */
+function quantities(
+  tenancy: TenancyCopy,
+  { terms: { prices } }: PlanTerms,
+  cells: readonly UsageCell[],
+): QuantityOfPrice {
+  return (price) => {
+    const state = tenancy.meter(price.meter);
+    if (state === undefined) throw new Error(`no meter ${price.meter}`);
+    return quantityOf(state.aggregation, cellsOf(price, prices, state, cells));
+  };
+}
 
 const FIRST = at("2026-01-14T00:00:00");
 /** Usage happens at few moments, so that events before and after a watermark meet in the same hour. */
@@ -344,10 +360,8 @@ describe.skipIf(!hasPostgres)("what billing derives from any ledger", () => {
     const ended = (await listEnded(database.pool, [{ tenantId, before: UNBOUNDED, take: 1_000 }])).flat();
     const bounds = { from: 0, to: UNBOUNDED, recordedBefore: UNBOUNDED, meter: null, bucketMs: HOUR_MS };
     const watermarks = [UNBOUNDED, ...ended.map(({ watermark }) => watermark)];
-    const cells = await readCells(
-      database.pool,
-      watermarks.map((maxSeq) => ({ ...bounds, tenantId, maxSeq })),
-    );
+    const queries = watermarks.map((maxSeq) => ({ ...bounds, tenantId, maxSeq }));
+    const cells = await allCells(database, queries);
     return watermarks
       .map((maxSeq, query) =>
         [...tenancy.meters()].flatMap((state) =>
@@ -447,7 +461,7 @@ describe.skipIf(!hasPostgres)("what billing derives from any ledger", () => {
           const full = chargeLines(
             period,
             terms,
-            quantities(tenancy, terms, (await readCells(pool, [query])).flat()),
+            quantities(tenancy, terms, (await allCells(world(0).database, [query])).flat()),
             daysOf(tenancy, terms, { tenantId, period, tenancyVersion }),
           );
           const invoiced = await invoicedAmounts(pool, [{ tenantId, start: period.start }]);

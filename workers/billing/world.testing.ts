@@ -11,7 +11,7 @@ import { CURRENT_INVOICE_VERSION } from "#schema/vocabulary.js";
 import { createMigratedDatabase } from "../../tests/servers/migrated.js";
 import { closeTenant } from "./closing/close.js";
 import { listInvoices, type StoredInvoice } from "./store/invoices.js";
-import { UNBOUNDED } from "./store/usage.js";
+import { type BucketedCell, readCells, UNBOUNDED, type UsageQuery } from "./store/usage.js";
 import { type Aggregator, createAggregator } from "./usage-recorded.js";
 
 /** Many, so that tests on one database can each have a partition, and so a ledger, of their own. */
@@ -237,6 +237,14 @@ async function deliver(
     }
   }
 }
+
+/** All cells of each query. */
+export const allCells = (database: Database, queries: readonly UsageQuery[]): Promise<BucketedCell[][]> =>
+  database.transaction(async (tx) => {
+    const all = queries.map((): BucketedCell[] => []);
+    for await (const { query, cells } of readCells(tx, queries)) for (const cell of cells) all[query]?.push(cell);
+    return all;
+  });
 
 /** A tenant id whose partition is this one. */
 export function tenantOn(partition: number): string {

@@ -1,6 +1,8 @@
-import { ZERO } from "#kernel/decimal.js";
+import { type Decimal, ZERO } from "#kernel/decimal.js";
 import type { Period } from "#kernel/period.js";
+import type { Transaction } from "#platform/database/database.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
+import type { MeterState, PriceState } from "#schema/events/tenancy-changed.v1.js";
 import { type AssignedPlan, planVersionOf } from "#schema/tenancy-history.js";
 import type { InvoiceVersion } from "#schema/vocabulary.js";
 import { type ChargedDays, chargedDays } from "../rules/charged-days.js";
@@ -16,11 +18,11 @@ import {
   type QuantityOfPrice,
 } from "../rules/invoice-lines.js";
 import type { UnpricedOfPeriod } from "../rules/unbilled.js";
-import { type UnpricedUsage, unpricedUsage } from "../rules/unpriced.js";
+import { collectUnpriced, type UnpricedUsage } from "../rules/unpriced.js";
 import { cellsOf, quantityOf, type UsageCell } from "../rules/usage.js";
 import { invoicedAmounts } from "../store/invoices.js";
 import { type EndedPeriod, type LateQuery, latePeriods } from "../store/periods.js";
-import { type Queryable, readCells, UNBOUNDED, type UsageQuery } from "../store/usage.js";
+import { readCells, UNBOUNDED, type UsageQuery } from "../store/usage.js";
 
 export interface DerivationInput {
   readonly tenantId: string;
@@ -47,30 +49,82 @@ export interface Derived {
 
 /**
  * Derives each period's invoice from the entries up to its watermark: its own charges, then the adjustments of earlier periods.
- * Three statements for any number of inputs.
+ * Three statements for any number of inputs; of their usage, one meter's is in memory at a time.
  */
 export async function deriveInvoices(
-  q: Queryable,
+  tx: Transaction,
   tenancy: TenancyCopy,
   inputs: readonly DerivationInput[],
 ): Promise<Derived[]> {
-  const late = await latePeriods(q, inputs.map(lateQuery));
-  // Per input: its own period, then two queries per late one (as last invoiced, and as known now).
-  const queries = inputs.map((input, index) => [
-    usageOf(input.tenantId, input.period, input.watermark),
-    ...(late[index] ?? []).flatMap((p) => [
-      usageOf(p.tenantId, p.period, input.previousWatermark ?? 0),
-      usageOf(p.tenantId, p.period, input.watermark),
-    ]),
-  ]);
-  const cells = await readCells(q, queries.flat());
-  const invoiced = await readInvoiced(q, late.flat());
-  let next = 0;
-  return inputs.map((input, index) => {
-    const own = cells.slice(next, next + (queries[index]?.length ?? 0));
-    next += own.length;
-    return deriveOne(tenancy, input, late[index] ?? [], own, invoiced);
-  });
+  const late = await latePeriods(tx, inputs.map(lateQuery));
+  const derivations = inputs.map((input, index) => ({
+    input,
+    own: usageUnder(tenancy, usageOf(input.tenantId, input.period, input.watermark), termsOf(tenancy, input.plan)),
+    late: (late[index] ?? []).map((ended): Late => {
+      const plan = planOf(tenancy, ended);
+      const known = (maxSeq: number) => usageUnder(tenancy, usageOf(ended.tenantId, ended.period, maxSeq), plan);
+      return { ended, plan, before: known(input.previousWatermark ?? 0), after: known(input.watermark) };
+    }),
+  }));
+  await readUsages(
+    tx,
+    tenancy,
+    derivations.flatMap((each) => [each.own, ...each.late.flatMap(({ before, after }) => [before, after])]),
+  );
+  const invoiced = await readInvoiced(tx, late.flat());
+  return derivations.map((each) => deriveOne(tenancy, each, invoiced));
+}
+
+/** An earlier period with late usage: as last invoiced, and as known now. */
+interface Late {
+  readonly ended: EndedPeriod;
+  readonly plan: PlanTerms;
+  readonly before: UsageUnder;
+  readonly after: UsageUnder;
+}
+
+/** What a plan makes of a period's usage. */
+interface UsageUnder {
+  readonly query: UsageQuery;
+  readonly plan: PlanTerms | undefined;
+  readonly quantity: QuantityOfPrice;
+  readonly unpriced: readonly UnpricedUsage[];
+  take(meter: MeterState, cells: readonly UsageCell[]): void;
+}
+
+function usageUnder(tenancy: TenancyCopy, query: UsageQuery, plan: PlanTerms | undefined): UsageUnder {
+  const prices = plan?.terms.prices ?? [];
+  const known = new Map<PriceState, Decimal>();
+  const unpriced = collectUnpriced(prices);
+  return {
+    query,
+    plan,
+    quantity: (price) => known.get(price) ?? quantityOf(meterOf(tenancy, price).aggregation, []),
+    unpriced: unpriced.found,
+    take(meter, cells) {
+      for (const price of prices)
+        if (price.meter === meter.id)
+          known.set(price, quantityOf(meter.aggregation, cellsOf(price, prices, meter, cells)));
+      if (plan !== undefined) unpriced.take(meter, cells);
+    },
+  };
+}
+
+async function readUsages(tx: Transaction, tenancy: TenancyCopy, usages: readonly UsageUnder[]): Promise<void> {
+  for await (const { query, meter: key, cells } of readCells(
+    tx,
+    usages.map((usage) => usage.query),
+  )) {
+    const meter = tenancy.meter(key);
+    if (meter === undefined) throw new Error(`usage of an unknown meter: ${key}`);
+    usages[query]?.take(meter, cells);
+  }
+}
+
+function meterOf(tenancy: TenancyCopy, price: PriceState): MeterState {
+  const meter = tenancy.meter(price.meter);
+  if (meter === undefined) throw new Error(`a published plan prices an unknown meter: ${price.meter}`);
+  return meter;
 }
 
 type InvoicedOf = (tenantId: string, identity: LineIdentity) => Invoiced;
@@ -78,44 +132,32 @@ const NOTHING_INVOICED: Invoiced = { quantity: ZERO, amount: ZERO };
 
 function deriveOne(
   tenancy: TenancyCopy,
-  input: DerivationInput,
-  late: readonly EndedPeriod[],
-  cells: readonly (readonly UsageCell[])[],
+  { input, own, late }: { input: DerivationInput; own: UsageUnder; late: readonly Late[] },
   invoiced: InvoicedOf,
 ): Derived {
-  const plan = input.plan && planTerms(tenancy, input.plan);
-  const own = cells[0] ?? [];
-  const charges =
-    plan === undefined
-      ? []
-      : chargeLines(input.period, plan, quantities(tenancy, plan, own), daysOf(tenancy, plan, input));
-  const unpricedIn = ({ terms }: PlanTerms, of: readonly UsageCell[]) => unpricedUsage(terms.prices, tenancy.meter, of);
-  let lateCurrency: string | undefined;
-  const adjustments = late.flatMap((p, index) => {
-    const latePlan = planOf(tenancy, p);
-    lateCurrency = latePlan.terms.currency;
-    return adjustmentLines({
-      period: p.period,
+  const { plan } = own;
+  const charges = plan === undefined ? [] : chargeLines(input.period, plan, own.quantity, daysOf(tenancy, plan, input));
+  const adjustments = late.flatMap(({ ended, plan: latePlan, before, after }) =>
+    adjustmentLines({
+      period: ended.period,
       plan: latePlan,
-      invoiceId: invoiceIdOf(p.tenantId, p.invoiceOrdinal ?? 0),
-      invoiceNumber: invoiceNumberOf(p.tenantId, p.invoiceOrdinal ?? 0, p.invoiceVersion),
+      invoiceId: invoiceIdOf(ended.tenantId, ended.invoiceOrdinal ?? 0),
+      invoiceNumber: invoiceNumberOf(ended.tenantId, ended.invoiceOrdinal ?? 0, ended.invoiceVersion),
       version: input.invoiceVersion,
-      days: daysOf(tenancy, latePlan, p),
-      quantityBefore: quantities(tenancy, latePlan, cells[1 + 2 * index] ?? []),
-      quantityAfter: quantities(tenancy, latePlan, cells[2 + 2 * index] ?? []),
-      invoiced: (identity) => invoiced(p.tenantId, identity),
-    });
-  });
-  const lateUnpriced = late.map((p, index) => {
-    const latePlan = planOf(tenancy, p);
-    return { period: p.period, plan: latePlan.ref, unpriced: unpricedIn(latePlan, cells[2 + 2 * index] ?? []) };
-  });
+      days: daysOf(tenancy, latePlan, ended),
+      quantityBefore: before.quantity,
+      quantityAfter: after.quantity,
+      invoiced: (identity) => invoiced(ended.tenantId, identity),
+    }),
+  );
   return {
     lines: [...charges, ...adjustments],
-    unpriced: plan === undefined ? [] : unpricedIn(plan, own),
-    lateUnpriced,
+    unpriced: own.unpriced,
+    lateUnpriced: late.map(({ ended, plan: latePlan, after }) => ({
+      ...{ period: ended.period, plan: latePlan.ref, unpriced: after.unpriced },
+    })),
     plan,
-    currency: plan?.terms.currency ?? (adjustments.length > 0 ? lateCurrency : undefined),
+    currency: plan?.terms.currency ?? (adjustments.length > 0 ? late.at(-1)?.plan.terms.currency : undefined),
   };
 }
 
@@ -126,9 +168,9 @@ const lateQuery = ({ tenantId, period, watermark, previousWatermark }: Derivatio
   toSeq: watermark,
 });
 
-async function readInvoiced(q: Queryable, late: readonly EndedPeriod[]): Promise<InvoicedOf> {
+async function readInvoiced(tx: Transaction, late: readonly EndedPeriod[]): Promise<InvoicedOf> {
   const amounts = await invoicedAmounts(
-    q,
+    tx,
     late.map((p) => ({ tenantId: p.tenantId, start: p.period.start })),
   );
   const byLine = new Map(amounts.map((a) => [`${a.tenantId}/${a.periodStart}/${a.kind}/${a.priceIndex}`, a]));
@@ -145,15 +187,6 @@ const usageOf = (tenantId: string, period: Period, maxSeq: number): UsageQuery =
   bucketMs: 0,
 });
 
-/** The quantity that a price charges, from a period's cells. */
-export function quantities(tenancy: TenancyCopy, plan: PlanTerms, cells: readonly UsageCell[]): QuantityOfPrice {
-  return (price) => {
-    const meter = tenancy.meter(price.meter);
-    if (meter === undefined) throw new Error(`a published plan prices an unknown meter: ${price.meter}`);
-    return quantityOf(meter.aggregation, cellsOf(price, plan.terms.prices, meter, cells));
-  };
-}
-
 /** The days that a period's plan charges fee and commit for, as known when the period ended. */
 export function daysOf(
   tenancy: TenancyCopy,
@@ -164,6 +197,9 @@ export function daysOf(
   if (tenant === undefined) throw new Error(`a period of an unknown tenant: ${tenantId}`);
   return chargedDays(tenant, period, terms.recurringFeeProration ?? "NONE", tenancyVersion);
 }
+
+const termsOf = (tenancy: TenancyCopy, assigned: AssignedPlan | undefined): PlanTerms | undefined =>
+  assigned && planTerms(tenancy, assigned);
 
 export function planTerms(tenancy: TenancyCopy, assigned: AssignedPlan): PlanTerms {
   const terms = planVersionOf(tenancy.plan(assigned.planId), assigned.planVersion);

@@ -43,7 +43,9 @@ export function createInvoiceReads({ database, tenancy, clock }: GraphOptions) {
     const found = new Map((await periodsByKey(pool, keys)).map((p) => [`${p.tenantId}/${p.period.start}`, p]));
     return keys.map((key) => found.get(`${key.tenantId}/${key.start}`));
   });
-  const derivedOf = batched((inputs: readonly DerivationInput[]) => deriveInvoices(pool, tenancy, inputs));
+  const derivedOf = batched((inputs: readonly DerivationInput[]) =>
+    database.transaction((tx) => deriveInvoices(tx, tenancy, inputs)),
+  );
 
   async function lastEnded(context: SubgraphContext, tenantId: string): Promise<EndedPeriod | undefined> {
     return (await endedOf(context, { tenantId, before: UNBOUNDED, take: 1 }))[0];

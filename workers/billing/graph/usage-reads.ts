@@ -3,7 +3,7 @@ import { DAY_MS, HOUR_MS } from "#kernel/duration.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { partitionOf } from "#kernel/partition.js";
 import { hourOf, type Period } from "#kernel/period.js";
-import type { Database } from "#platform/database/database.js";
+import type { Database, Transaction } from "#platform/database/database.js";
 import { batched } from "#platform/graphql/batched.js";
 import type { SubgraphContext } from "#platform/graphql/subgraph.js";
 import { knownTenant, onceCaughtUp, UnknownHere } from "#platform/tenancy-client/caught-up.js";
@@ -11,7 +11,7 @@ import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { MeterState } from "#schema/events/tenancy-changed.v1.js";
 import { runningPeriod } from "#schema/tenancy-history.js";
 import { periodStartingAt } from "../rules/calendar.js";
-import { totalsOf } from "../rules/usage-totals.js";
+import { totalsOf, type UsageTotal } from "../rules/usage-totals.js";
 import { readLastEvents } from "../store/last-events.js";
 import { type BucketedCell, readCells, readCounts, UNBOUNDED, type UsageQuery } from "../store/usage.js";
 import type { AccountingType, Granularity, UsageTotalType } from "./types.js";
@@ -42,8 +42,9 @@ export type UsageReads = ReturnType<typeof createUsageReads>;
 
 /** Reads of usage for the graph: one statement per operation for any number of tenants. */
 export function createUsageReads({ database, tenancy, clock, partitions }: GraphOptions) {
-  const cellsOf = batched((queries: readonly UsageQuery[]) => readCells(database.pool, queries));
-  const lastEventsOf = batched((queries: readonly UsageQuery[]) => readLastEvents(database.pool, queries));
+  const totalsIn = batched((requests: readonly TotalsRequest[]) =>
+    database.transaction((tx) => readTotals(tx, requests)),
+  );
   const countsOf = batched((queries: readonly Parameters<typeof readCounts>[1][number][]) =>
     readCounts(database.pool, queries),
   );
@@ -66,14 +67,7 @@ export function createUsageReads({ database, tenancy, clock, partitions }: Graph
       meter: args.meter,
       bucketMs: BUCKET_MS[args.granularity],
     };
-    const cells = await withRemainingEvents(context, query, await cellsOf(context, query));
-    const totals = meters.flatMap((meter) =>
-      totalsOf(
-        meter,
-        cells.filter((cell) => cell.meter === meter.id),
-        args.groupBy,
-      ),
-    );
+    const totals = await totalsIn(context, { query, meters, groupBy: args.groupBy });
     if (totals.length > MAX_TOTALS) {
       throw new MetrlyError(
         "INVALID",
@@ -81,27 +75,6 @@ export function createUsageReads({ database, tenancy, clock, partitions }: Graph
       );
     }
     return totals.map(({ bucket, ...total }) => ({ ...total, ...bucketSpan(period, bucket, args.granularity) }));
-  }
-
-  /** Cells whose last event may be voided, with the last one that is not. */
-  async function withRemainingEvents(
-    context: SubgraphContext,
-    query: UsageQuery,
-    cells: readonly BucketedCell[],
-  ): Promise<readonly BucketedCell[]> {
-    if (!cells.some((cell) => cell.hasVoids)) return cells;
-    const known = new Map(
-      (await lastEventsOf(context, query)).map((last) => [
-        JSON.stringify([last.meter, JSON.parse(last.dimensions), last.value, last.bucket]),
-        last.lastEventAt,
-      ]),
-    );
-    return cells.map((cell) => {
-      const last = known.get(JSON.stringify([cell.meter, cell.dimensions, cell.value, cell.bucket]));
-      // A void may have come between the two reads: then the cell's own is as of its read.
-      if (last === undefined && cell.eventCount + cell.dominatedCount > 0) return cell;
-      return { ...cell, lastEventAt: last ?? Number.NEGATIVE_INFINITY };
-    });
   }
 
   /** Counts of events received in [from, to), rounded outwards to full hours, with their ledger position. */
@@ -122,7 +95,57 @@ export function createUsageReads({ database, tenancy, clock, partitions }: Graph
   return { usageTotals, accounting };
 }
 
-function wantedMeters(tenancy: TenancyCopy, { meter: key, groupBy }: UsageTotalsArguments): MeterState[] {
+interface TotalsRequest {
+  readonly query: UsageQuery;
+  /** By key. */
+  readonly meters: ReadonlyMap<string, MeterState>;
+  readonly groupBy: readonly string[];
+}
+
+/** The totals of each request, in the order of the meters' keys; more than `MAX_TOTALS`: not all of them. */
+async function readTotals(tx: Transaction, requests: readonly TotalsRequest[]): Promise<UsageTotal[][]> {
+  const totals = requests.map((): UsageTotal[] => []);
+  for await (const { query, meter: key, cells } of readCells(
+    tx,
+    requests.map((request) => request.query),
+  )) {
+    const [request, found] = [requests[query], totals[query]];
+    const meter = request?.meters.get(key);
+    if (request === undefined || found === undefined || meter === undefined || found.length > MAX_TOTALS) continue;
+    for (const total of totalsOf(meter, await withRemainingEvents(tx, request.query, cells), request.groupBy))
+      found.push(total);
+    if (totals.every(({ length }) => length > MAX_TOTALS)) break;
+  }
+  return totals;
+}
+
+/** Cells of a meter and bucket whose last event may be voided, with the last one that is not. */
+async function withRemainingEvents(
+  tx: Transaction,
+  query: UsageQuery,
+  cells: readonly BucketedCell[],
+): Promise<readonly BucketedCell[]> {
+  const voided = cells.find((cell) => cell.hasVoids);
+  if (voided === undefined) return cells;
+  const { meter, bucket } = voided;
+  const span =
+    query.bucketMs === 0 ? {} : { from: Math.max(query.from, bucket), to: Math.min(query.to, bucket + query.bucketMs) };
+  const lasts = (await readLastEvents(tx, [{ ...query, ...span, meter }])).flat();
+  const known = new Map(
+    lasts.map((last) => [JSON.stringify([JSON.parse(last.dimensions), last.value]), last.lastEventAt]),
+  );
+  return cells.map((cell) => {
+    const last = known.get(JSON.stringify([cell.dimensions, cell.value]));
+    // A void may have come between the two reads: then the cell's own is as of its read.
+    if (last === undefined && cell.eventCount + cell.dominatedCount > 0) return cell;
+    return { ...cell, lastEventAt: last ?? Number.NEGATIVE_INFINITY };
+  });
+}
+
+function wantedMeters(
+  tenancy: TenancyCopy,
+  { meter: key, groupBy }: UsageTotalsArguments,
+): ReadonlyMap<string, MeterState> {
   if (groupBy.length > MAX_GROUPED) throw new MetrlyError("INVALID", `groupBy: has at most ${MAX_GROUPED} dimensions`);
   const meters = [...tenancy.meters()].filter((meter) => key === null || meter.id === key);
   if (key !== null && meters.length === 0)
@@ -133,7 +156,7 @@ function wantedMeters(tenancy: TenancyCopy, { meter: key, groupBy }: UsageTotals
       "INVALID",
       `groupBy: no requested meter has the dimension ${unknown}: ${oneOf(meters.flatMap(({ dimensions }) => dimensions))}`,
     );
-  return meters.sort((a, b) => (a.id < b.id ? -1 : 1));
+  return new Map(meters.map((meter) => [meter.id, meter]));
 }
 
 const MOST_NAMED = 10;

@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
 import { Decimal } from "#kernel/decimal.js";
+import type { MeterState } from "#schema/events/tenancy-changed.v1.js";
 import { meter, price } from "../world.testing.js";
-import { MAX_UNPRICED_BYTES, MAX_UNPRICED_COMBINATIONS, unpricedUsage } from "./unpriced.js";
+import { collectUnpriced, MAX_UNPRICED_BYTES, MAX_UNPRICED_COMBINATIONS } from "./unpriced.js";
 import { cellsOf, type UsageCell } from "./usage.js";
 
 const tokens = meter("tokens", { aggregation: "SUM", valueProperty: "n", dimensions: ["model", "region"] });
 const other = meter("other");
-const meterOf = (key: string) => [tokens, other].find(({ id }) => id === key);
 const cell = (model: string, quantity: number, eventCount = 1, key = "tokens"): UsageCell => ({
   ...{ meter: key, dimensions: key === "tokens" ? [model, "eu"] : [], value: "", dominatedCount: 0, lastEventAt: 0 },
   ...{ quantity: new Decimal(quantity), eventCount },
@@ -16,8 +16,17 @@ const large = price({
   where: [{ dimension: "model", value: "large" }],
 });
 const rest = price({ meter: "tokens", model: "PER_UNIT", unitAmount: "2", catchAll: true });
+function unpricedUsage(prices: (typeof large)[], meters: readonly MeterState[], cells: readonly UsageCell[]) {
+  const unpriced = collectUnpriced(prices);
+  for (const of of meters)
+    unpriced.take(
+      of,
+      cells.filter((one) => one.meter === of.id),
+    );
+  return unpriced.found;
+}
 const brief = (prices: (typeof large)[], cells: UsageCell[]) =>
-  unpricedUsage(prices, meterOf, cells).map(
+  unpricedUsage(prices, [other, tokens], cells).map(
     ({ meter: key, dimensions, quantity, eventCount, reason }) =>
       `${key} ${dimensions.map(({ value }) => value)} ${quantity} ${eventCount} ${reason}`,
   );
@@ -51,7 +60,7 @@ test("a meter of distinct values has a cell for each, and costs by their number"
     unitAmount: "1",
     where: [{ dimension: "model", value: "old" }],
   });
-  const [found, ...others] = unpricedUsage([only], () => users, cells);
+  const [found, ...others] = unpricedUsage([only], [users], cells);
   expect(others).toEqual([]);
   expect(found).toMatchObject({ eventCount: cells.length, reason: "NO_PRICE_FOR_DIMENSIONS" });
   expect(found?.quantity.toNumber()).toBe(cells.length);
@@ -77,7 +86,7 @@ test("combinations of all meters are at most so many bytes of JSON: those of the
   const cells = meters.flatMap(({ id }) =>
     values.map((value) => ({ ...cell("", 1), meter: id, dimensions: ["us", value] })),
   );
-  const entries = unpricedUsage(prices, (key) => meters.find(({ id }) => id === key), cells);
+  const entries = unpricedUsage(prices, meters, cells);
   const shown = entries.filter(({ dimensions }) => dimensions.length > 0);
   expect(Buffer.byteLength(JSON.stringify(shown))).toBeLessThan(MAX_UNPRICED_BYTES);
   expect(Buffer.byteLength(JSON.stringify(shown))).toBeGreaterThan(MAX_UNPRICED_BYTES / 2);

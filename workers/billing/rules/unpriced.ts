@@ -22,26 +22,32 @@ export const MAX_UNPRICED_COMBINATIONS = 200;
 export const MAX_UNPRICED_BYTES = 1 << 20;
 const ENTRY_BYTES = 100;
 
-/** Of a period's cells, by meter and combination, in the order of their texts. Without what was voided to the last event. */
-export function unpricedUsage(
-  prices: readonly PriceState[],
-  meterOf: (key: string) => MeterState | undefined,
-  cells: readonly UsageCell[],
-): UnpricedUsage[] {
-  const keys = [...new Set(cells.map((cell) => cell.meter))].sort();
+/** A period's unpriced usage under a plan, meter by meter. */
+export interface Unpriced {
+  /** Takes the cells of the next meter, in the order of the meters' keys. */
+  take(meter: MeterState, cells: readonly UsageCell[]): void;
+  /** By meter and combination, in the order of their texts. Without what was voided to the last event. */
+  readonly found: readonly UnpricedUsage[];
+}
+
+export function collectUnpriced(prices: readonly PriceState[]): Unpriced {
+  const found: UnpricedUsage[] = [];
   let bytesLeft = MAX_UNPRICED_BYTES;
-  return keys.flatMap((key) => {
-    const meter = meterOf(key);
-    if (meter === undefined) throw new Error(`usage of an unknown meter: ${key}`);
-    const unclaimed = unclaimedCells(prices, meter, cells);
-    if (!prices.some((price) => price.meter === key)) return entryOf(meter, [], unclaimed, "NO_PRICE_FOR_METER");
+
+  function entriesOf(meter: MeterState, unclaimed: readonly UsageCell[]): readonly UnpricedUsage[] {
+    if (!prices.some((price) => price.meter === meter.id)) return entryOf(meter, [], unclaimed, "NO_PRICE_FOR_METER");
     const entries = byCombination(meter, unclaimed);
     const bytes = entries.reduce((sum, entry) => sum + bytesOf(entry), 0);
     if (entries.length > MAX_UNPRICED_COMBINATIONS || bytes > bytesLeft)
       return entryOf(meter, [], unclaimed, "NO_PRICE_FOR_DIMENSIONS");
     bytesLeft -= bytes;
     return entries;
-  });
+  }
+
+  return {
+    found,
+    take: (meter, cells) => void found.push(...entriesOf(meter, unclaimedCells(prices, meter, cells))),
+  };
 }
 
 const bytesOf = ({ dimensions }: UnpricedUsage): number => Buffer.byteLength(JSON.stringify(dimensions)) + ENTRY_BYTES;

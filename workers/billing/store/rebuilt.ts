@@ -1,3 +1,4 @@
+import { rowsOf } from "#platform/database/cursor.js";
 import type { Sessions, Transaction } from "#platform/database/database.js";
 
 /** A part of billing's derived data, as rows with a canonical text. */
@@ -69,8 +70,6 @@ export const COMPARED: readonly Content[] = [
   },
 ];
 
-const ROWS_AT_ONCE = 1_000;
-
 interface Row {
   readonly key: string;
   readonly content: string;
@@ -89,7 +88,7 @@ export async function firstDifference(
       ? []
       : (await live.query<{ key: string }>(mayBeMissing, [scope])).rows.map(({ key }) => key),
   );
-  const [one, other] = [rowsOf(live, sql, scope), rowsOf(rebuilt, sql, scope)];
+  const [one, other] = [contentOf(live, sql, scope), contentOf(rebuilt, sql, scope)];
   let [a, b] = [await one.next(), await other.next()];
   for (let rows = 0; ; rows += 1) {
     const [left, right] = [a.done ? undefined : a.value, b.done ? undefined : b.value];
@@ -104,26 +103,16 @@ export async function firstDifference(
     }
     const key = left === undefined || (right !== undefined && isBefore(right.key, left.key)) ? right?.key : left.key;
     await Promise.all([one.return(undefined), other.return(undefined)]);
-    const contentOf = (row: Row | undefined) => (row?.key === key ? row?.content : undefined) ?? null;
-    return { name, rows, difference: { key: key ?? "", live: contentOf(left), rebuilt: contentOf(right) } };
+    const textOf = (row: Row | undefined) => (row?.key === key ? row?.content : undefined) ?? null;
+    return { name, rows, difference: { key: key ?? "", live: textOf(left), rebuilt: textOf(right) } };
   }
 }
 
 /** In byte order, like `COLLATE "C"`. */
 const isBefore = (a: string, b: string): boolean => Buffer.compare(Buffer.from(a), Buffer.from(b)) < 0;
 
-async function* rowsOf(tx: Transaction, sql: string, scope: string | null): AsyncGenerator<Row, undefined> {
-  await tx.query(`DECLARE content CURSOR FOR SELECT * FROM (${sql}) AS c ORDER BY key COLLATE "C"`, [scope]);
-  try {
-    for (;;) {
-      const { rows } = await tx.query<Row>(`FETCH ${ROWS_AT_ONCE} FROM content`);
-      yield* rows;
-      if (rows.length < ROWS_AT_ONCE) return undefined;
-    }
-  } finally {
-    await tx.query("CLOSE content");
-  }
-}
+const contentOf = (tx: Transaction, sql: string, scope: string | null): AsyncGenerator<Row, undefined> =>
+  rowsOf<Row>(tx, `SELECT * FROM (${sql}) AS c ORDER BY key COLLATE "C"`, [scope]);
 
 /** Replaces live usage by the schema's. The caller holds the marks. */
 export async function replaceUsage(tx: Transaction, schema: string, tenantId: string | undefined): Promise<void> {

@@ -1,4 +1,5 @@
 import { Decimal } from "#kernel/decimal.js";
+import { rowsOf } from "#platform/database/cursor.js";
 import type { Database, Transaction } from "#platform/database/database.js";
 import type { Folded } from "../rules/fold.js";
 import type { UsageCell } from "../rules/usage.js";
@@ -147,10 +148,26 @@ interface CellRow extends Omit<BucketedCell, "dimensions" | "quantity"> {
   readonly quantity: string;
 }
 
-/** Cells of each query, in one statement. Costs by hours and cells, not by events; omits dominated values. */
-export async function readCells(q: Queryable, queries: readonly UsageQuery[]): Promise<BucketedCell[][]> {
-  if (queries.length === 0) return [];
-  const { rows } = await q.query<CellRow>(
+/** Cells of one meter and bucket. */
+export interface CellGroup {
+  /** The place of their query, from 0. */
+  readonly query: number;
+  readonly meter: string;
+  readonly cells: readonly BucketedCell[];
+}
+
+/**
+ * Cells of each query, in one statement, in groups: by query, meter (in the order of their keys) and bucket. No more than one
+ * group is in memory: all of a tenant's meters may have more than fits. Costs by hours and cells, not by events; omits dominated
+ * values.
+ */
+export async function* readCells(
+  tx: Transaction,
+  queries: readonly UsageQuery[],
+): AsyncGenerator<CellGroup, undefined> {
+  if (queries.length === 0) return undefined;
+  const rows = rowsOf<CellRow>(
+    tx,
     `SELECT w.n, d.meter, d.dimensions, d.value,
             CASE WHEN w.bucket = 0 THEN w.from_at ELSE d.hour / w.bucket * w.bucket END AS bucket,
             sum(d.quantity)::text AS quantity, sum(d.event_count)::bigint AS "eventCount",
@@ -163,7 +180,7 @@ export async function readCells(q: Queryable, queries: readonly UsageQuery[]): P
         AND d.seq <= w.max_seq AND d.recorded_hour < w.recorded_before AND NOT d.covered
         AND (w.meter IS NULL OR d.meter = w.meter)
       GROUP BY 1, 2, 3, 4, 5
-      ORDER BY 1, 2, 5, 3, 4`,
+      ORDER BY 1, d.meter COLLATE "C", 5, 3, 4`,
     [
       queries.map((w) => w.tenantId),
       queries.map((w) => w.from),
@@ -174,11 +191,21 @@ export async function readCells(q: Queryable, queries: readonly UsageQuery[]): P
       queries.map((w) => w.bucketMs),
     ],
   );
-  return groupByQuery(rows, queries.length, ({ n: _, dimensions, quantity, ...row }) => ({
-    ...row,
-    dimensions: parseDimensions(dimensions),
-    quantity: new Decimal(quantity),
-  }));
+  let of: CellRow | undefined;
+  let cells: BucketedCell[] = [];
+  for await (const row of rows) {
+    if (of !== undefined && (of.n !== row.n || of.meter !== row.meter || of.bucket !== row.bucket)) {
+      yield { query: of.n - 1, meter: of.meter, cells };
+      cells = [];
+    }
+    const { n: _, dimensions, quantity, ...rest } = row;
+    // Rows with the same ones follow each other: a meter of distinct values has one for each.
+    const known = of?.dimensions === dimensions ? cells.at(-1)?.dimensions : undefined;
+    cells.push({ ...rest, dimensions: known ?? parseDimensions(dimensions), quantity: new Decimal(quantity) });
+    of = row;
+  }
+  if (of !== undefined) yield { query: of.n - 1, meter: of.meter, cells };
+  return undefined;
 }
 
 function parseDimensions(text: string): string[] {
