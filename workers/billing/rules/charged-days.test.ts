@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import { DAY_MS, HOUR_MS } from "#kernel/duration.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
@@ -48,4 +49,31 @@ test("what was not known yet at the period's end is ignored, so that its adjustm
   expect(daysOf(closed(day(11)), 4)).toBe("31 31 31");
   expect(daysOf(pause(day(11), day(21)), 3)).toBe("31 31 31");
   expect(daysOf(pause(day(11), day(21)), 5)).toBe("10 10 10");
+});
+
+test("whatever pauses, beginning and end a tenant has, the days are those that the verifier counts", () => {
+  // Around the month, often on the edge of a day.
+  const moment = fc
+    .tuple(fc.integer({ min: -2, max: 34 }), fc.constantFrom(-1, 0, 0, 1, 12 * HOUR_MS))
+    .map(([n, ms]) => day(n) + ms);
+  const versioned = fc.integer({ min: 1, max: 9 });
+  const pauses = fc.array(
+    fc.record({
+      ...{ from: moment, until: fc.option(moment), inVersion: versioned },
+      endedInVersion: fc.option(versioned),
+    }),
+    { maxLength: 3 },
+  );
+  const end = fc.record({ closedInVersion: fc.option(versioned), closedAt: fc.option(moment) });
+  fc.assert(
+    fc.property(
+      pauses,
+      end,
+      fc.option(moment, { nil: undefined }),
+      versioned,
+      (billingPauses, closing, began, version) => {
+        daysOf({ billingPauses, ...closing, ...(began !== undefined && { beganAt: began }) }, version);
+      },
+    ),
+  );
 });

@@ -88,6 +88,21 @@ describe("worked examples", () => {
     expect(cost(price({ model: "GRADUATED", tiers: TIERS }), -5)).toBe("5");
   });
 
+  test("a price without what its model needs, and tiers with an end, are bugs", () => {
+    for (const [model, field] of [
+      ...([
+        ["FLAT", "unitAmount"],
+        ["PER_UNIT", "unitAmount"],
+        ["PERCENTAGE", "ratePercent"],
+      ] as const),
+      ["PACKAGE", "packageSize"],
+    ] as const)
+      expect(() => cost(price({ model, [field]: null }), 1)).toThrow(`a price of this model needs ${field}`);
+    expect(() => cost(price({ model: "PACKAGE", packageSize: "1" }), 1)).toThrow("needs unitAmount");
+    expect(cost(price({ model: "VOLUME", tiers: TIERS.slice(0, 2) }), 200)).toBe("110");
+    expect(() => cost(price({ model: "VOLUME", tiers: TIERS.slice(0, 2) }), 201)).toThrow("must be unbounded");
+  });
+
   test("a quotient that does not terminate still rounds as the exact fraction does", () => {
     // 1 / 3 x 0.015 = 0.005 exactly: half up gives 0.01.
     const third = priceUsage(price({ model: "PER_UNIT", unitAmount: "0.015", divideBy: "3" }), new Decimal(1));

@@ -81,7 +81,6 @@ export function priceGraduated(quantity: Decimal, tiers: readonly PriceTier[]): 
   const steps: LineStep[] = [];
   let lower = exact(ZERO);
   for (const [index, tier] of tiers.entries()) {
-    if (index > 0 && quantity.lte(lower)) break;
     const upper = tier.upTo === null || quantity.lte(tier.upTo) ? quantity : exact(tier.upTo);
     steps.push(tierStep(upper.minus(lower), tiers, tier, index));
     lower = upper;
