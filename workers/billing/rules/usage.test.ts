@@ -6,7 +6,8 @@ import { totalsOf } from "./usage-totals.js";
 
 /** More than a function call takes arguments. */
 const MANY = 200_000;
-const cells: UsageCell[] = Array.from({ length: MANY }, (_, n) => ({
+const cells = Array.from({ length: MANY }, (_, n): UsageCell & { bucket: number } => ({
+  bucket: 0,
   meter: "peak",
   dimensions: [],
   value: `${n}.5`,
@@ -30,15 +31,10 @@ const peak: MeterState = {
 };
 
 test("a period may hold any number of different values", () => {
-  expect(quantityOf("MAX", cells).toFixed()).toBe(`${MANY - 1}.5`);
   expect(quantityOf("UNIQUE", cells).toFixed()).toBe(String(MANY));
-  expect(
-    totalsOf(
-      peak,
-      cells.map((cell) => ({ ...cell, bucket: 0 })),
-      [],
-    ),
-  ).toMatchObject([{ quantity: `${MANY - 1}.5`, eventCount: MANY, lastEventAt: MANY - 1 }]);
+  expect(totalsOf(peak, cells, [])).toMatchObject([
+    { quantity: `${MANY - 1}.5`, eventCount: MANY, lastEventAt: MANY - 1 },
+  ]);
 });
 
 test("a value that every event was taken back of counts no more", () => {
