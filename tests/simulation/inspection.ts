@@ -56,7 +56,7 @@ export function startInspection({ scheduler, reachable, totals }: InspectionOpti
   async function inspect(): Promise<string[]> {
     const wrong: string[] = [];
     for (const tenantId of TENANTS) {
-      wrong.push(...(await ask(({ reconcile }) => reconcile && (() => reconcile(tenantId)))));
+      wrong.push(...(await reconciled(tenantId)));
       for (const meter of new Set(LIMITS.flatMap((limit) => limit.meter ?? []))) {
         const used = totals.get([tenantId, meter, periodOf(scheduler.nowMs())].join(" ")) ?? 0;
         const room = Math.min(...hardLimits(meter).map(({ window, limit }) => limit - (window === "HOUR" ? 0 : used)));
@@ -64,6 +64,17 @@ export function startInspection({ scheduler, reachable, totals }: InspectionOpti
       }
     }
     return wrong;
+  }
+
+  /** As an operator, who starts it again when the hour that passed has ended its transaction. */
+  async function reconciled(tenantId: string): Promise<readonly string[]> {
+    for (let attempt = 1; ; attempt += 1)
+      try {
+        return await ask(({ reconcile }) => reconcile && (() => reconcile(tenantId)));
+      } catch (error) {
+        if (attempt === ATTEMPTS) throw error;
+        await pause();
+      }
   }
 
   async function denied(tenantId: string, meter: string, amount: number): Promise<string[]> {

@@ -27,8 +27,9 @@ export async function startIngestionRole(context: RoleContext): Promise<Serving>
   return {
     receive(events) {
       const receivedAt = context.clock.now();
-      const items = events.map(({ tenantId, source, id, type, time, amount }) => {
-        return { tenantId, source, id, type, time, receivedAt, data: JSON.stringify({ amount }) };
+      const items = events.map(({ tenantId, source, id, type, time, amount, isImport }) => {
+        const item = { tenantId, source, id, type, time, receivedAt, data: JSON.stringify({ amount }) };
+        return isImport ? { ...item, imported: true as const } : item;
       });
       return appender.append(items, items[0]?.tenantId ?? "", 1);
     },

@@ -32,6 +32,10 @@ const MAX_AMOUNT = 50;
 const LONGEST_TTL_MS = 30_000;
 /** How often clients lose a request, or an answer. */
 const LOSSES = 0.05;
+/** How often a batch is past usage. */
+const IMPORTS = 0.15;
+/** Within the first billing period. */
+const OLDEST_IMPORT_DAYS = 30;
 /** A client that asks for quota does not ask for ever. */
 const ATTEMPTS = 3;
 
@@ -106,14 +110,16 @@ function startClient(options: ClientsOptions, tenantId: string) {
     });
   }
 
-  function make(id: string, type: string, amount: number): SentEvent {
+  function make(id: string, type: string, amount: number, isImport: boolean): SentEvent {
     made += 1;
-    const time = scheduler.nowMs() - (random() < 0.5 ? pick(7) * DAY_MS : pick(60_000));
-    return { tenantId, source: "sim", id, type, time, amount };
+    const daysAgo = pick(isImport ? OLDEST_IMPORT_DAYS : 7);
+    const time = scheduler.nowMs() - (random() < 0.5 ? daysAgo * DAY_MS : pick(60_000));
+    return { tenantId, source: "sim", id, type, time, amount, isImport };
   }
 
   function batch(): SentEvent[] {
-    const one = () => make(`e${made}`, types[pick(types.length)] ?? "", pick(MAX_AMOUNT));
+    const isImport = random() < IMPORTS;
+    const one = () => make(`e${made}`, types[pick(types.length)] ?? "", pick(MAX_AMOUNT), isImport);
     const fresh = Array.from({ length: Math.min(1 + pick(3), eventsPerTenant - made) }, one);
     const [repeated] = random() < 0.3 ? [sent[pick(sent.length)]] : [];
     sent.push(...fresh);
@@ -162,7 +168,7 @@ function startClient(options: ClientsOptions, tenantId: string) {
 
   function track(asked: Asked, type: string, amount: number): void {
     asked.eventSentAt = scheduler.nowMs();
-    const event = { tenantId, source: "sim", id: asked.key, type, time: scheduler.nowMs(), amount };
+    const event = { tenantId, source: "sim", id: asked.key, type, time: scheduler.nowMs(), amount, isImport: false };
     sent.push(event);
     send([event]);
   }

@@ -1,8 +1,7 @@
-import type { SentEvent } from "../terms/requests.js";
 import { METERS, PRICES } from "../terms/terms.js";
-import { keyOf } from "./history.js";
 import type { Judged } from "./judged.js";
 import { centsOf, costOf } from "./prices.js";
+import { recordedEvents } from "./recorded.js";
 import { periodOf, quantityOf } from "./usage.js";
 
 /** What must be true when every period up to the last one is closed and announced: all lines of a price add up to its usage. */
@@ -35,15 +34,6 @@ export async function judgeInvoices(
       }
   for (const key of invoiced.keys()) wrong.push(`${key} is invoiced and not due`);
   return [...wrong, ...(await unannounced(billing, announced()))];
-}
-
-/** What clients sent, in the ledger's order. */
-async function recordedEvents({ ingestion, history }: Judged): Promise<SentEvent[]> {
-  const rows = await ingestion<{ key: string }>(
-    "SELECT tenant_id || '/' || source || '/' || id AS key FROM ledger WHERE kind = 'event' ORDER BY partition, seq",
-  );
-  const events = new Map([...history.events.values()].map(({ event }) => [keyOf(event), event]));
-  return rows.flatMap(({ key }) => events.get(key) ?? []);
 }
 
 async function unannounced(billing: Judged["billing"], announced: readonly string[]): Promise<string[]> {

@@ -15,9 +15,11 @@ export async function judgeLedger(judged: Judged): Promise<string[]> {
     const before = last.get(partition) ?? 0;
     if (seq !== before + 1) wrong.push(`the ledger of partition ${partition} has ${seq} after ${before}`);
     last.set(partition, seq);
-    if (kind !== "event") continue;
+    if (kind !== "event" && kind !== "import") continue;
     if (recorded.has(key)) wrong.push(`${key} is in the ledger twice`);
-    if (!history.events.has(key)) wrong.push(`${key} is in the ledger and was never sent`);
+    const sent = history.events.get(key)?.event;
+    if (sent === undefined) wrong.push(`${key} is in the ledger and was never sent`);
+    else if (sent.isImport !== (kind === "import")) wrong.push(`${key} is in the ledger as ${kind}`);
     recorded.add(key);
   }
   for (const [partition, texts] of published().entries()) wrong.push(...gapsOf(partition, texts));
@@ -57,7 +59,7 @@ export async function judgeLedgerAtRest(judged: Judged): Promise<string[]> {
   const recorded = new Set(
     (
       await ingestion<{ key: string }>(
-        "SELECT tenant_id || '/' || source || '/' || id AS key FROM ledger WHERE kind = 'event'",
+        "SELECT tenant_id || '/' || source || '/' || id AS key FROM ledger WHERE kind IN ('event', 'import')",
       )
     ).map(({ key }) => key),
   );

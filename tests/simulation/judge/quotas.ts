@@ -1,6 +1,8 @@
+import type { SentEvent } from "../terms/requests.js";
 import { LIMITS, type LimitTerms, METERS, PLAN_ID } from "../terms/terms.js";
 import type { Asked, History } from "./history.js";
 import type { Judged } from "./judged.js";
+import { recordedEvents } from "./recorded.js";
 import { periodOf, quantityOf } from "./usage.js";
 
 /** A decision is made on all usage that the database had so long before (workers/quota/README.md). */
@@ -90,7 +92,7 @@ export async function judgeQuotasAtRest(judged: Judged): Promise<string[]> {
   for (const key of new Set([...wanted.keys(), ...found.keys()]))
     if ((found.get(key) ?? 0) !== (wanted.get(key) ?? 0))
       wrong.push(`quota has ${found.get(key) ?? 0} of ${key}, clients sent ${wanted.get(key) ?? 0}`);
-  return [...wrong, ...judgeAlerts(judged, wanted)];
+  return [...wrong, ...judgeAlerts(judged, wanted, await recordedEvents(judged))];
 }
 
 function wantedTotals({ events }: History): ReadonlyMap<string, number> {
@@ -108,7 +110,11 @@ function wantedTotals({ events }: History): ReadonlyMap<string, number> {
   return totals;
 }
 
-function judgeAlerts({ history, alerts, areClocksRight }: Judged, totals: ReadonlyMap<string, number>): string[] {
+function judgeAlerts(
+  { history, alerts, areClocksRight }: Judged,
+  totals: ReadonlyMap<string, number>,
+  recorded: readonly SentEvent[],
+): string[] {
   const told = new Map<string, string>();
   const wrong: string[] = [];
   for (const text of alerts()) {
@@ -120,6 +126,7 @@ function judgeAlerts({ history, alerts, areClocksRight }: Judged, totals: Readon
   const denied = new Set(history.asked.filter(({ isAllowed }) => isAllowed !== true).map(({ tenantId }) => tenantId));
   for (const [key, total] of totals) {
     const [tenantId = "", meter = "", start = ""] = key.split(" ");
+    const steps = stepsOf(recorded, tenantId, meter, Number(start));
     for (const { window, limit, warnAt } of LIMITS.filter(
       (one) => one.meter === meter && one.window === "BILLING_PERIOD",
     ))
@@ -127,12 +134,30 @@ function judgeAlerts({ history, alerts, areClocksRight }: Judged, totals: Readon
         const id = [tenantId, meter, window, `${PLAN_ID}@1`, new Date(Number(start)).toISOString(), threshold].join(
           ":",
         );
-        const isReached = total >= Number(threshold) * limit;
+        const at = Number(threshold) * limit;
+        // What exceeds the limit is told by any usage beyond it, as imports may have reached it.
+        const isDue = steps.some(
+          ({ before, after, isImport }) =>
+            !isImport && after >= at && (before < at || (threshold === "1" && after > before)),
+        );
         // Usage that seems to come a month late raises none.
-        if (isReached && !told.has(id) && areClocksRight()) wrong.push(`alert ${id} is missing at ${total}`);
+        if (isDue && !told.has(id) && areClocksRight()) wrong.push(`alert ${id} is missing at ${total}`);
         const mayBeDenied = threshold === "1" && denied.has(tenantId);
-        if (!isReached && told.has(id) && !mayBeDenied) wrong.push(`alert ${id} was raised at ${total}`);
+        if (!isDue && told.has(id) && !mayBeDenied) wrong.push(`alert ${id} was raised at ${total}`);
       }
   }
   return wrong;
+}
+
+/** What each entry of the ledger adds to the meter's usage of the period. */
+function stepsOf(recorded: readonly SentEvent[], tenantId: string, meterId: string, period: number) {
+  const meter = METERS.find(({ id }) => id === meterId);
+  let after = 0;
+  return recorded
+    .filter((one) => one.tenantId === tenantId && one.type === meter?.type && periodOf(one.time) === period)
+    .map(({ amount, isImport }) => {
+      const before = after;
+      after += meter?.aggregation === "COUNT" ? 1 : amount;
+      return { before, after, isImport };
+    });
 }

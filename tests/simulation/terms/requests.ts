@@ -7,6 +7,8 @@ export interface SentEvent {
   readonly type: string;
   readonly time: number;
   readonly amount: number;
+  /** Past usage: it counts in billing periods, and raises no alert. */
+  readonly isImport: boolean;
 }
 
 export interface QuotaRequest {
