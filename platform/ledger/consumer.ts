@@ -106,7 +106,7 @@ export async function startLedgerConsumer<Prepared = never>(
     let mark = from;
     let rest = entries;
     while (rest.length > 0) {
-      const [step = rest] = ledgerSteps(rest, sizes.of(partition));
+      const [step = rest] = ledgerSteps(rest, sizes.of(partition), options.tenancy.metersOfType);
       const applied = await sizes.attempt(partition, step.length, () => applyOnce(partition, mark, step));
       if (applied === undefined) {
         retry.signal.throwIfAborted();

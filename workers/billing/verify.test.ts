@@ -1,9 +1,10 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { MetrlyError } from "#kernel/errors.js";
 import { partitionOf } from "#kernel/partition.js";
 import type { LedgerClient } from "#platform/ledger/client.js";
 import { createTenancyState } from "#platform/tenancy-client/copy.js";
 import { createInvoiceVerifier } from "./verify.js";
+import { at, ledgerClientOf, ledgerFor, meter, tenant, usage } from "./world.testing.js";
 
 test("few verifications run concurrently, some wait, and more are refused", async () => {
   let reading = 0;
@@ -73,4 +74,47 @@ test("a tenant occupies one turn, and those of others that come later are among 
     await settled();
   }
   await Promise.all(asked);
+});
+
+describe("a verification of very much usage", () => {
+  const PARTITIONS = 64;
+  const state = createTenancyState({ now: () => 0 });
+  state.apply(meter("calls", { dimensions: ["customer"] }));
+  state.apply(meter("users", { aggregation: "UNIQUE", valueProperty: "user" }));
+  state.apply(tenant("acme"));
+  const tenancy = { ...state.reads, stop: async () => undefined };
+  const ledger = ledgerFor("acme", PARTITIONS);
+  const EVENTS = 1_000;
+  const noon = at("2026-01-05T12:00:00");
+  ledger.record(
+    ...Array.from({ length: EVENTS }, (_, n) => usage("acme", `${n}`, noon, { customer: `c${n}`, user: `u${n}` })),
+  );
+  const verify = (maxBytes?: number) =>
+    createInvoiceVerifier({
+      ...{
+        ledger: ledgerClientOf([ledger]),
+        tenancy,
+        partitions: PARTITIONS,
+        ...(maxBytes !== undefined && { maxBytes }),
+      },
+    }).verify({ tenantId: "acme", ordinal: 1, periodStart: 0, sha256: "", document: "{}", generatedAt: 0 });
+
+  test("is refused when it takes more memory than it may", async () => {
+    await expect(verify(200_000)).rejects.toMatchObject({ code: "TOO_LARGE" });
+    await expect(verify(20_000_000)).resolves.toMatchObject({ checkedEvents: EVENTS });
+  });
+
+  test("lets others work in between", async () => {
+    let turns = 0;
+    let isOver = false;
+    const verified = verify().finally(() => {
+      isOver = true;
+    });
+    while (!isOver) {
+      await new Promise((resolve) => setImmediate(resolve));
+      turns += 1;
+    }
+    await verified;
+    expect(turns).toBeGreaterThan(EVENTS / 100);
+  });
 });

@@ -1,3 +1,4 @@
+import { getHeapStatistics } from "node:v8";
 import { partitionOf } from "#kernel/partition.js";
 import type { LedgerClient } from "#platform/ledger/client.js";
 import { createFairTurns, inTurn, type TurnLimits } from "#platform/lifecycle/fair-turns.js";
@@ -18,24 +19,31 @@ export interface InvoiceVerifier {
   verify(invoice: StoredInvoice): Promise<Verification>;
 }
 
+/** Of the heap, for each verification: half of it for those that run at once. */
+const SHARE_OF_HEAP = 0.25;
+
 /** Each reads a tenant's whole ledger: more at once would starve recording of the database. */
 const TURNS: TurnLimits = { atOnce: 2, perCaller: 1, waitingPerCaller: 8, waiting: 100 };
 
 /**
  * Passes a stored invoice to the verifier, which depends only on the ledger and tenancy's history. Verifies one invoice
- * of a tenant at a time, and few at once; throws BUSY when too many wait.
+ * of a tenant at a time, and few at once; throws BUSY when too many wait, TOO_LARGE when one takes too much memory.
  */
 export function createInvoiceVerifier(options: {
   readonly ledger: LedgerClient;
   readonly tenancy: TenancyCopy;
   readonly partitions: number;
+  /** Memory of one verification, about, bytes. */
+  readonly maxBytes?: number;
 }): InvoiceVerifier {
+  const { ledger, tenancy, partitions } = options;
+  const { maxBytes = getHeapStatistics().heap_size_limit * SHARE_OF_HEAP } = options;
   const turns = createFairTurns(TURNS);
   return {
     verify: ({ tenantId, ordinal, sha256, document }) =>
       inTurn(turns, tenantId, "Too many invoices are being verified; try again later", () =>
         verifyInvoice(
-          { ledger: options.ledger, tenancy: options.tenancy, partition: partitionOf(tenantId, options.partitions) },
+          { ledger, tenancy, partition: partitionOf(tenantId, partitions), maxBytes },
           { tenantId, ordinal, sha256, document },
         ),
       ),

@@ -221,7 +221,7 @@ async function deliver(
   const rest = [...sizes];
   while (mark < entries.length) {
     const batch = entries.slice(mark, mark + Math.max(1, rest.shift() ?? entries.length));
-    for (const step of ledgerSteps(batch, batch.length)) {
+    for (const step of ledgerSteps(batch, batch.length, () => [])) {
       const next = mark + step.length;
       const prepared = await aggregator.prepare(database.pool, partition, step);
       const afterCommit = await database.transaction(async (tx) => {

@@ -102,7 +102,7 @@ function createDeriving(options: RebuildOptions, beside: Database, tenantId: str
 
   async function take(partition: number, from: number, { entries, nextSeq }: LedgerPage, to: number): Promise<number> {
     const end = Math.min(to, nextSeq - 1);
-    const steps = [...ledgerSteps(entries, entries.length)];
+    const steps = [...ledgerSteps(entries, entries.length, tenancy.metersOfType)];
     let mark = from;
     for (const step of steps.slice(0, -1)) mark = await apply(partition, mark, step.at(-1)?.seq ?? mark, step);
     mark = await apply(partition, mark, end, steps.at(-1) ?? []);

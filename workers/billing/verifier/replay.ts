@@ -60,12 +60,15 @@ export interface Replay {
   ticksMatterFrom(): number;
 }
 
-/** Replays a tenant's history from its ledger entries, in order. `tenant`: with its history up to the entries' versions. */
-export function createReplay(tenant: TenantState, history: History): Replay {
+/**
+ * Replays a tenant's history from its ledger entries, in order. `tenant`: with its history up to the entries' versions; `maxBytes`:
+ * see `createTally`.
+ */
+export function createReplay(tenant: TenantState, history: History, maxBytes?: number): Replay {
   const life: Life = {
     tenant,
     history,
-    tally: createTally(history, tenant.billingAnchorDay),
+    tally: createTally(history, tenant.billingAnchorDay, maxBytes),
     settled: new Map(),
     late: new Set(),
     backfilled: new Set(),

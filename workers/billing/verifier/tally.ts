@@ -1,3 +1,4 @@
+import { MetrlyError } from "#kernel/errors.js";
 import type { MeterState, PriceState } from "#schema/events/tenancy-changed.v1.js";
 import type { RecordedEvent } from "#schema/events/usage-recorded.v1.js";
 import { readMeter } from "#schema/meters/meter-reading.js";
@@ -47,16 +48,39 @@ export interface Meters {
   metersOfType(type: string): readonly MeterState[];
 }
 
-export function createTally(meters: Meters, anchorDay: number): Tally {
+/** About what each takes in memory, bytes, without its texts. */
+const CELL_BYTES = 500;
+const READING_BYTES = 250;
+const EVENT_BYTES = 1_000;
+
+/** `maxBytes`: about how much memory it may take; TOO_LARGE is thrown beyond it. */
+export function createTally(meters: Meters, anchorDay: number, maxBytes = Number.POSITIVE_INFINITY): Tally {
   const periods = new Map<number, Map<string, Map<string, Cell>>>();
+  /** Each combination once: the meters of a type have the same ones. */
+  const combinations = new Map<string, { readonly text: string; readonly dimensions: readonly string[] }>();
+  let bytes = 0;
+
+  function hold(more: number): void {
+    bytes += more;
+    if (bytes <= maxBytes) return;
+    throw new MetrlyError(
+      "TOO_LARGE",
+      `To verify the invoice takes more than ${Math.floor(maxBytes / 2 ** 20)} MiB of memory, as the tenant has very many meters, combinations of dimensions or values; a quarter of billing's heap may be used (NODE_OPTIONS=--max-old-space-size)`,
+    );
+  }
 
   function cellOf(periodStart: number, meter: string, dimensions: readonly string[]): Cell {
     const ofPeriod = upsert(periods, periodStart, () => new Map<string, Map<string, Cell>>());
     const ofMeter = upsert(ofPeriod, meter, () => new Map<string, Cell>());
-    return upsert(ofMeter, JSON.stringify(dimensions), () => ({
-      ...{ dimensions, events: 0, sum: NOTHING },
-      readings: new Map(),
-    }));
+    const text = JSON.stringify(dimensions);
+    const combination = upsert(combinations, text, () => {
+      hold(CELL_BYTES + 4 * text.length);
+      return { text, dimensions };
+    });
+    return upsert(ofMeter, combination.text, () => {
+      hold(CELL_BYTES);
+      return { dimensions: combination.dimensions, events: 0, sum: NOTHING, readings: new Map() };
+    });
   }
 
   /** By period: events that no meter counted at recording, and the meters that count them since. */
@@ -67,21 +91,27 @@ export function createTally(meters: Meters, anchorDay: number): Tally {
     if (counting.length > 0) return counting;
     const ofPeriod = upsert(orphans, periodStartOf(event.time, anchorDay), () => new Map());
     const adopters: readonly MeterState[] = ofPeriod.get(event.seq)?.meters ?? [];
-    if (change === "add") ofPeriod.set(event.seq, { event, meters: [] });
-    else ofPeriod.delete(event.seq);
+    if (change === "add") {
+      hold(EVENT_BYTES + 2 * event.data.length);
+      ofPeriod.set(event.seq, { event, meters: [] });
+    } else ofPeriod.delete(event.seq);
     return adopters;
   }
 
   function apply(event: RecordedEvent, change: "add" | "retract", by = countedBy(event, change)): void {
+    if (by.length === 0) return;
+    const data: unknown = JSON.parse(event.data);
     for (const meter of by) {
-      const reading = readMeter(meter, JSON.parse(event.data));
+      const reading = readMeter(meter, data);
       if (reading.kind === "invalid") throw new Error(`entry ${event.seq} does not fit meter ${meter.id}`);
       const cell = cellOf(periodStartOf(event.time, anchorDay), meter.id, reading.dimensions);
       cell.events += change === "add" ? 1 : -1;
       if (meter.aggregation === "COUNT" || meter.aggregation === "SUM") {
         cell.sum = (change === "add" ? plus : minus)(cell.sum, rational(reading.value));
-      } else if (change === "add") cell.readings.set(event.seq, { time: event.time, value: reading.value });
-      else cell.readings.delete(event.seq);
+      } else if (change === "add") {
+        hold(READING_BYTES + 2 * reading.value.length);
+        cell.readings.set(event.seq, { time: event.time, value: reading.value });
+      } else cell.readings.delete(event.seq);
     }
   }
 

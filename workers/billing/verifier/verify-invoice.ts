@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { LedgerClient } from "#platform/ledger/client.js";
 import { ledgerPages } from "#platform/ledger/pages.js";
+import { nextTurn } from "#platform/lifecycle/time.js";
 import { refuseOtherVersion } from "#schema/events/growing.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { createReplay, type History, type ReplayedInvoice } from "./replay.js";
@@ -13,6 +14,8 @@ export interface VerifierSources {
     reached(version: number): Promise<void>;
   };
   readonly partition: number;
+  /** See `createTally`. */
+  readonly maxBytes?: number;
 }
 
 export interface ClaimedInvoice {
@@ -24,6 +27,8 @@ export interface ClaimedInvoice {
 
 const PAGE = 5_000;
 const MAX_DIFFERENCES = 50;
+/** Readings of meters in one turn of the event loop, about a millisecond: others' requests go between them. */
+const READINGS_PER_TURN = 100;
 
 /**
  * Recomputes an invoice from the tenant's whole ledger, with independent code from the first event to the hash, and compares.
@@ -50,18 +55,26 @@ export async function verifyInvoice(sources: VerifierSources, claimed: ClaimedIn
 }
 
 async function recompute(
-  { ledger, tenancy, partition }: VerifierSources,
+  { ledger, tenancy, partition, maxBytes }: VerifierSources,
   { tenantId, ordinal }: ClaimedInvoice,
 ): Promise<{ invoice: ReplayedInvoice | undefined; events: number }> {
   const headSeq = await caughtUp(ledger, tenancy, partition);
   const tenant = tenancy.tenant(tenantId);
   if (tenant === undefined) return { invoice: undefined, events: 0 };
-  const replay = createReplay(tenant, tenancy);
+  const replay = createReplay(tenant, tenancy, maxBytes);
   let events = 0;
+  let readings = 0;
   const whole = { partition, tenantId, from: 1, to: headSeq, limit: PAGE, ticksFrom: replay.ticksMatterFrom };
   for await (const { entries } of ledgerPages(ledger, whole)) {
     for (const entry of entries) {
-      if (entry.kind === "event") events += 1;
+      if (entry.kind === "event") {
+        events += 1;
+        readings += 1 + tenancy.metersOfType(entry.type).length;
+      }
+      if (readings >= READINGS_PER_TURN) {
+        readings = 0;
+        await new Promise<void>(nextTurn);
+      }
       const invoice = replay.next(entry).find((candidate) => candidate.ordinal === ordinal);
       if (invoice !== undefined) return { invoice, events };
     }
