@@ -7,6 +7,7 @@ test.each([
   ["https://example.com/?token=abc", "https://example.com/***"],
   ["https://user:word@example.com/", "https://example.com/***"],
   ["https://example.com/#abc", "https://example.com/***"],
+  ["https://example.com/slack+x", "https://example.com/***"],
   ["https://example.com/", "https://example.com/"],
   ["mailto:ops@example.com", "mailto:ops@example.com"],
   ["no address", "***"],
@@ -42,4 +43,19 @@ test("however it spells the address, and wherever its text was cut", () => {
     expect(withoutUrl(whole.slice(0, length), address)).not.toMatch(/qZkL|s\+cr|aB3/);
   for (const word of ["our services are down", "Notify the API", "a+b", "T1"])
     expect(withoutUrl(word, address)).toBe(word === "T1" ? "***" : word);
+});
+
+test("words of the address are no secrets: a capital and lower-case letters, at most 19, or up to four capitals", () => {
+  const words = ["Hooks", "API", "x", "n".repeat(19), `N${"n".repeat(19)}`, "ABCD"];
+  const secrets = ["ABCDE", "n".repeat(20), "hOok", "nine9", "x_y"];
+  for (const word of words)
+    expect(withoutUrl(`${word}: none, and/or 7`, `https://example.com/${word}/7`)).toBe(`${word}: none, and/or 7`);
+  for (const secret of secrets)
+    expect(withoutUrl(`${secret}: none`, `https://example.com/${secret}`)).toBe("***: none");
+  expect(withoutUrl("of words /a/b", "https://example.com/a/b")).toBe("of words ***");
+  expect(withoutUrl(String.raw`of words \/a\/b, escaped`, "https://example.com/a/b")).toBe("of words ***, escaped");
+});
+
+test("a secret within another leaves nothing of the longer one", () => {
+  expect(withoutUrl("no team x-ab1-y", "https://example.com/ab1/x-ab1-y")).toBe("no team ***");
 });
