@@ -1,14 +1,22 @@
+import { existsSync } from "node:fs";
+import path from "node:path";
+import { packageRoot } from "#platform/process/package-root.js";
 import { copyOfCheckout } from "../support/checkout-copy.js";
-import type { Bug } from "./bugs/bug.js";
+import { type Bug, ownTestOf } from "./bugs/bug.js";
 import { BUGS } from "./bugs.js";
 import { pageWith, readResults } from "./results.js";
 
-/** A part of `npm run check`: every seeded bug still fits the product and compiles, and the page has the last results. */
+/** A part of `npm run check`: every seeded bug still fits the product and compiles, its own test is there, and the page has the last results. */
 
 const problems: string[] = [];
 const names = BUGS.map(({ name }) => name);
 for (const name of new Set(names.filter((one, index) => names.indexOf(one) !== index)))
   problems.push(`two bugs are ${name}`);
+for (const bug of BUGS) {
+  const own = ownTestOf(bug);
+  if (own !== undefined && !existsSync(path.join(packageRoot(), own)))
+    problems.push(`${bug.name}: the test that was written for it is no longer ${own}`);
+}
 const results = await readResults();
 for (const name of Object.keys(results)) if (!names.includes(name)) problems.push(`results.json has no bug ${name}`);
 const { is, should } = await pageWith(BUGS, results);

@@ -212,7 +212,7 @@ export const REVERSED_FIXES: readonly Bug[] = [
     breaks: "what may be retried says so",
     reverses: {
       fix: "Keep one list of what a database refuses for now, one deferred promise",
-      ownTest: "kernel/database-time.test.ts",
+      ownTest: "kernel/errors.test.ts",
     },
     edits: [{ file: "kernel/database-time.ts", find: "|57(?!014)|25006)/", put: "|57(?!014))/" }],
   },
