@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { packageRoot } from "#platform/process/package-root.js";
 import { asTyped } from "../as-typed.js";
+import { SHELLS } from "../completion.js";
 import { reportFailure, UserError } from "../connection/failure.js";
 import { endWithShellOfNpx } from "../shell-of-npx.js";
 import { hintFor, MetrlyCommand } from "./command.js";
@@ -38,6 +39,7 @@ function whereFound(error: string): string {
     return `The tenants: ${asTyped("tenants list")}\n`;
   if (/missing required argument 'invoice'/.test(error))
     return `The invoices of a tenant: ${asTyped("invoices list TENANT")}\n`;
+  if (/missing required argument 'shell'/.test(error)) return `The shells: ${SHELLS.join(", ")}\n`;
   return "";
 }
 

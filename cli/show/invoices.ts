@@ -50,8 +50,9 @@ export async function listInvoices(tenantId: string, options: ShowOptions, env: 
   await printRows(invoices, columns, options);
 }
 
-/** `40 x 1 + 10 = 50 (0 to 40)`. */
-function stepText({ quantity, unitAmount, flatAmount, amount, note }: Line["arithmetic"][number]): string {
+/** `40 x 1 + 10 = 50 (0 to 40)`; of a step that only converts the quantity, `8.4 (divided by 1000000)`. */
+export function stepText({ quantity, unitAmount, flatAmount, amount, note }: Line["arithmetic"][number]): string {
+  if (note?.startsWith("divided by ")) return `${quantity} (${note})`;
   const flat = flatAmount === "0" ? "" : ` + ${flatAmount}`;
   return `${quantity} x ${unitAmount}${flat} = ${amount}${note === null ? "" : ` (${note})`}`;
 }

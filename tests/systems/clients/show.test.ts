@@ -107,6 +107,7 @@ describe("what the command line shows", () => {
     [["usage"], "The tenants: node dist/cli/metrly.js tenants list\n"],
     [["quotas", "why", "k"], "The tenants: node dist/cli/metrly.js tenants list\n"],
     [["invoices", "show"], "The invoices of a tenant: node dist/cli/metrly.js invoices list TENANT\n"],
+    [["completion"], "The shells: bash, zsh, fish\n"],
     [["send", "no-such-file"], "There is no readable file no-such-file."],
   ])("a slip in %j is answered with what there is", async (args, advice) => {
     const { code, err } = await runCliHere(metrly, args);
