@@ -1,6 +1,7 @@
 import { type Decimal, ZERO } from "#kernel/decimal.js";
 import type { Period } from "#kernel/period.js";
 import type { Transaction } from "#platform/database/database.js";
+import { nextTurn } from "#platform/lifecycle/time.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { MeterState, PriceState } from "#schema/events/tenancy-changed.v1.js";
 import { type AssignedPlan, planVersionOf } from "#schema/tenancy-history.js";
@@ -72,7 +73,9 @@ export async function deriveInvoices(
     derivations.flatMap((each) => [each.own, ...each.late.flatMap(({ before, after }) => [before, after])]),
   );
   const invoiced = await readInvoiced(tx, late.flat());
-  return derivations.map((each) => deriveOne(tenancy, each, invoiced));
+  const derived: Derived[] = [];
+  for (const each of derivations) derived.push(await deriveOne(tenancy, each, invoiced));
+  return derived;
 }
 
 /** An earlier period with late usage: as last invoiced, and as known now. */
@@ -130,34 +133,39 @@ function meterOf(tenancy: TenancyCopy, price: PriceState): MeterState {
 type InvoicedOf = (tenantId: string, identity: LineIdentity) => Invoiced;
 const NOTHING_INVOICED: Invoiced = { quantity: ZERO, amount: ZERO };
 
-function deriveOne(
+async function deriveOne(
   tenancy: TenancyCopy,
   { input, own, late }: { input: DerivationInput; own: UsageUnder; late: readonly Late[] },
   invoiced: InvoicedOf,
-): Derived {
+): Promise<Derived> {
   const { plan } = own;
-  const charges = plan === undefined ? [] : chargeLines(input.period, plan, own.quantity, daysOf(tenancy, plan, input));
-  const adjustments = late.flatMap(({ ended, plan: latePlan, before, after }) =>
-    adjustmentLines({
-      period: ended.period,
-      plan: latePlan,
-      invoiceId: invoiceIdOf(ended.tenantId, ended.invoiceOrdinal ?? 0),
-      invoiceNumber: invoiceNumberOf(ended.tenantId, ended.invoiceOrdinal ?? 0, ended.invoiceVersion),
-      version: input.invoiceVersion,
-      days: daysOf(tenancy, latePlan, ended),
-      quantityBefore: before.quantity,
-      quantityAfter: after.quantity,
-      invoiced: (identity) => invoiced(ended.tenantId, identity),
-    }),
-  );
+  const lines = plan === undefined ? [] : chargeLines(input.period, plan, own.quantity, daysOf(tenancy, plan, input));
+  for (const { ended, plan: latePlan, before, after } of late) {
+    // Each prices a whole period twice: others' requests go between them.
+    await new Promise<void>(nextTurn);
+    lines.push(
+      ...adjustmentLines({
+        period: ended.period,
+        plan: latePlan,
+        invoiceId: invoiceIdOf(ended.tenantId, ended.invoiceOrdinal ?? 0),
+        invoiceNumber: invoiceNumberOf(ended.tenantId, ended.invoiceOrdinal ?? 0, ended.invoiceVersion),
+        version: input.invoiceVersion,
+        days: daysOf(tenancy, latePlan, ended),
+        quantityBefore: before.quantity,
+        quantityAfter: after.quantity,
+        invoiced: (identity) => invoiced(ended.tenantId, identity),
+      }),
+    );
+  }
+  const isAdjusted = lines.some(({ kind }) => kind === "ADJUSTMENT");
   return {
-    lines: [...charges, ...adjustments],
+    lines,
     unpriced: own.unpriced,
     lateUnpriced: late.map(({ ended, plan: latePlan, after }) => ({
       ...{ period: ended.period, plan: latePlan.ref, unpriced: after.unpriced },
     })),
     plan,
-    currency: plan?.terms.currency ?? (adjustments.length > 0 ? late.at(-1)?.plan.terms.currency : undefined),
+    currency: plan?.terms.currency ?? (isAdjusted ? late.at(-1)?.plan.terms.currency : undefined),
   };
 }
 
