@@ -1,15 +1,19 @@
 import { Decimal } from "#kernel/decimal.js";
+import { partitionOf } from "#kernel/partition.js";
 import type { ServiceContext } from "#platform/process/service.js";
+import type { ControlRecord } from "#schema/events/usage-received.v1.js";
+import { USAGE_RECEIVED } from "#schema/topics.js";
 import { startBillingCore } from "../../workers/billing/core.js";
 import { startIngestionCore } from "../../workers/ingestion/core.js";
 import { startQuotaCore } from "../../workers/quota/core.js";
 import type { QuotaCounters } from "../../workers/quota/counters/counters.js";
 import { reconcileTenant } from "../../workers/quota/reconciliation/reconcile-tenant.js";
-import type { Ask, QuotaAnswer, Receive } from "./terms/requests.js";
+import type { Ask, QuotaAnswer, Receive, Withdraw } from "./terms/requests.js";
 
 /** What clients and the judge reach of a process. */
 export interface Serving {
   readonly receive?: Receive;
+  readonly withdraw?: Withdraw;
   readonly ask?: Ask;
   /** The differences between quota's totals and the ledger. */
   readonly reconcile?: (tenantId: string) => Promise<readonly string[]>;
@@ -23,8 +27,15 @@ export interface RoleContext extends ServiceContext {
 export type Role = (context: RoleContext) => Promise<Serving>;
 
 export async function startIngestionRole(context: RoleContext): Promise<Serving> {
-  const { appender } = await startIngestionCore(context);
+  const { appender, partitionCount } = await startIngestionCore(context);
   return {
+    /** As an operator's `voidEvent` does. */
+    async withdraw({ tenantId, source, id }) {
+      const why = { reason: "a mistake", actor: "operator", tenancyVersion: context.tenancy.version() };
+      const control: ControlRecord = { kind: "void", tenantId, source, id, ...why };
+      const partition = partitionOf(tenantId, partitionCount);
+      await context.log.append(USAGE_RECEIVED, partition, [{ value: Buffer.from(JSON.stringify(control)) }]);
+    },
     receive(events) {
       const receivedAt = context.clock.now();
       const items = events.map(({ tenantId, source, id, type, time, amount, isImport }) => {

@@ -1,6 +1,6 @@
 import type { Instance } from "./instance.js";
 import { createInstance } from "./instance.js";
-import type { Asked, History, Sample } from "./judge/history.js";
+import { type Asked, type History, keyOf, type Sample } from "./judge/history.js";
 import type { Serving } from "./roles.js";
 import type { Scheduler } from "./scheduler.js";
 import type { QuotaAnswer, QuotaRequest, SentEvent } from "./terms/requests.js";
@@ -32,6 +32,8 @@ const MAX_AMOUNT = 50;
 const LONGEST_TTL_MS = 30_000;
 /** How often clients lose a request, or an answer. */
 const LOSSES = 0.05;
+/** How often a client takes back what it has sent. */
+const MISTAKES = 0.1;
 /** How often a batch is past usage. */
 const IMPORTS = 0.15;
 /** Within the first billing period. */
@@ -138,6 +140,19 @@ function startClient(options: ClientsOptions, tenantId: string) {
     );
   }
 
+  function withdraw(event: SentEvent): void {
+    const key = keyOf(event);
+    if (!history.voids.has(key)) history.voids.set(key, false);
+    request(
+      ({ withdraw: withdrawing }) => withdrawing && (() => withdrawing(event)),
+      () => {
+        history.voids.set(key, true);
+        later("goes on", next);
+      },
+      () => later("withdraws again", () => withdraw(event)),
+    );
+  }
+
   async function askFirst(): Promise<void> {
     const of = limited[pick(limited.length)];
     if (of === undefined) return;
@@ -179,7 +194,9 @@ function startClient(options: ClientsOptions, tenantId: string) {
   }
 
   function next(): Promise<void> | void {
+    const mistake = random() < MISTAKES ? sent[pick(sent.length)] : undefined;
     if (made >= eventsPerTenant) isDone = true;
+    else if (mistake !== undefined && history.isAcknowledged([mistake])) withdraw(mistake);
     else if (limited.length === 0 || random() < 0.5) send(batch());
     else return askFirst();
   }

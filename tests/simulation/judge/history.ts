@@ -31,6 +31,8 @@ export interface History {
   acknowledged(events: readonly SentEvent[]): void;
   isAcknowledged(events: readonly SentEvent[]): boolean;
   readonly events: ReadonlyMap<string, { readonly event: SentEvent; readonly isAcknowledged: boolean }>;
+  /** The events that clients want to be voided; whether they know that they are. */
+  readonly voids: Map<string, boolean>;
   readonly asked: Asked[];
   readonly samples: Sample[];
 }
@@ -42,6 +44,7 @@ export function createHistory(): History {
   const events = new Map<string, { event: SentEvent; isAcknowledged: boolean }>();
   return {
     events,
+    voids: new Map(),
     asked: [],
     samples: [],
     sent(batch) {

@@ -1,7 +1,7 @@
 import { METERS, PRICES } from "../terms/terms.js";
 import type { Judged } from "./judged.js";
 import { centsOf, costOf } from "./prices.js";
-import { recordedEvents } from "./recorded.js";
+import { countedOf, recordedOf } from "./recorded.js";
 import { periodOf, quantityOf } from "./usage.js";
 
 /** What must be true when every period up to the last one is closed and announced: all lines of a price add up to its usage. */
@@ -16,7 +16,7 @@ export async function judgeInvoices(
      FROM invoice_line WHERE for_price >= 0 GROUP BY 1`,
   );
   const invoiced = new Map(lines.map(({ key, amount }) => [key, Math.round(Number(amount) * 100)]));
-  const events = await recordedEvents(judged);
+  const events = countedOf(await recordedOf(judged));
   const wrong: string[] = [];
   for (const tenantId of tenants)
     for (const period of periods)

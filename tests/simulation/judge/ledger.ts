@@ -1,20 +1,26 @@
 import { METERS } from "../terms/terms.js";
+import { keyOf } from "./history.js";
 import type { Judged } from "./judged.js";
+import { countedOf, LEDGER, type LedgerRow, recordedOf } from "./recorded.js";
 import { quantityOf } from "./usage.js";
 
 /** What must be true at any moment; the answer names what is not. */
 export async function judgeLedger(judged: Judged): Promise<string[]> {
   const { ingestion, history, published } = judged;
   const wrong: string[] = [];
-  const ledger = await ingestion<{ partition: number; seq: number; kind: string; key: string }>(
-    `SELECT partition, seq, kind, tenant_id || '/' || source || '/' || id AS key FROM ledger ORDER BY partition, seq, kind`,
-  );
+  const ledger = await ingestion<LedgerRow>(LEDGER);
   const last = new Map<number, number>();
-  const recorded = new Set<string>();
+  const [recorded, voided] = [new Set<string>(), new Set<string>()];
   for (const { partition, seq, kind, key } of ledger) {
     const before = last.get(partition) ?? 0;
     if (seq !== before + 1) wrong.push(`the ledger of partition ${partition} has ${seq} after ${before}`);
     last.set(partition, seq);
+    if (key === null) continue;
+    if (kind === "void") {
+      if (!history.voids.has(key)) wrong.push(`${key} is void and was not taken back`);
+      if (voided.has(key)) wrong.push(`${key} is void twice`);
+      voided.add(key);
+    }
     if (kind !== "event" && kind !== "import") continue;
     if (recorded.has(key)) wrong.push(`${key} is in the ledger twice`);
     const sent = history.events.get(key)?.event;
@@ -56,15 +62,14 @@ function gapsOf(partition: number, texts: readonly string[]): string[] {
 export async function judgeLedgerAtRest(judged: Judged): Promise<string[]> {
   const { ingestion, billing, history } = judged;
   const wrong = await judgeLedger(judged);
-  const recorded = new Set(
-    (
-      await ingestion<{ key: string }>(
-        "SELECT tenant_id || '/' || source || '/' || id AS key FROM ledger WHERE kind IN ('event', 'import')",
-      )
-    ).map(({ key }) => key),
+  const entries = await recordedOf(judged);
+  const [recorded, voided] = [false, true].map(
+    (wanted) => new Set(entries.flatMap(({ event, isVoid }) => (isVoid === wanted ? [keyOf(event)] : []))),
   );
   const events = [...history.events].map(([key, { event }]) => ({ key, ...event }));
-  for (const { key } of events) if (!recorded.has(key)) wrong.push(`${key} was acknowledged and is not in the ledger`);
+  for (const { key } of events) if (!recorded?.has(key)) wrong.push(`${key} was acknowledged and is not in the ledger`);
+  for (const key of history.voids.keys()) if (!voided?.has(key)) wrong.push(`${key} was taken back and counts`);
+  const counting = countedOf(entries);
   const [accounts] = await ingestion<{ accepted: string; recorded: string; quarantined: string }>(
     "SELECT sum(accepted)::text AS accepted, sum(recorded)::text AS recorded, sum(quarantined)::text AS quarantined FROM usage_account",
   );
@@ -77,7 +82,7 @@ export async function judgeLedgerAtRest(judged: Judged): Promise<string[]> {
   const found = new Map(sums.map(({ tenant, meter, quantity }) => [`${tenant} ${meter}`, Number(quantity)]));
   for (const tenantId of new Set(events.map((event) => event.tenantId)))
     for (const meter of METERS.filter(({ aggregation }) => aggregation === "COUNT" || aggregation === "SUM")) {
-      const counted = events.filter((event) => event.tenantId === tenantId && event.type === meter.type);
+      const counted = counting.filter((event) => event.tenantId === tenantId && event.type === meter.type);
       const wanted = quantityOf(meter, counted);
       const total = found.get(`${tenantId} ${meter.id}`) ?? 0;
       if (total !== wanted) wrong.push(`billing has ${total} of ${meter.id} for ${tenantId}, clients sent ${wanted}`);

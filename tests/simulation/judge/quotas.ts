@@ -2,7 +2,7 @@ import type { SentEvent } from "../terms/requests.js";
 import { LIMITS, type LimitTerms, METERS, PLAN_ID } from "../terms/terms.js";
 import type { Asked, History } from "./history.js";
 import type { Judged } from "./judged.js";
-import { recordedEvents } from "./recorded.js";
+import { countedOf, type Recorded, recordedOf } from "./recorded.js";
 import { periodOf, quantityOf } from "./usage.js";
 
 /** A decision is made on all usage that the database had so long before (workers/quota/README.md). */
@@ -68,8 +68,20 @@ function usedInHour(history: History, one: Asked, answeredAt: number): number {
 
 function usedBefore(history: History, one: Asked): number {
   const { tenantId, meter, sentAt } = one;
-  const sample = known(history, one);
-  return sample?.totals.get([tenantId, meter, periodOf(sentAt)].join(" ")) ?? 0;
+  const total = known(history, one)?.totals.get([tenantId, meter, periodOf(sentAt)].join(" ")) ?? 0;
+  return total - takenBack(history, one);
+}
+
+/** What may have stopped counting since. */
+function takenBack({ events, voids }: History, { tenantId, meter }: Asked): number {
+  const terms = METERS.find(({ id }) => id === meter);
+  const taken = [...voids.keys()].flatMap((key) => events.get(key)?.event ?? []);
+  return terms === undefined
+    ? 0
+    : quantityOf(
+        terms,
+        taken.filter((event) => event.tenantId === tenantId && event.type === terms.type),
+      );
 }
 
 export async function totalsOf(
@@ -85,18 +97,18 @@ export async function totalsOf(
 
 /** What must be true when everything is processed: settled usage is what clients sent, and each threshold is told once. */
 export async function judgeQuotasAtRest(judged: Judged): Promise<string[]> {
-  const { history, quota } = judged;
+  const { quota } = judged;
   const wrong: string[] = [];
-  const wanted = wantedTotals(history);
+  const recorded = await recordedOf(judged);
+  const wanted = wantedTotals(countedOf(recorded));
   const found = await totalsOf(quota);
   for (const key of new Set([...wanted.keys(), ...found.keys()]))
     if ((found.get(key) ?? 0) !== (wanted.get(key) ?? 0))
       wrong.push(`quota has ${found.get(key) ?? 0} of ${key}, clients sent ${wanted.get(key) ?? 0}`);
-  return [...wrong, ...judgeAlerts(judged, wanted, await recordedEvents(judged))];
+  return [...wrong, ...judgeAlerts(judged, wanted, recorded)];
 }
 
-function wantedTotals({ events }: History): ReadonlyMap<string, number> {
-  const all = [...events.values()].map(({ event }) => event);
+function wantedTotals(all: readonly SentEvent[]): ReadonlyMap<string, number> {
   const totals = new Map<string, number>();
   for (const { tenantId, type, time } of all)
     for (const meter of METERS) {
@@ -113,7 +125,7 @@ function wantedTotals({ events }: History): ReadonlyMap<string, number> {
 function judgeAlerts(
   { history, alerts, areClocksRight }: Judged,
   totals: ReadonlyMap<string, number>,
-  recorded: readonly SentEvent[],
+  recorded: readonly Recorded[],
 ): string[] {
   const told = new Map<string, string>();
   const wrong: string[] = [];
@@ -150,14 +162,14 @@ function judgeAlerts(
 }
 
 /** What each entry of the ledger adds to the meter's usage of the period. */
-function stepsOf(recorded: readonly SentEvent[], tenantId: string, meterId: string, period: number) {
+function stepsOf(recorded: readonly Recorded[], tenantId: string, meterId: string, period: number) {
   const meter = METERS.find(({ id }) => id === meterId);
   let after = 0;
   return recorded
-    .filter((one) => one.tenantId === tenantId && one.type === meter?.type && periodOf(one.time) === period)
-    .map(({ amount, isImport }) => {
+    .filter(({ event }) => event.tenantId === tenantId && event.type === meter?.type && periodOf(event.time) === period)
+    .map(({ event: { amount, isImport }, isVoid }) => {
       const before = after;
-      after += meter?.aggregation === "COUNT" ? 1 : amount;
+      after += (meter?.aggregation === "COUNT" ? 1 : amount) * (isVoid ? -1 : 1);
       return { before, after, isImport };
     });
 }

@@ -28,4 +28,7 @@ export type QuotaAnswer =
 /** Resolves when the events are accepted; rejects when they may not be. */
 export type Receive = (events: readonly SentEvent[]) => Promise<void>;
 
+/** Resolves when it is certain that the event, which was accepted before, counts no more. */
+export type Withdraw = (event: SentEvent) => Promise<void>;
+
 export type Ask = (request: QuotaRequest) => Promise<QuotaAnswer>;
