@@ -49,7 +49,8 @@ export function createOverview({ place, session, onAsk }) {
     clearTimeout(timer);
     const { viewer } = session;
     if (!isShown || viewer === null || document.hidden) return;
-    if (tenantId === undefined) return problem === "" ? undefined : explain("The tenants could not be listed", problem);
+    if (tenantId === undefined)
+      return problem === "" ? explain("Loading the tenants…", "") : explain("The tenants could not be listed", problem);
     if (tenantId === null) return explain(...whyNone(viewer));
     const shown = sections;
     const head = await session.ask(HEAD, { tenantId });

@@ -112,8 +112,18 @@ describe.skipIf(!hasChromium)("the explorer in a browser", () => {
     await assertFits();
     await signIn("nonsense");
     await shows("#notice", "The server refused this key or token");
+    let answer = () => {};
+    const answered = new Promise<void>((resolve) => (answer = resolve));
+    await page.route(/\/graphql$/, async (route) => {
+      if (route.request().postData()?.includes("ExplorerTenants")) await answered;
+      await route.continue();
+    });
     await page.click("#sign-in");
     await shows("#who", /explorer.*platform administrator, all tenants/);
+    await shows("#overview h1", "Loading the tenants…");
+    answer();
+    await shows("#overview h1", "Acme Search");
+    await page.unrouteAll({ behavior: "wait" });
   });
 
   test("a tenant's overview shows usage by day, limits, invoices and alerts, and says what is missing", async () => {
