@@ -214,6 +214,25 @@ describe.skipIf(!hasPostgres)("billing's graph", () => {
     }
   });
 
+  test("an operation parses an invoice's document once, wherever it shows the invoice", async () => {
+    const [invoice] = (
+      await listInvoices(world.database.pool, [{ tenantId: "acme", before: UNBOUNDED, take: 1 }])
+    ).flat();
+    let parsed = 0;
+    const parseJson = vi.spyOn(JSON, "parse").mockImplementation((text, reviver) => {
+      if (text === invoice?.document) parsed += 1;
+      return parseUnwatched(text, reviver);
+    });
+    try {
+      const shown = `invoice(id: "inv_acme_00000${invoice?.ordinal}") { lines { description } }`;
+      const { errors } = await ask(acme, `{ ${["a", "b", "c"].map((alias) => `${alias}: ${shown}`).join(" ")} }`);
+      expect(errors).toBeUndefined();
+      expect(parsed).toBe(1);
+    } finally {
+      parseJson.mockRestore();
+    }
+  });
+
   test("learns the size of invoices before it reads them, and reads nothing that is too much", async () => {
     const { pool } = world.database;
     const page = [{ tenantId: "acme", before: UNBOUNDED, take: 200 }];

@@ -15,11 +15,19 @@ import type {
   UnpricedUsageType,
 } from "./types.js";
 
+const views = new WeakMap<StoredInvoice, InvoiceType>();
+
 /**
  * An invoice in the graph: read from its document, so that they cannot differ. The document, which may have megabytes, is parsed
- * when a field needs all of it: a list of invoices, or an invoice on paper, often does not.
+ * when a field needs all of it: a list of invoices, or an invoice on paper, often does not; and once, however many lines adjust it.
  */
 export function invoiceView(stored: StoredInvoice): InvoiceType {
+  const view = views.get(stored) ?? createView(stored);
+  views.set(stored, view);
+  return view;
+}
+
+function createView(stored: StoredInvoice): InvoiceType {
   let known: InvoiceHead | undefined;
   const head = () => {
     known ??= readInvoiceHead(stored.document);

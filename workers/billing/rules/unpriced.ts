@@ -37,9 +37,9 @@ export function collectUnpriced(prices: readonly PriceState[]): Unpriced {
   function entriesOf(meter: MeterState, unclaimed: readonly UsageCell[]): readonly UnpricedUsage[] {
     if (!prices.some((price) => price.meter === meter.id)) return entryOf(meter, [], unclaimed, "NO_PRICE_FOR_METER");
     const entries = byCombination(meter, unclaimed);
-    const bytes = entries.reduce((sum, entry) => sum + bytesOf(entry), 0);
-    if (entries.length > MAX_UNPRICED_COMBINATIONS || bytes > bytesLeft)
-      return entryOf(meter, [], unclaimed, "NO_PRICE_FOR_DIMENSIONS");
+    const isFew = entries.length <= MAX_UNPRICED_COMBINATIONS;
+    const bytes = isFew ? entries.reduce((sum, entry) => sum + bytesOf(entry), 0) : 0;
+    if (!isFew || bytes > bytesLeft) return entryOf(meter, [], unclaimed, "NO_PRICE_FOR_DIMENSIONS");
     bytesLeft -= bytes;
     return entries;
   }

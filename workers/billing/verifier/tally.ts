@@ -147,8 +147,9 @@ export function createTally(meters: Meters, anchorDay: number, maxBytes = Number
           .map(([, cell]) => cell);
         const hasPrices = ofMeter.length > 0;
         if (left.length === 0) return [];
-        const size = left.reduce((sum, cell) => sum + shownBytes(meter, cell), 0);
-        const isShown = hasPrices && left.length <= SHOWN_COMBINATIONS && size <= room;
+        const mayBeShown = hasPrices && left.length <= SHOWN_COMBINATIONS;
+        const size = mayBeShown ? left.reduce((sum, cell) => sum + shownBytes(meter, cell), 0) : 0;
+        const isShown = mayBeShown && size <= room;
         if (isShown) room -= size;
         return (isShown ? left.map((cell) => [cell]) : [left]).map((cells) => ({
           meter: key,
