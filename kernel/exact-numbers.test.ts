@@ -88,6 +88,14 @@ describe("numbers that a double can't keep", () => {
     expect(inexactOf(text)).toEqual([{ path: [1, "data", "a", 1, "tokens"], token: "9007199254740993" }]);
   });
 
+  test("names in the path are those that JSON.parse reads", () => {
+    const text = String.raw`{"a\u0062":{"c\"d":{"":1e400}}, "\\":[{}, 1e401]}`;
+    expect(inexactOf(text).map(({ path }) => path)).toEqual([
+      ["ab", 'c"d', ""],
+      ["\\", 1],
+    ]);
+  });
+
   test("nesting without end does not overflow the stack", () => {
     const text = `${"[".repeat(100_000)}1e400${"]".repeat(100_000)}`;
     expect(inexactOf(text)).toHaveLength(1);

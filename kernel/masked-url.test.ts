@@ -59,3 +59,10 @@ test("words of the address are no secrets: a capital and lower-case letters, at 
 test("a secret within another leaves nothing of the longer one", () => {
   expect(withoutUrl("no team x-ab1-y", "https://example.com/ab1/x-ab1-y")).toBe("no team ***");
 });
+
+test("all of a path with its query, and what is left of a secret at the end, are masked as one", () => {
+  const address = "https://example.com/T1/qZkLmNopQr?key=aB3d9";
+  expect(withoutUrl("Cannot POST /T1/qZkLmNopQr?key=aB3d9: gone", address)).toBe("Cannot POST ***: gone");
+  expect(withoutUrl("no team qZkLmN", address)).toBe("no team ***");
+  expect(withoutUrl("no team qZkLmN", "no address")).toBe("no team qZkLmN");
+});

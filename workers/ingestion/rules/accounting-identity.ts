@@ -44,8 +44,7 @@ export interface IdentityVerdict {
  */
 export function mismatchOf(facts: IdentityFacts, verified: Verified | undefined): IdentityVerdict {
   const start = verified?.seq ?? (facts.firstSeq ?? facts.seq + 1) - 1;
-  const isWhole = verified !== undefined || start === 0;
-  const eventsBefore = verified?.events ?? (isWhole ? 0 : facts.events - facts.newEvents);
+  const eventsBefore = verified?.events ?? (start === 0 ? 0 : facts.events - facts.newEvents);
   const pairs: readonly (readonly [string, number, number])[] = [
     ["items and their outcomes", facts.items, facts.events + facts.duplicates + facts.quarantined],
     ["assigned positions and entries of the ledger", facts.seq, start + facts.newEntries],

@@ -65,6 +65,7 @@ describe("the reading of a limit", () => {
       { reserved: units("10"), lost: units("9") },
       "REBUILDING",
     ],
+    ["OK where a loss hid little", limit("10"), { used: units("4"), reserved: units("4"), lost: units("4") }, "OK"],
     ["OK where a soft limit's would", limit("10", "SOFT"), { reserved: units("10"), lost: units("9") }, "OK"],
     ["EXCEEDED where it is full without", limit("10"), { used: units("10"), reserved: 5n, lost: 5n }, "EXCEEDED"],
   ])("is %s", (_, of, changed, state) => {
@@ -107,6 +108,7 @@ describe("the window of a reading", () => {
     expect(denies(limit("10"), { ...full, denies: false }, "2.1")).toBe(false);
     expect(denies(limit("10", "SOFT"), full, "2.1")).toBe(false);
     expect(denies(limit("10"), full)).toBe(false);
+    expect(denies(limit("10"), { ...full, blockedUntil: NOW + 1 })).toBe(false);
     expect(denies(limit("10"), { ...full, blockedUntil: NOW + 1 }, "0.1")).toBe(true);
   });
 
@@ -174,6 +176,10 @@ describe("a decision", () => {
     const lost = { ...small, reading: reading({ blockedUntil: NOW + 1, denies: true }) };
     const reasonOf = (...asked: Parameters<typeof explain>[2]) => explain(denied, inForce, asked).reason;
     expect([reasonOf(full, small), reasonOf(full, lost)]).toEqual(["LIMIT_EXCEEDED", "LIMIT_EXCEEDED"]);
+    const rebuilding = { ...full, reading: reading({ blockedUntil: NOW + 1, denies: true }) };
+    const tight = { ...full, limit: limit("0.5"), reading: reading({ denies: true }) };
+    expect(reasonOf(full, rebuilding)).toBe("COUNTER_REBUILDING");
+    expect(reasonOf(full, tight)).toBe("AMOUNT_EXCEEDS_LIMIT");
     const again = { ...full, reading: reading({ used: units("10"), denies: true, blockedUntil: NOW }) };
     expect(reasonOf(again)).toBe("LIMIT_EXCEEDED");
   });
@@ -185,11 +191,17 @@ describe("a decision", () => {
     const lost = { ...beyond, reading: reading({ used: units("11"), blockedUntil: NOW + 1 }) };
     const reasonOf = (...asked: Parameters<typeof explain>[2]) => explain(allowed, inForce, asked).reason;
     expect([reasonOf(free, beyond), reasonOf(free, beyond, lost)]).toEqual(["SOFT_LIMIT_EXCEEDED", "DEGRADED"]);
+    const held = { ...beyond, reading: reading({ used: units("5"), reserved: units("6") }) };
+    expect(reasonOf(held)).toBe("SOFT_LIMIT_EXCEEDED");
   });
 
   test("an amount is too large only for a limit that negative usage has not widened", () => {
     const credited = { used: units("-500"), reserved: units("400"), denies: true };
     expect(decide(limit("1000"), "1200", credited).reason).toBe("LIMIT_EXCEEDED");
     expect(decide(limit("1000"), "1600", credited).reason).toBe("AMOUNT_EXCEEDS_LIMIT");
+    expect(decide(limit("1000"), "1500", credited).reason).toBe("LIMIT_EXCEEDED");
+    expect(decide(limit("10"), "10", { used: 1n, denies: true }).reason, "as large as the limit").toBe(
+      "LIMIT_EXCEEDED",
+    );
   });
 });

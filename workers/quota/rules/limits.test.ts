@@ -4,6 +4,7 @@ import { DAY_MS, HOUR_MS } from "#kernel/duration.js";
 import type { PlanState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { amountText, ONE_UNIT } from "./amount.js";
 import { boundAt, counterId, countersOf, earlierLimits, limitsInForce } from "./limits.js";
+import { boundsOf } from "./windows.js";
 
 describe("limits in force", () => {
   const plan = (id: string, limits: readonly string[]): PlanState => ({
@@ -67,6 +68,8 @@ describe("limits in force", () => {
     expect([said(3), said(4), said(5)]).toEqual([[false], [true], [true]]);
     archivedIn.clear();
     expect(said(5)).toEqual([false]);
+    const unknown = { ...known, meter: () => undefined };
+    expect(limitsInForce(helped, unknown, november, 5)?.limits[0]?.meterArchived).toBe(false);
   });
 
   test("an override stands in for the plan's limit from its version on and until its end, on the same counter", () => {
@@ -178,6 +181,11 @@ describe("limits in force", () => {
     for (const ms of [...days, ...days.reverse()]) {
       moved = moved && boundAt(moved, ms, local);
       expect(moved).toEqual(read(ms));
+      for (const { window, bounds, override: over } of moved?.limits ?? []) {
+        expect(bounds).toEqual(boundsOf(window, ms, local));
+        expect(over?.planLimit.bounds).toEqual(window === "CALENDAR_DAY" ? bounds : undefined);
+      }
+      expect(moved?.limits.filter((one) => one.override).length, "its end is not reached").toBe(1);
       expect(moved && boundAt(moved, ms + 1, local), "nothing new within a day").toBe(moved);
     }
   });

@@ -36,6 +36,17 @@ describe("thresholds", () => {
     expect(crossed("12", "3")).toEqual([]);
   });
 
+  test("a crossing says whether it is a share, an amount or the limit", () => {
+    const terms = limit({ warnAtAmounts: [decimal("3")], warnEvery: decimal("7") });
+    expect(crossings(terms, decimal("0"), decimal("12"))).toEqual([
+      { kind: "warning", threshold: "3", thresholdKind: "AMOUNT" },
+      { kind: "warning", threshold: "0.5", thresholdKind: "SHARE" },
+      { kind: "warning", threshold: "7", thresholdKind: "AMOUNT" },
+      { kind: "warning", threshold: "0.8", thresholdKind: "SHARE" },
+      { kind: "exceeded", threshold: "1", thresholdKind: "SHARE" },
+    ]);
+  });
+
   test("a warning above the limit, one at the limit, and a limit of zero", () => {
     expect(crossed("0", "15", { warnAt: [decimal("1"), decimal("1.2")] })).toEqual(["1", "1.2"]);
     expect(crossed("0", "0", { limit: decimal("0") })).toEqual([]);

@@ -63,6 +63,10 @@ describe("usage", () => {
     const hour = NOW - (NOW % HOUR_MS);
     expect(of(NOW, hour + 2 * HOUR_MS)).toContain("HOUR");
     expect(of(NOW, hour + 2 * HOUR_MS + 1)).not.toContain("HOUR");
+    const [second] = limited.limits;
+    const ofSeconds = { ...limited, limits: second === undefined ? [] : [second] };
+    expect(grains(NOW, ofSeconds)).toContain("SECOND");
+    expect(grains(NOW, ofSeconds)).not.toContain("MINUTE");
     const limits = limited.limits.map((one) => ({ ...one, meter: "tokens" }));
     expect(grains(NOW, { ...limited, limits })).toEqual(grains(NOW));
   });

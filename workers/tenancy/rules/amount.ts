@@ -1,22 +1,21 @@
 import { type Decimal, parseDecimal } from "#kernel/decimal.js";
 import type { Reason } from "./reasons.js";
 
-/** Constraints on a decimal input. Bounds are canonical decimal text. */
+/** Constraints on a decimal input. */
 export interface AmountBounds {
-  readonly min?: string;
+  /** Canonical decimal text. */
   readonly max?: string;
   readonly positive?: boolean;
 }
 
-/** Errors of one decimal; null is not checked. Without bounds an amount must not be negative. */
+/** Errors of one decimal, which must not be negative; null is not checked. */
 export function amountReasons(path: string, text: string | null, bounds: AmountBounds = {}): Reason[] {
   if (text === null) return [];
   const value = parseDecimal(text);
   if (value === undefined)
     return [{ path, detail: "must be a decimal with at most 18 integer and 12 fractional digits" }];
   if (bounds.positive === true && !value.greaterThan(0)) return [{ path, detail: "must be greater than 0" }];
-  const min = bounds.min ?? "0";
-  if (value.lessThan(min)) return [{ path, detail: min === "0" ? "must not be negative" : `must be at least ${min}` }];
+  if (value.lessThan(0)) return [{ path, detail: "must not be negative" }];
   if (bounds.max !== undefined && value.greaterThan(bounds.max))
     return [{ path, detail: `must be at most ${bounds.max}` }];
   return [];

@@ -57,9 +57,8 @@ describe("issuing a key", () => {
     expect(() => assertMayGrant(keyIdentity(null, ["ADMIN"]), null, ["ADMIN"])).not.toThrow();
     const forbidden = expect.objectContaining({ code: "FORBIDDEN", message: expect.stringContaining("platform keys") });
     expect(() => assertMayGrant(keyIdentity("acme", ["ADMIN"]), null, ["ADMIN"])).toThrow(forbidden);
-    expect(() => assertMayGrant({ ...admin, tenantId: "acme", roles: ["TENANT_ADMIN"] }, null, ["READ"])).toThrow(
-      forbidden,
-    );
+    for (const role of ["TENANT_ADMIN", "PLATFORM_ADMIN"] as const)
+      expect(() => assertMayGrant({ ...admin, tenantId: "acme", roles: [role] }, null, ["READ"])).toThrow(forbidden);
   });
 
   test("names a tenant or the platform, scopes once each, and a future end", () => {

@@ -106,8 +106,19 @@ describe("a plan assignment", () => {
     expect(changed(pending, "max", MID_NOVEMBER + DAY_MS)).toBe(pending);
   });
 
-  test("another version of the same plan is a change", () => {
+  test("one of a tenant that begins later, or is being created on its own clock, counts from its first period", () => {
+    const early = changed(tenant({ startsAt: DECEMBER }), "pro", OCTOBER + DAY_MS);
+    expect(effective(changed(early, "max", OCTOBER + DAY_MS))).toEqual([["max", DECEMBER, null]]);
+    const onTestClock = tenant({ testClock: MID_NOVEMBER, createdInVersion: 2 });
+    expect(effective(changed(onTestClock, "pro", MID_NOVEMBER))).toEqual([["pro", OCTOBER, null]]);
+    const created = tenant({ testClock: NOVEMBER + 3 * DAY_MS, createdAt: DECEMBER });
+    expect(effective(changed(created, "pro", DECEMBER)), "whenever it was created").toEqual([["pro", NOVEMBER, null]]);
+  });
+
+  test("another version of the same plan is a change, the same version is none", () => {
     const before = changed(tenant(), "pro", MID_NOVEMBER);
+    const pending = changed(before, "max", MID_NOVEMBER);
+    expect(planChange(pending, plan("max"), versionOf(), MID_NOVEMBER, 9)).toEqual({ kind: "unchanged" });
     const next = planChange(before, plan("pro"), { ...versionOf(), version: 2 }, MID_NOVEMBER, 3);
     expect(next).toMatchObject({ kind: "changed", assignments: [{ planVersion: 1 }, { planVersion: 2 }] });
   });

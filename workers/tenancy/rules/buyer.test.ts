@@ -26,6 +26,10 @@ test("what was known at a version stays, also of a tenant that had no history be
   expect(currentBuyer(renamed)).toEqual(buyerAt(renamed, 9));
 });
 
+test("the buyer of a tenant without a history is the tenant, without an address", () => {
+  expect(currentBuyer(tenant)).toEqual({ name: "Acme", addressLines: [] });
+});
+
 test("a buyer with a name of its own keeps it when the tenant is renamed; no change adds no history", () => {
   const other = withHistory(tenant, newBuyer("Acme", { name: "Acme Holding", addressLines: [] }), 4);
   expect(renamedBuyer(other, "Acme Ltd").name).toBe("Acme Holding");

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { MeterState, PriceState, QuotaLimitState } from "#schema/events/tenancy-changed.v1.js";
+import { QUOTA_WINDOWS } from "#schema/vocabulary.js";
 import { type PlanDraft, validatePlanVersion } from "./plan-version.js";
 import { claimSameUsage } from "./price.js";
 
@@ -101,6 +102,10 @@ describe("a plan version", () => {
     });
     expect(validatePlanVersion(full, METERS)).toEqual([]);
     expect(validatePlanVersion(terms({ prices: [price({ where }), price({ catchAll: true })] }), METERS)).toEqual([]);
+    const limits = ["calls", "tokens", null].flatMap((key) =>
+      QUOTA_WINDOWS.map((window) => limit({ meter: key, window })),
+    );
+    expect(validatePlanVersion(terms({ limits: limits.slice(0, 20) }), METERS)).toEqual([]);
     const conditions = (count: number) =>
       pathsOf(terms({ prices: [price({ where: many(count, where[0]).flatMap((one) => one ?? []) })] }));
     expect([conditions(10)[0], conditions(11)[0]]).toEqual(["prices[0].where[1].dimension", "prices[0].where"]);
@@ -140,6 +145,9 @@ describe("a plan version", () => {
     expect(detailsOf(terms({ limits: [limit({ warnAt: ["0.8", "0.7"] })] }))).toEqual([
       "must be greater than 0.8, the threshold before it",
     ]);
+    for (const warnEvery of ["0", "-1"])
+      expect(detailsOf(terms({ limits: [limit({ warnEvery })] }))).toEqual(["must be greater than 0"]);
+    expect(priced({ meter: "nope", where: [region] })).toEqual(['there is no meter "nope"']);
     expect(detailsOf(terms({ limits: many(21, limit()) }))[0]).toBe("has at most 20 limits");
     expect(detailsOf(terms({ prices: many(101, price()) }))[0]).toBe("has at most 100 prices");
   });

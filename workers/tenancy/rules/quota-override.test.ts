@@ -15,7 +15,9 @@ test("a tenant has at most 200 overrides; those that ended 40 days ago make room
       quotaOverrides: Array.from({ length: MAX_OVERRIDES }, () => ({ ...override(until), inVersion: 1 })),
     }) as unknown as TenantState;
   const more = (until: number) => withOverride(full(until), override(NOW + DAY_MS), NOW, 2);
-  expect(() => more(NOW)).toThrow(expect.objectContaining({ code: "CONFLICT" }));
+  expect(() => more(NOW)).toThrow(
+    expect.objectContaining({ code: "CONFLICT", message: "A tenant has at most 200 quota overrides in 40 days" }),
+  );
   expect(() => more(NOW - 40 * DAY_MS)).toThrow(expect.objectContaining({ code: "CONFLICT" }));
   expect(more(NOW - 40 * DAY_MS - 1)).toHaveLength(1);
 });

@@ -13,6 +13,7 @@ test("a refusal shows all reasons, of very many the first, and how many there ar
     }
   };
   expect(refusalOf(0)).toBeUndefined();
+  expect(refusalOf(1)?.message).toBe("prices[0]: is wrong");
   expect(refusalOf(MAX_REASONS)?.extensions.errors).toHaveLength(MAX_REASONS);
   expect(refusalOf(MAX_REASONS + 1)?.extensions.errors).toHaveLength(MAX_REASONS);
   expect(refusalOf(MAX_REASONS + 1)?.message).toBe("prices[0]: is wrong (and 100 more)");
