@@ -34,6 +34,8 @@ const LONGEST_TTL_MS = 30_000;
 const LOSSES = 0.05;
 /** How often a client takes back what it has sent. */
 const MISTAKES = 0.1;
+/** How often a batch has an id of something else. */
+const CONFLICTS = 0.25;
 /** How often a batch is past usage. */
 const IMPORTS = 0.15;
 /** Within the first billing period. */
@@ -128,15 +130,23 @@ function startClient(options: ClientsOptions, tenantId: string) {
     return repeated === undefined ? fresh : [...fresh, repeated];
   }
 
-  function send(events: readonly SentEvent[]): void {
+  /** Another event under the key of one that was accepted. */
+  function conflict(): SentEvent[] {
+    const accepted = sent.filter((event) => history.isAcknowledged([event]));
+    const known = random() < CONFLICTS ? accepted[pick(accepted.length)] : undefined;
+    return known === undefined ? [] : [{ ...known, amount: known.amount + 1 }];
+  }
+
+  function send(events: readonly SentEvent[], conflicts: readonly SentEvent[] = []): void {
     history.sent(events);
     request(
-      ({ receive }) => receive && (() => receive(events)),
+      ({ receive }) => receive && (() => receive([...events, ...conflicts])),
       () => {
         history.acknowledged(events);
+        for (const event of conflicts) history.conflicts.add(keyOf(event));
         later("goes on", next);
       },
-      () => later("sends again", () => send(events)),
+      () => later("sends again", () => send(events, conflicts)),
     );
   }
 
@@ -197,7 +207,7 @@ function startClient(options: ClientsOptions, tenantId: string) {
     const mistake = random() < MISTAKES ? sent[pick(sent.length)] : undefined;
     if (made >= eventsPerTenant) isDone = true;
     else if (mistake !== undefined && history.isAcknowledged([mistake])) withdraw(mistake);
-    else if (limited.length === 0 || random() < 0.5) send(batch());
+    else if (limited.length === 0 || random() < 0.5) send(batch(), conflict());
     else return askFirst();
   }
 

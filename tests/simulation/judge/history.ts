@@ -33,6 +33,8 @@ export interface History {
   readonly events: ReadonlyMap<string, { readonly event: SentEvent; readonly isAcknowledged: boolean }>;
   /** The events that clients want to be voided; whether they know that they are. */
   readonly voids: Map<string, boolean>;
+  /** The events of which another content was accepted later. */
+  readonly conflicts: Set<string>;
   readonly asked: Asked[];
   readonly samples: Sample[];
 }
@@ -45,6 +47,7 @@ export function createHistory(): History {
   return {
     events,
     voids: new Map(),
+    conflicts: new Set(),
     asked: [],
     samples: [],
     sent(batch) {

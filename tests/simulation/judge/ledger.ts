@@ -75,7 +75,15 @@ export async function judgeLedgerAtRest(judged: Judged): Promise<string[]> {
   );
   if (Number(accounts?.recorded ?? 0) !== events.length)
     wrong.push(`the accounts have ${accounts?.recorded} recorded events of ${events.length}`);
-  if (Number(accounts?.quarantined ?? 0) !== 0) wrong.push(`${accounts?.quarantined} events are in quarantine`);
+  const conflicts = history.conflicts.size;
+  if (Number(accounts?.quarantined ?? 0) !== conflicts)
+    wrong.push(`the accounts have ${accounts?.quarantined} events in quarantine of ${conflicts}`);
+  const quarantined = await ingestion<{ key: string }>(
+    "SELECT tenant_id || '/' || source || '/' || id AS key FROM quarantined_event",
+  );
+  const keys = new Set(quarantined.map(({ key }) => key));
+  if (quarantined.length !== conflicts || [...history.conflicts].some((key) => !keys.has(key)))
+    wrong.push(`in quarantine are ${quarantined.map(({ key }) => key)}, not ${[...history.conflicts]}`);
   const sums = await billing<{ tenant: string; meter: string; quantity: string }>(
     "SELECT tenant_id AS tenant, meter, sum(quantity)::text AS quantity FROM usage_delta GROUP BY 1, 2",
   );
