@@ -40,8 +40,9 @@ const PLAN_BYTES = `octet_length(p.creation_input::text)
        FROM plan_version v WHERE v.plan_id = p.id)
   FROM plan p WHERE p.id = ANY($1::text[])`;
 const KEY_BYTES = "octet_length(name) + 300 FROM api_key WHERE tenant_id = ANY($1::text[])";
-const METER_BYTES = `SELECT coalesce(sum(300 + octet_length(name) + octet_length(event_type) + octet_length(dimensions::text)
-  + octet_length(creation_input::text)), 0)::float8 AS bytes FROM meter WHERE archived_in_version IS NULL`;
+const METER_BYTES = `SELECT coalesce(max(version), 0) AS version,
+  coalesce(sum(300 + octet_length(name) + octet_length(event_type) + octet_length(dimensions::text)
+    + octet_length(creation_input::text)) FILTER (WHERE archived_in_version IS NULL), 0)::float8 AS bytes FROM meter`;
 const AUDIT_BYTES: Readonly<Record<AuditState, string>> = {
   before: "coalesce(octet_length(before::text), 0) FROM audit_entry WHERE id = ANY($1::bigint[])",
   after: "coalesce(octet_length(after::text), 0) FROM audit_entry WHERE id = ANY($1::bigint[])",
@@ -49,6 +50,8 @@ const AUDIT_BYTES: Readonly<Record<AuditState, string>> = {
 
 /** Reads of current states. Those of many rows, or large ones, tell `admit` their sizes first. */
 export function createReads({ pool }: Database, prisma: PrismaClient) {
+  let lastMeters: { readonly version: number; readonly meters: readonly MeterState[] } | undefined;
+
   async function admitted(
     bytes: string,
     ids: readonly (string | number)[],
@@ -107,16 +110,20 @@ export function createReads({ pool }: Database, prisma: PrismaClient) {
       });
       return new Map(rows.flatMap(({ id, lastUsedAt }) => (lastUsedAt === null ? [] : [[id, lastUsedAt.getTime()]])));
     },
-    async activeMeters(admit?: AdmitBytes): Promise<MeterState[]> {
-      if (admit !== undefined) {
-        const { rows } = await pool.query<{ bytes: number }>(METER_BYTES);
-        admit(rows[0]?.bytes ?? 0);
+    /** Read again only after a change of a meter: to read very many takes longer than everything else that a list of them needs. */
+    async activeMeters(admit?: AdmitBytes): Promise<readonly MeterState[]> {
+      const { rows: sizes } = await pool.query<{ version: number; bytes: number }>(METER_BYTES);
+      const { version, bytes } = sizes[0] ?? { version: 0, bytes: 0 };
+      admit?.(bytes);
+      if (lastMeters?.version !== version) {
+        const rows = await prisma.meter.findMany({
+          where: { archivedInVersion: null },
+          orderBy: { createdInVersion: "asc" },
+        });
+        // Perhaps newer ones than that: then the next call reads them again.
+        lastMeters = { version, meters: rows.map(meterState) };
       }
-      const rows = await prisma.meter.findMany({
-        where: { archivedInVersion: null },
-        orderBy: { createdInVersion: "asc" },
-      });
-      return rows.map(meterState);
+      return lastMeters.meters;
     },
     async plansByIds(ids: readonly string[], admit?: AdmitBytes): Promise<PlanState[]> {
       await admittedIfMany(PLAN_BYTES, ids, admit);

@@ -68,6 +68,23 @@ describe.skipIf(!hasPostgres)("tenancy's store", () => {
     expect(JSON.parse(rows[0].value)).toEqual(tenant);
   });
 
+  test("the active meters are read again only after one changed, in any process", async () => {
+    const other = world.anotherProcess;
+    const keys = async () => (await world.store.activeMeters()).map(({ id }) => id);
+    await createMeter(other, ACTOR, countMeter("listed"));
+    const listed = await world.store.activeMeters();
+    expect(await world.store.activeMeters()).toBe(listed);
+    await createMeter(other, ACTOR, countMeter("added"));
+    expect(await keys()).toEqual([...listed.map(({ id }) => id), "added"]);
+    await archiveMeter(other, ACTOR, "added", false);
+    expect(await keys()).toEqual(listed.map(({ id }) => id));
+    const tooLarge = new Error("too large");
+    const refuse = () => {
+      throw tooLarge;
+    };
+    await expect(world.store.activeMeters(refuse)).rejects.toBe(tooLarge);
+  });
+
   test("a closed tenant has its closing time, by its own clock, in published and stored state", async () => {
     const clock = Date.UTC(2030, 4, 5);
     for (const [id, testClock, closedAt] of [
