@@ -34,6 +34,11 @@ test("sums and comparisons of amounts are those of the quantities", () => {
   );
 });
 
+test("the least amounts are written with all their digits", () => {
+  const texts = [1n, -1n, 10n ** 11n, 10n ** 12n - 1n].map(amountText);
+  expect(texts).toEqual(["0.000000000001", "-0.000000000001", "0.1", "0.999999999999"]);
+});
+
 test("digits beyond the twelfth are rounded up, and whole units down", () => {
   expect(amountOf(new Decimal("0.0000000000001"))).toBe(1n);
   expect(amountOf(new Decimal("-0.0000000000001"))).toBe(0n);
