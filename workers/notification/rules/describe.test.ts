@@ -68,10 +68,12 @@ test("what happened to a limit, with its plan and its window, is said in words",
     ...{ ...data, window: "CALENDAR_WEEK", threshold: "500", thresholdKind: "AMOUNT" },
   });
   expect(amount.subject).toBe("acme has used 500 of its limit of 1000 calls per calendar week");
-  const windows = (["SECOND", "MINUTE", "HOUR"] as const).map((window) =>
+  const windows = (["SECOND", "MINUTE", "HOUR", "CALENDAR_DAY", "CALENDAR_MONTH"] as const).map((window) =>
     describe("quota.exceeded", { ...data, window }),
   );
-  expect(windows.map(({ subject }) => subject.split(" ").at(-1))).toEqual(["second", "minute", "hour"]);
+  expect(windows.map(({ subject }) => subject.replace(/^.* per /, ""))).toEqual([
+    ...["second", "minute", "hour", "calendar day", "calendar month"],
+  ]);
 });
 
 test("every line of the other types says what a reader needs", () => {
