@@ -175,3 +175,13 @@ test("a backfill counts what was there before it and not voided, at its own posi
   ]);
   expect(second.counts).toEqual([{ tenantId: "a", hour: 0, counted: 2, unmetered: -2 }]);
 });
+
+test("a backfill leaves nothing of what was voided before it: no time, and no delta without events", () => {
+  const other = meter("other", { eventType: "other", createdInVersion: 9 });
+  const backfill = { meter: other, seq: 10 };
+  const fold = foldBackfill(backfill, 0, () => [], { backfills: [backfill], openStart: () => 0 });
+  const is = (seq: number, changes: Partial<RecordedEvent> = {}) => event(seq, { type: "other", ...changes });
+  const [late, gone] = [is(2, { time: 9 }), is(4, { tenantId: "b" })];
+  for (const entry of [is(1), late, voidOf(3, late), gone, voidOf(5, gone)]) fold.add(entry);
+  expect(fold.finish().deltas).toMatchObject([{ tenantId: "a", eventCount: 1, lastEventAt: 7, times: null }]);
+});
