@@ -1,11 +1,11 @@
 #!/bin/sh
 # Creates what is missing of the installation's secrets, each in the volume of the services that use it. Runs before them at each
 # `docker compose up`; an existing secret stays. A volume is mounted by its services only, whose users differ, so all of them may
-# read its files; the key between roles has one user. First refuses what .env says in vain: `up` then starts no service.
+# read its files; the key between roles has one user. First refuses names in .env that are no settings: `up` then starts nothing more.
 set -eu
-dir=${1:-/secrets}
-# Names every setting, in the form of .env.
-settings=$2
+dir=$1
+# With .env.example and perhaps .env.
+project=$2
 
 refuse() {
     echo "$1 has no effect with docker compose. $2" >&2
@@ -16,18 +16,45 @@ test -z "${METRLY_DATABASE_URL:-}" ||
 test -z "${METRLY_DATABASE_PASSWORD:-}" ||
     refuse METRLY_DATABASE_PASSWORD "Passwords are created at the first start: remove it (docs/operations.md, Upgrades)."
 
-# Values are not repeated: one may be a secret. The last four are of the command line.
-unknown=$(sed -n 's/^\(METRLY_[A-Z_]*\)=.*/\1/p' "$settings" | awk '
-    { known[$0] }
-    END {
-        split("METRLY_URL METRLY_TOKEN METRLY_KEY METRLY_API_KEY", clients)
-        for (n in clients) known[clients[n]]
-        for (name in ENVIRON) if (toupper(name) ~ /^METRLY_/ && !(name in known)) print name
-    }' | sort)
-test -z "$unknown" || {
-    for name in $unknown; do echo "$name in .env is no setting of Metrly: .env.example lists all settings." >&2; done
-    exit 1
+# names FILE: of the variables that a file in the form of .env sets. A quoted value may have several lines.
+names() {
+    awk '
+        function ends(text,  i, c) {
+            for (i = 1; i <= length(text); i++) {
+                c = substr(text, i, 1)
+                if (c == "\\" && quote == "\"") i++
+                else if (c == quote) return 1
+            }
+            return 0
+        }
+        quote != "" { if (ends($0)) quote = ""; next }
+        match($0, /^[ \t]*(export[ \t]+)?[A-Za-z_][^ \t=:]*[ \t]*[=:]/) {
+            name = substr($0, 1, RLENGTH - 1)
+            value = substr($0, RLENGTH + 1)
+            sub(/^[ \t]*(export[ \t]+)?/, "", name)
+            sub(/[ \t]+$/, "", name)
+            sub(/^[ \t]+/, "", value)
+            quote = substr(value, 1, 1)
+            if ((quote != "\"" && quote != "\047") || ends(substr(value, 2))) quote = ""
+            print name
+        }' "$1"
 }
+
+# Values are not repeated: one may be a secret. Four names are of the command line.
+if test -e "$project/.env" && { ! test -r "$project/.env" || ! test -r "$project/.env.example"; }; then
+    echo "The names in .env are not checked: this service cannot read .env and .env.example." >&2
+elif test -e "$project/.env"; then
+    known=$(names "$project/.env.example")
+    used=$(names "$project/.env")
+    unknown=$(printf '%s\n' METRLY_URL METRLY_TOKEN METRLY_KEY METRLY_API_KEY "$known" "" "$used" | awk '
+        $0 == "" { isUsed = 1 }
+        !isUsed { known[$0] }
+        isUsed && toupper($0) ~ /^METRLY_/ && !($0 in known) && !said[$0]++')
+    test -z "$unknown" || {
+        for name in $unknown; do echo "$name in .env is no setting of Metrly: .env.example lists all settings." >&2; done
+        exit 1
+    }
+fi
 
 random() {
     od -An -N32 -tx1 /dev/urandom | tr -d ' \n'

@@ -55,7 +55,7 @@ export const SETTINGS: readonly string[] = [
 ];
 
 /** What the command line and programs beside a server are given, in the same environment. */
-const OF_CLIENTS: ReadonlySet<string> = new Set(["METRLY_URL", "METRLY_TOKEN", "METRLY_KEY", "METRLY_API_KEY"]);
+export const OF_CLIENTS: ReadonlySet<string> = new Set(["METRLY_URL", "METRLY_TOKEN", "METRLY_KEY", "METRLY_API_KEY"]);
 
 /** Of Metrly's own tests, and those that Kubernetes sets in each container for a Service named metrly. */
 const OF_OTHERS = /^METRLY_(?:TEST_|FAULTS_|SERVICE_(?:HOST|PORT)(?:_|$)|PORT_\d+_(?:TCP|UDP|SCTP)(?:_|$))/;

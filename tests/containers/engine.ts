@@ -30,7 +30,7 @@ export async function openProject(env: Readonly<Record<string, string>> = {}): P
     const { stdout, stderr } = await run("docker", args, options);
     return stdout + stderr;
   }
-  // Not the checkout's own .env.
+  // Without values of the checkout's own .env.
   const compose = (...args: string[]) =>
     docker("compose", "--project-name", name, "--env-file", "/dev/null", "--progress", "plain", ...args);
   return {

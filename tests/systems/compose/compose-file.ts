@@ -15,7 +15,6 @@ const ServiceShape = Type.Object({
   build: Type.Optional(Type.Union([Type.String(), Type.Object({})])),
   entrypoint: Type.Optional(Type.Array(Type.String())),
   command: Type.Optional(Type.Array(Type.String())),
-  env_file: Type.Optional(Type.Array(Type.Object({ path: Type.Literal(".env"), required: Type.Literal(false) }))),
   environment: Type.Optional(Type.Record(Type.String(), Type.Union([Type.String(), Type.Number()]))),
   depends_on: Type.Optional(
     Type.Record(
@@ -59,20 +58,15 @@ export const isVolume = (source: string): boolean => /^\w/.test(source);
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** The repository's docker-compose.yml as `docker compose` would read it with these variables in `.env`. */
+/** The repository's docker-compose.yml as `docker compose` would read it with these variables, e.g. from `.env`. */
 export async function readCompose(env: Env): Promise<Compose> {
   const compose = interpolate(await parseCompose(), env);
   if (!Value.Check(ComposeShape, compose)) {
     const [first] = [...Value.Errors(ComposeShape, compose)];
     throw new Error(`docker-compose.yml: ${first?.path} ${first?.message}`);
   }
-  for (const service of Object.values(compose.services))
-    if (service.env_file !== undefined) service.environment = { ...definedOf(env), ...service.environment };
   return compose;
 }
-
-const definedOf = (env: Env): Record<string, string> =>
-  Object.fromEntries(Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
 
 /** As written, with anchors and merges resolved. */
 export async function parseCompose(): Promise<unknown> {

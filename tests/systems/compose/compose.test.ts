@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseEnv } from "node:util";
@@ -10,6 +10,7 @@ import { parseConfig } from "#platform/process/config.js";
 import { SECRETS } from "#platform/process/credentials.js";
 import { packageRoot } from "#platform/process/package-root.js";
 import { SERVICES } from "#platform/process/services.js";
+import { OF_CLIENTS } from "#platform/process/settings.js";
 import { assertRoleConfigured } from "../../../cli/server/role-config.js";
 import { KAFKA_VERSION } from "../../servers/kafka.js";
 import { type PrivatePostgres, startPostgres } from "../../servers/private-servers.js";
@@ -25,19 +26,13 @@ const { services } = compose;
 const file = await parseCompose();
 const EXAMPLE = path.join(packageRoot(), ".env.example");
 
-/**
- * The specification's own formats, except those it names without defining: durations, ports, subnets. Optional files of settings
- * are newer than the schema, so they are taken out first (`readCompose` checks them).
- */
+/** The specification's own formats, except those it names without defining: durations, ports, subnets. */
 function isCompose(file: unknown): boolean {
   const { $schema: _, ...schema } = composeSchema;
   const formats = { duration: /^(\d+(ms|s|m|h))+$/, ports: true, expose: true, subnet_ip_address: true } as const;
   // A keyword of an older draft, which Ajv refuses.
-  return new Ajv.Ajv2019({ strict: false, formats }).removeKeyword("id").validate(schema, withoutEnvFiles(file));
+  return new Ajv.Ajv2019({ strict: false, formats }).removeKeyword("id").validate(schema, file);
 }
-
-const withoutEnvFiles = (file: unknown): unknown =>
-  JSON.parse(JSON.stringify(file, (name, value: unknown) => (name === "env_file" ? undefined : value)));
 
 describe("docker-compose.yml", () => {
   test("is a Compose file by the specification's schema, before and after interpolation", () => {
@@ -207,11 +202,18 @@ describe("the secrets", () => {
   });
   afterAll(() => rm(dir, { recursive: true }));
 
-  /** `.env` has these settings. */
-  async function make(env: Readonly<Record<string, string | undefined>> = {}): Promise<void> {
+  /** In a project with this `.env`. */
+  async function make(dotEnv?: string, env: Readonly<Record<string, string>> = {}): Promise<void> {
+    const project = await mkdtemp(path.join(dir, "project-"));
+    await copyFile(EXAMPLE, path.join(project, ".env.example"));
+    if (dotEnv !== undefined) await writeFile(path.join(project, ".env"), dotEnv);
     const image = { entrypoint: [], env: {} };
     const world = { compose, image, dir, closers: [], addresses: new Map(), ports: new Map() };
-    return runOnce(world, "secret", (await readCompose(env)).services.secret ?? { image: "" });
+    const { secret = { image: "" } } = (await readCompose(env)).services;
+    const volumes = (secret.volumes ?? []).map((volume) =>
+      typeof volume === "string" ? volume.replace(/^\.:/, `${project}:`) : volume,
+    );
+    return runOnce(world, "secret", { ...secret, volumes });
   }
 
   test("are created once, unguessable", async () => {
@@ -230,24 +232,43 @@ describe("the secrets", () => {
 
   test("say which settings have no effect here, instead of ignoring them", async () => {
     const url = "postgres://elsewhere/metrly";
-    await expect(make({ METRLY_DATABASE_URL: url })).rejects.toThrow("METRLY_BILLING_DATABASE_URL");
-    await expect(make({ METRLY_DATABASE_PASSWORD: "metrly" })).rejects.toThrow("remove it");
+    await expect(make("", { METRLY_DATABASE_URL: url })).rejects.toThrow("METRLY_BILLING_DATABASE_URL");
+    await expect(make("", { METRLY_DATABASE_PASSWORD: "metrly" })).rejects.toThrow("remove it");
   });
 
   test("are not created if .env has a name that is no setting; its value is not printed", async () => {
-    const made = make({
-      ...(await exampleEnvironment()),
-      ...{ METRLY_PROT: "hunter2", metrly_host: "0.0.0.0", PORT: "80", METRLY_TOKEN: "of the command line" },
-      METRLY_SELLER_ADDRESS: "Main Street 1\nMETRLY_CITY=Berlin",
-    });
-    await expect(made).rejects.toThrow(
-      /: METRLY_PROT in \.env is no setting of Metrly: .*settings\.\nmetrly_host in .*settings\.\n$/,
+    await rm(path.join(dir, "volumes/internal-secret/key"), { force: true });
+    const made = make(`
+METRLY_PORT=4001
+METRLY_PROT=hunter2
+export METRLY_SMTP-URL=hunter2
+metrly_host: hunter2
+METRLY_SELLER_ADDRESS="Main Street 1
+METRLY_CITY=in a \\"value\\"
+METRLY_COUNTRY=too"
+METRLY_AFTER = 'hunter2'\r
+# METRLY_COMMENT=1
+PORT=80
+`);
+    const said = ["METRLY_PROT", "METRLY_SMTP-URL", "metrly_host", "METRLY_AFTER"].map(
+      (name) => `${name} in .env is no setting of Metrly: .env.example lists all settings.\n`,
     );
+    await expect(made).rejects.toThrow(`: ${said.join("")}`);
     await expect(made).rejects.not.toThrow("hunter2");
+    await expect(stat(path.join(dir, "volumes/internal-secret/key"))).rejects.toThrow("ENOENT");
   });
 
-  test("are created with .env.example as .env", async () => {
-    await expect(make(await exampleEnvironment())).resolves.toBeUndefined();
+  test("are created with .env.example as .env, and with the names of clients", async () => {
+    const clients = [...OF_CLIENTS].map((name) => `${name}=x\n`);
+    await expect(make(`${await readFile(EXAMPLE, "utf8")}${clients.join("")}`)).resolves.toBeUndefined();
+  });
+
+  test("do not change with .env: its values are no part of their service", async () => {
+    expect(Object.keys(services.secret?.environment ?? {})).toEqual([
+      "METRLY_DATABASE_URL",
+      "METRLY_DATABASE_PASSWORD",
+    ]);
+    expect(file).toMatchObject({ services: { secret: expect.not.objectContaining({ env_file: expect.anything() }) } });
   });
 });
 
