@@ -11,6 +11,7 @@ import { type StoppableLog, withUpgradeStops } from "#platform/event-log/upgrade
 import { systemClock } from "#platform/process/clock.js";
 import { logRetried } from "#platform/process/logger.js";
 import { createTenancyState } from "#platform/tenancy-client/copy.js";
+import type { MeterState } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { TOPICS, USAGE_RECORDED } from "#schema/topics.js";
 import { createMigratedDatabase } from "../../tests/servers/migrated.js";
@@ -167,6 +168,17 @@ describe.skipIf(!hasPostgres)("a downstream consumer", () => {
     expect(await effects()).toEqual([1]);
   });
 
+  test("splits a batch by the meters of the version that it waits for", async () => {
+    const steps: number[] = [];
+    await log.append(USAGE_RECORDED, 0, [{ value: Buffer.from(recordOfEvents(10, 20)) }]);
+    await start({ ledger: ledgerOf(0), beforeCommit: (length) => steps.push(length) });
+    await waitFor(() => waits > 0, { what: "the batch to wait for tenancy" });
+    for (let n = 0; n < 2_000; n += 1) tenancyState.apply(meter(`m${n}`, 19));
+    tenancyState.apply({ kind: "heartbeat", id: "heartbeat", version: 20, at: 0 });
+    await untilMark(10);
+    expect(steps).toEqual([5, 5]);
+  });
+
   test.each([
     ["an entry", recordOf(3, 4).replace('"tick"', '"freeze"'), 'the ledger entry "freeze"'],
     ["a version", recordOf(3, 4).replace("{", '{"schema":"metrly.usage.recorded.v3",'), "metrly.usage.recorded.v3"],
@@ -223,7 +235,7 @@ describe.skipIf(!hasPostgres)("a downstream consumer", () => {
     ledger: LedgerClient;
     group?: string;
     maxEntries?: number;
-    beforeCommit?: () => void;
+    beforeCommit?: (entries: number) => void;
     onMovedElsewhere?: () => void;
     onError?: (error: unknown) => void;
   }) {
@@ -248,7 +260,7 @@ describe.skipIf(!hasPostgres)("a downstream consumer", () => {
         await tx.query("INSERT INTO effect (seq) SELECT * FROM unnest($1::bigint[])", [
           entries.map((entry) => entry.seq),
         ]);
-        options.beforeCommit?.();
+        options.beforeCommit?.(entries.length);
         return undefined;
       },
     });
@@ -289,6 +301,20 @@ function entries(first: number, last: number, tenancyVersion: number): LedgerEnt
 function recordOf(firstSeq: number, lastSeq: number, tenancyVersion = 0): string {
   return JSON.stringify({ partition: 0, firstSeq, lastSeq, entries: entries(firstSeq, lastSeq, tenancyVersion) });
 }
+
+function recordOfEvents(count: number, tenancyVersion: number): string {
+  const event = { kind: "event", recordedAt: 1, tenancyVersion, tenantId: "acme", source: "test", type: "call" };
+  const entries = Array.from({ length: count }, (_, n) => ({
+    ...event,
+    ...{ seq: n + 1, id: `${n}`, time: 1, receivedAt: 1, data: "{}" },
+  }));
+  return JSON.stringify({ partition: 0, firstSeq: 1, lastSeq: count, entries });
+}
+
+const meter = (id: string, version: number): MeterState => ({
+  ...{ kind: "meter", id, version, name: id, eventType: "call", aggregation: "COUNT", valueProperty: null },
+  ...{ dimensions: [], unit: null, createdInVersion: version, archivedInVersion: null },
+});
 
 /** A ledger that holds ticks 1..head. */
 const ledgerOf = (head: number): LedgerClient => ({

@@ -106,7 +106,10 @@ export async function startLedgerConsumer<Prepared = never>(
     let mark = from;
     let rest = entries;
     while (rest.length > 0) {
-      const [step = rest] = ledgerSteps(rest, sizes.of(partition), options.tenancy.metersOfType);
+      const next = rest.slice(0, sizes.of(partition));
+      const version = next.reduce((newest, entry) => Math.max(newest, entry.tenancyVersion), 0);
+      await options.tenancy.reached(version, retry.signal);
+      const [step = next] = ledgerSteps(next, next.length, options.tenancy.metersOfType);
       const applied = await sizes.attempt(partition, step.length, () => applyOnce(partition, mark, step));
       if (applied === undefined) {
         retry.signal.throwIfAborted();
@@ -122,8 +125,6 @@ export async function startLedgerConsumer<Prepared = never>(
     const last = entries.at(-1);
     if (last === undefined) return mark;
     assertContiguous(partition, mark, entries);
-    const version = entries.reduce((newest, entry) => Math.max(newest, entry.tenancyVersion), 0);
-    await options.tenancy.reached(version, retry.signal);
     const prepared = await options.prepare?.(partition, entries);
     // What was prepared may be large, and must not fail again and again at a limit that was made for batches.
     const sessions = prepared === undefined ? options.database : options.database.under("rebuild");
