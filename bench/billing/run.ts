@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 import { hourOf } from "#kernel/period.js";
 import type { MeterState } from "#schema/events/tenancy-changed.v1.js";
 import { CURRENT_INVOICE_VERSION } from "#schema/vocabulary.js";
-import { deriveInvoices } from "../../workers/billing/closing/derive.js";
+import { priceInvoices, readDerivations } from "../../workers/billing/closing/derive.js";
 import { mergeRecorded } from "../../workers/billing/merge.js";
 import { foldEntries } from "../../workers/billing/rules/fold.js";
 import { appendFolded, UNBOUNDED } from "../../workers/billing/store/usage.js";
@@ -119,9 +119,11 @@ async function readsAt(
     for (let round = 0; round < 30; round += 1) {
       totals.push(await secondsOf(() => allCells(world.database, [query])));
       upcoming.push(
-        await secondsOf(() =>
-          transaction((tx) => deriveInvoices(tx, world.tenancy, [{ ...input, previousWatermark: undefined }])),
-        ),
+        await secondsOf(async () => {
+          const inputs = [{ ...input, previousWatermark: undefined }];
+          const read = await transaction((tx) => readDerivations(tx, world.tenancy, inputs));
+          return priceInvoices(world.tenancy, read, async () => undefined);
+        }),
       );
     }
     const { rows } = await pool.query<{ n: number }>("SELECT count(*)::int AS n FROM usage_delta");

@@ -14,7 +14,7 @@ import { unpricedMeters } from "../rules/unbilled.js";
 import { insertInvoice, lastInvoice } from "../store/invoices.js";
 import { closingVersion, type EndedPeriod, listEnded, lockEarliestClosing, markClosed } from "../store/periods.js";
 import { tellUnbilled } from "../unbilled.js";
-import { type Derived, deriveInvoices } from "./derive.js";
+import { type Derived, priceInvoices, readDerivations } from "./derive.js";
 
 export interface CloserOptions {
   readonly database: Database;
@@ -47,7 +47,9 @@ async function closeNext({ database, tenancy, clock, onClosed }: CloserOptions, 
     // Another worker has closed a period meanwhile, and the next one needs a newer copy of tenancy.
     if (period.tenancyVersion > tenancy.version()) return "waits";
     const [before] = (await listEnded(tx, [{ tenantId, before: period.period.start, take: 1 }])).flat();
-    const [derived] = await deriveInvoices(tx, tenancy, [{ ...period, previousWatermark: before?.watermark }]);
+    const read = await readDerivations(tx, tenancy, [{ ...period, previousWatermark: before?.watermark }]);
+    // A sign of life: PostgreSQL ends a transaction that is silent for as long as all late periods together may take.
+    const [derived] = await priceInvoices(tenancy, read, () => tx.query(""));
     if (derived === undefined) throw new Error("each input derives one invoice");
     const nowMs = clock.now();
     const invoice = await writeInvoice(tx, tenancy, period, derived, nowMs);

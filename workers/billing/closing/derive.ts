@@ -1,7 +1,6 @@
 import { type Decimal, ZERO } from "#kernel/decimal.js";
 import type { Period } from "#kernel/period.js";
 import type { Transaction } from "#platform/database/database.js";
-import { nextTurn } from "#platform/lifecycle/time.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { MeterState, PriceState } from "#schema/events/tenancy-changed.v1.js";
 import { type AssignedPlan, planVersionOf } from "#schema/tenancy-history.js";
@@ -48,80 +47,117 @@ export interface Derived {
   readonly currency: string | undefined;
 }
 
+/** What is read to derive an invoice. */
+export interface Derivation {
+  readonly input: DerivationInput;
+  /** Undefined: no plan, hence nothing to charge. */
+  readonly own: UsageUnder | undefined;
+  readonly late: readonly Late[];
+  readonly invoiced: InvoicedOf;
+}
+
 /**
- * Derives each period's invoice from the entries up to its watermark: its own charges, then the adjustments of earlier periods.
- * Three statements for any number of inputs; of their usage, one meter's is in memory at a time.
+ * Reads each period's usage up to its watermark, and that of earlier periods with late usage. One meter's usage is in memory at a
+ * time; there is one more statement per thousand rows of it, and otherwise as many for any number of inputs.
  */
-export async function deriveInvoices(
+export async function readDerivations(
   tx: Transaction,
   tenancy: TenancyCopy,
   inputs: readonly DerivationInput[],
-): Promise<Derived[]> {
+): Promise<Derivation[]> {
   const late = await latePeriods(tx, inputs.map(lateQuery));
-  const derivations = inputs.map((input, index) => ({
+  const read = inputs.map((input, index) => ({
     input,
-    own: usageUnder(tenancy, usageOf(input.tenantId, input.period, input.watermark), termsOf(tenancy, input.plan)),
+    own:
+      input.plan &&
+      usageUnder(tenancy, usageOf(input.tenantId, input.period, input.watermark), planTerms(tenancy, input.plan)),
     late: (late[index] ?? []).map((ended): Late => {
       const plan = planOf(tenancy, ended);
-      const known = (maxSeq: number) => usageUnder(tenancy, usageOf(ended.tenantId, ended.period, maxSeq), plan);
-      return { ended, plan, before: known(input.previousWatermark ?? 0), after: known(input.watermark) };
+      const known = (maxSeq: number) => usageOf(ended.tenantId, ended.period, maxSeq);
+      return {
+        ended,
+        before: pricedUnder(tenancy, known(input.previousWatermark ?? 0), plan),
+        after: usageUnder(tenancy, known(input.watermark), plan),
+      };
     }),
   }));
   await readUsages(
     tx,
-    tenancy,
-    derivations.flatMap((each) => [each.own, ...each.late.flatMap(({ before, after }) => [before, after])]),
+    read.flatMap(({ own, late }) => [...(own ? [own] : []), ...late.flatMap(({ before, after }) => [before, after])]),
   );
   const invoiced = await readInvoiced(tx, late.flat());
+  return read.map((each) => ({ ...each, invoiced }));
+}
+
+/**
+ * Derives each period's invoice: its own charges, then the adjustments of earlier periods. A plan of the largest size takes a good
+ * part of a second of processor time; `pause` comes before each pricing of a period.
+ */
+export async function priceInvoices(
+  tenancy: TenancyCopy,
+  derivations: readonly Derivation[],
+  pause: () => Promise<unknown>,
+): Promise<Derived[]> {
   const derived: Derived[] = [];
-  for (const each of derivations) derived.push(await deriveOne(tenancy, each, invoiced));
+  for (const each of derivations) derived.push(await priceOne(tenancy, each, pause));
   return derived;
 }
 
 /** An earlier period with late usage: as last invoiced, and as known now. */
 interface Late {
   readonly ended: EndedPeriod;
-  readonly plan: PlanTerms;
-  readonly before: UsageUnder;
+  readonly before: PricedUnder;
   readonly after: UsageUnder;
 }
 
-/** What a plan makes of a period's usage. */
-interface UsageUnder {
+/** What a plan's prices make of a period's usage. */
+interface PricedUnder {
   readonly query: UsageQuery;
-  readonly plan: PlanTerms | undefined;
   readonly quantity: QuantityOfPrice;
-  readonly unpriced: readonly UnpricedUsage[];
-  take(meter: MeterState, cells: readonly UsageCell[]): void;
+  /** Takes the cells of the next meter. */
+  take(meter: string, cells: readonly UsageCell[]): void;
 }
 
-function usageUnder(tenancy: TenancyCopy, query: UsageQuery, plan: PlanTerms | undefined): UsageUnder {
-  const prices = plan?.terms.prices ?? [];
+/** The same, with what no price claims. */
+interface UsageUnder extends PricedUnder {
+  readonly plan: PlanTerms;
+  readonly unpriced: readonly UnpricedUsage[];
+}
+
+function pricedUnder(tenancy: TenancyCopy, query: UsageQuery, { terms: { prices } }: PlanTerms): PricedUnder {
   const known = new Map<PriceState, Decimal>();
-  const unpriced = collectUnpriced(prices);
   return {
     query,
-    plan,
     quantity: (price) => known.get(price) ?? quantityOf(meterOf(tenancy, price).aggregation, []),
-    unpriced: unpriced.found,
-    take(meter, cells) {
-      for (const price of prices)
-        if (price.meter === meter.id)
-          known.set(price, quantityOf(meter.aggregation, cellsOf(price, prices, meter, cells)));
-      if (plan !== undefined) unpriced.take(meter, cells);
+    take(key, cells) {
+      for (const price of prices) {
+        if (price.meter !== key) continue;
+        const meter = meterOf(tenancy, price);
+        known.set(price, quantityOf(meter.aggregation, cellsOf(price, prices, meter, cells)));
+      }
     },
   };
 }
 
-async function readUsages(tx: Transaction, tenancy: TenancyCopy, usages: readonly UsageUnder[]): Promise<void> {
-  for await (const { query, meter: key, cells } of readCells(
-    tx,
-    usages.map((usage) => usage.query),
-  )) {
-    const meter = tenancy.meter(key);
-    if (meter === undefined) throw new Error(`usage of an unknown meter: ${key}`);
-    usages[query]?.take(meter, cells);
-  }
+function usageUnder(tenancy: TenancyCopy, query: UsageQuery, plan: PlanTerms): UsageUnder {
+  const priced = pricedUnder(tenancy, query, plan);
+  const unpriced = collectUnpriced(plan.terms.prices);
+  return {
+    ...priced,
+    plan,
+    unpriced: unpriced.found,
+    take(key, cells) {
+      priced.take(key, cells);
+      const meter = tenancy.meter(key);
+      if (meter === undefined) throw new Error(`usage of an unknown meter: ${key}`);
+      unpriced.take(meter, cells);
+    },
+  };
+}
+
+async function readUsages(tx: Transaction, usages: readonly PricedUnder[]): Promise<void> {
+  const queries = usages.map((usage) => usage.query);
+  for await (const { query, meter, cells } of readCells(tx, queries)) usages[query]?.take(meter, cells);
 }
 
 function meterOf(tenancy: TenancyCopy, price: PriceState): MeterState {
@@ -133,24 +169,24 @@ function meterOf(tenancy: TenancyCopy, price: PriceState): MeterState {
 type InvoicedOf = (tenantId: string, identity: LineIdentity) => Invoiced;
 const NOTHING_INVOICED: Invoiced = { quantity: ZERO, amount: ZERO };
 
-async function deriveOne(
+async function priceOne(
   tenancy: TenancyCopy,
-  { input, own, late }: { input: DerivationInput; own: UsageUnder; late: readonly Late[] },
-  invoiced: InvoicedOf,
+  { input, own, late, invoiced }: Derivation,
+  pause: () => Promise<unknown>,
 ): Promise<Derived> {
-  const { plan } = own;
-  const lines = plan === undefined ? [] : chargeLines(input.period, plan, own.quantity, daysOf(tenancy, plan, input));
-  for (const { ended, plan: latePlan, before, after } of late) {
-    // Each prices a whole period twice: others' requests go between them.
-    await new Promise<void>(nextTurn);
+  await pause();
+  const plan = own?.plan;
+  const lines = own ? chargeLines(input.period, own.plan, own.quantity, daysOf(tenancy, own.plan, input)) : [];
+  for (const { ended, before, after } of late) {
+    await pause();
     lines.push(
       ...adjustmentLines({
         period: ended.period,
-        plan: latePlan,
+        plan: after.plan,
         invoiceId: invoiceIdOf(ended.tenantId, ended.invoiceOrdinal ?? 0),
         invoiceNumber: invoiceNumberOf(ended.tenantId, ended.invoiceOrdinal ?? 0, ended.invoiceVersion),
         version: input.invoiceVersion,
-        days: daysOf(tenancy, latePlan, ended),
+        days: daysOf(tenancy, after.plan, ended),
         quantityBefore: before.quantity,
         quantityAfter: after.quantity,
         invoiced: (identity) => invoiced(ended.tenantId, identity),
@@ -160,12 +196,12 @@ async function deriveOne(
   const isAdjusted = lines.some(({ kind }) => kind === "ADJUSTMENT");
   return {
     lines,
-    unpriced: own.unpriced,
-    lateUnpriced: late.map(({ ended, plan: latePlan, after }) => ({
-      ...{ period: ended.period, plan: latePlan.ref, unpriced: after.unpriced },
+    unpriced: own?.unpriced ?? [],
+    lateUnpriced: late.map(({ ended, after }) => ({
+      ...{ period: ended.period, plan: after.plan.ref, unpriced: after.unpriced },
     })),
     plan,
-    currency: plan?.terms.currency ?? (isAdjusted ? late.at(-1)?.plan.terms.currency : undefined),
+    currency: plan?.terms.currency ?? (isAdjusted ? late.at(-1)?.after.plan.terms.currency : undefined),
   };
 }
 
@@ -205,9 +241,6 @@ export function daysOf(
   if (tenant === undefined) throw new Error(`a period of an unknown tenant: ${tenantId}`);
   return chargedDays(tenant, period, terms.recurringFeeProration ?? "NONE", tenancyVersion);
 }
-
-const termsOf = (tenancy: TenancyCopy, assigned: AssignedPlan | undefined): PlanTerms | undefined =>
-  assigned && planTerms(tenancy, assigned);
 
 export function planTerms(tenancy: TenancyCopy, assigned: AssignedPlan): PlanTerms {
   const terms = planVersionOf(tenancy.plan(assigned.planId), assigned.planVersion);

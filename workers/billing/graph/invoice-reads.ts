@@ -4,12 +4,13 @@ import { batched } from "#platform/graphql/batched.js";
 import type { PageArguments } from "#platform/graphql/page-types.js";
 import { numberedList, type Page } from "#platform/graphql/pagination.js";
 import type { SubgraphContext } from "#platform/graphql/subgraph.js";
+import { nextTurn } from "#platform/lifecycle/time.js";
 import { knownTenant, onceCaughtUp, UnknownHere } from "#platform/tenancy-client/caught-up.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { visibleVersions } from "#schema/plan-visibility.js";
 import { assignedPlan, runningPeriod, tenantNow } from "#schema/tenancy-history.js";
 import { CURRENT_INVOICE_VERSION } from "#schema/vocabulary.js";
-import { type DerivationInput, deriveInvoices } from "../closing/derive.js";
+import { type DerivationInput, priceInvoices, readDerivations } from "../closing/derive.js";
 import { earliestOpenPeriod, openStatus, periodStartingAt, periodsDueByTestClock } from "../rules/calendar.js";
 import { parseInvoiceId } from "../rules/invoice-document.js";
 import { type InvoiceKey, invoicesByKey, listInvoices, type StoredInvoice } from "../store/invoices.js";
@@ -43,9 +44,11 @@ export function createInvoiceReads({ database, tenancy, clock }: GraphOptions) {
     const found = new Map((await periodsByKey(pool, keys)).map((p) => [`${p.tenantId}/${p.period.start}`, p]));
     return keys.map((key) => found.get(`${key.tenantId}/${key.start}`));
   });
-  const derivedOf = batched((inputs: readonly DerivationInput[]) =>
-    database.transaction((tx) => deriveInvoices(tx, tenancy, inputs)),
-  );
+  // Priced after the transaction, whose limits are short, and with others' requests in between.
+  const derivedOf = batched(async (inputs: readonly DerivationInput[]) => {
+    const read = await database.transaction((tx) => readDerivations(tx, tenancy, inputs));
+    return priceInvoices(tenancy, read, () => new Promise<void>(nextTurn));
+  });
 
   async function lastEnded(context: SubgraphContext, tenantId: string): Promise<EndedPeriod | undefined> {
     return (await endedOf(context, { tenantId, before: UNBOUNDED, take: 1 }))[0];

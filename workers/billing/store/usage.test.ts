@@ -4,7 +4,7 @@ import type { Database } from "#platform/database/database.js";
 import type { Identity } from "#schema/policy.js";
 import { CURRENT_INVOICE_VERSION } from "#schema/vocabulary.js";
 import { hasPostgres } from "../../../tests/servers/servers.js";
-import { deriveInvoices } from "../closing/derive.js";
+import { priceInvoices, readDerivations } from "../closing/derive.js";
 import { createUsageReads } from "../graph/usage-reads.js";
 import {
   at,
@@ -73,9 +73,8 @@ describe.skipIf(!hasPostgres)("usage of more combinations than one answer of the
     mostRows = 0;
     const input = { tenantId: "acme", period: PERIOD, plan: { planId: "pro", planVersion: 1 }, watermark: UNBOUNDED };
     const versions = { invoiceVersion: CURRENT_INVOICE_VERSION, tenancyVersion: 1, previousWatermark: undefined };
-    const [derived] = await database.transaction((tx) =>
-      deriveInvoices(tx, world.tenancy, [{ ...input, ...versions }]),
-    );
+    const read = await database.transaction((tx) => readDerivations(tx, world.tenancy, [{ ...input, ...versions }]));
+    const [derived] = await priceInvoices(world.tenancy, read, async () => undefined);
     expect(derived?.lines.map((line) => [line.meter, line.quantity.toNumber()])).toEqual(
       METERS.map((id) => [id, 2 * COMBINATIONS]),
     );
