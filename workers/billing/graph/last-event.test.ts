@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { execute, parse } from "graphql";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { HOUR_MS } from "#kernel/duration.js";
 import { hourOf } from "#kernel/period.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
 import type { Subgraph } from "#platform/graphql/subgraph.js";
@@ -24,6 +25,7 @@ import {
   usage,
 } from "../world.testing.js";
 import { createBillingSubgraph } from "./resolvers.js";
+import { createUsageReads } from "./usage-reads.js";
 
 const acme: Identity = { kind: "API_KEY", id: "key", tenantId: "acme", roles: ["TENANT_VIEWER"], scopes: ["READ"] };
 const noLog = { append: () => Promise.reject(new Error("nothing is appended")) } as unknown as EventLog;
@@ -162,6 +164,46 @@ describe.skipIf(!hasPostgres)("the last event of a total", () => {
     expect(await last()).toEqual(["2026-01-19T10:20:00.000Z"]);
     await merge();
     expect(await last()).toEqual(["2026-01-19T10:20:00.000Z"]);
+  });
+
+  test("is read for many meters and hours together, each with its own", async () => {
+    const [meters, hours, start] = [12, 500, at("2026-01-01T00:00:00")];
+    const keys = Array.from({ length: meters }, (_, n) => `many${n}`);
+    for (const id of keys) world.state.apply(meter(id, { eventType: "many" }));
+    world.state.apply(tenant("many"));
+    // Two events in each hour, of which the second is voided, but not in every seventh.
+    await world.database.pool.query(
+      `INSERT INTO usage_delta (tenant_id, seq, meter, hour, dimensions, value, quantity, event_count, last_event_at, recorded_hour)
+       SELECT 'many', seq, m, hour, '[]', '', n, n, hour + last, hour
+         FROM unnest($1::text[]) WITH ORDINALITY AS meter(m, k), generate_series(0, $2::bigint - 1) AS h,
+              LATERAL (SELECT $3::bigint + h * 3600000 AS hour) AS hours,
+              (VALUES (1, 1, 1), (2, 1, 2), (3, -1, 2)) AS delta(seq, n, last)
+        WHERE n > 0 OR (h + k) % 7 > 0`,
+      [keys, hours, start],
+    );
+    await world.database.pool.query("ANALYZE usage_delta");
+    let statements = 0;
+    const counted: BillingWorld["database"] = {
+      ...world.database,
+      transaction: (work) =>
+        world.database.transaction((tx) => {
+          const query = (...given: Parameters<typeof tx.query>) => {
+            statements += 1;
+            return tx.query(...given);
+          };
+          return work(Object.assign(Object.create(tx), { query }));
+        }),
+    };
+    const { usageTotals } = createUsageReads({ ...world, database: counted, partitions: PARTITIONS });
+    const asked = { periodStart: null, meter: null, asOf: null, groupBy: [] } as const;
+    const context = { identity: { ...acme, tenantId: "many" } };
+    const found = await usageTotals(context, "many", { ...asked, granularity: "HOUR" });
+    const shown = found.map((total) => `${total.meter} ${total.lastEventAt}`);
+    const expected = keys.flatMap((key, k) =>
+      Array.from({ length: hours }, (_, h) => `${key} ${start + h * HOUR_MS + ((h + k + 1) % 7 > 0 ? 1 : 2)}`),
+    );
+    expect(shown).toEqual(expected.sort());
+    expect(statements).toBeLessThan(20);
   });
 
   test("is that of the events that are left in random stories, for every hour and the period, merged or not", async () => {

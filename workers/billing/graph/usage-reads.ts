@@ -40,7 +40,7 @@ export interface GraphOptions {
 
 export type UsageReads = ReturnType<typeof createUsageReads>;
 
-/** Reads of usage for the graph: one statement per operation for any number of tenants. */
+/** Reads of usage for the graph, batched over the tenants of an operation. */
 export function createUsageReads({ database, tenancy, clock, partitions }: GraphOptions) {
   const totalsIn = batched((requests: readonly TotalsRequest[]) =>
     database.transaction((tx) => readTotals(tx, requests)),
@@ -102,45 +102,95 @@ interface TotalsRequest {
   readonly groupBy: readonly string[];
 }
 
+/** Cells whose last events are read together. */
+const MAX_HELD_CELLS = 5_000;
+
 /** The totals of each request, in the order of the meters' keys; more than `MAX_TOTALS`: not all of them. */
 async function readTotals(tx: Transaction, requests: readonly TotalsRequest[]): Promise<UsageTotal[][]> {
   const totals = requests.map((): UsageTotal[] => []);
-  for await (const { query, meter: key, cells } of readCells(
-    tx,
-    requests.map((request) => request.query),
-  )) {
+  const queries = requests.map((request) => request.query);
+  let held: HeldGroup[] = [];
+  // Those between them too: their last events are read with them.
+  let heldCells = 0;
+
+  async function correctHeld(): Promise<void> {
+    const lasts = await lastEventsOf(tx, queries, held);
+    for (const { query, meter, cells, at, groupBy } of held)
+      for (const [index, total] of totalsOf(meter, withRemainingEvents(cells, lasts(query)), groupBy).entries())
+        totals[query]?.splice(at + index, 1, total);
+    held = [];
+    heldCells = 0;
+  }
+
+  for await (const { query, meter: key, cells } of readCells(tx, queries)) {
     const [request, found] = [requests[query], totals[query]];
     const meter = request?.meters.get(key);
-    if (request === undefined || found === undefined || meter === undefined || found.length > MAX_TOTALS) continue;
-    for (const total of totalsOf(meter, await withRemainingEvents(tx, request.query, cells), request.groupBy))
-      found.push(total);
+    if (request === undefined || found === undefined) continue;
+    if (meter !== undefined && found.length <= MAX_TOTALS) {
+      const { groupBy } = request;
+      if (cells.some((cell) => cell.hasVoids)) held.push({ query, meter, cells, at: found.length, groupBy });
+      for (const total of totalsOf(meter, cells, groupBy)) found.push(total);
+    }
+    if (held.length > 0) heldCells += cells.length;
+    if (heldCells >= MAX_HELD_CELLS) await correctHeld();
     if (totals.every(({ length }) => length > MAX_TOTALS)) break;
   }
+  await correctHeld();
   return totals;
 }
 
-/** Cells of a meter and bucket whose last event may be voided, with the last one that is not. */
-async function withRemainingEvents(
+/** Cells of one meter and bucket with voids, whose totals may name a voided event as the last. */
+interface HeldGroup {
+  readonly query: number;
+  readonly meter: MeterState;
+  readonly cells: readonly BucketedCell[];
+  /** Place of its first total among its query's. */
+  readonly at: number;
+  readonly groupBy: readonly string[];
+}
+
+type LastEventOf = (cell: BucketedCell) => number | undefined;
+
+/** The last events that are not voided, by query, in one statement: of each query and meter from its first to its last bucket. */
+async function lastEventsOf(
   tx: Transaction,
-  query: UsageQuery,
-  cells: readonly BucketedCell[],
-): Promise<readonly BucketedCell[]> {
-  const voided = cells.find((cell) => cell.hasVoids);
-  if (voided === undefined) return cells;
-  const { meter, bucket } = voided;
-  const span =
-    query.bucketMs === 0 ? {} : { from: Math.max(query.from, bucket), to: Math.min(query.to, bucket + query.bucketMs) };
-  const lasts = (await readLastEvents(tx, [{ ...query, ...span, meter }])).flat();
-  const known = new Map(
-    lasts.map((last) => [JSON.stringify([JSON.parse(last.dimensions), last.value]), last.lastEventAt]),
-  );
-  return cells.map((cell) => {
-    const last = known.get(JSON.stringify([cell.dimensions, cell.value]));
+  queries: readonly UsageQuery[],
+  held: readonly HeldGroup[],
+): Promise<(query: number) => LastEventOf> {
+  const spans: { at: number; query: UsageQuery }[] = [];
+  for (const { query: at, meter, cells } of held) {
+    const [query, bucket] = [queries[at], cells[0]?.bucket];
+    if (query === undefined || bucket === undefined) continue;
+    const to = query.bucketMs === 0 ? query.to : Math.min(query.to, bucket + query.bucketMs);
+    const span = spans.at(-1);
+    // Groups come by query, meter and bucket.
+    if (span?.at === at && span.query.meter === meter.id) span.query = { ...span.query, to };
+    else spans.push({ at, query: { ...query, from: Math.max(query.from, bucket), to, meter: meter.id } });
+  }
+  const known = new Map<string, number>();
+  const found =
+    spans.length === 0
+      ? []
+      : await readLastEvents(
+          tx,
+          spans.map(({ query }) => query),
+        );
+  for (const [index, lasts] of found.entries())
+    for (const { meter, dimensions, value, bucket, lastEventAt } of lasts)
+      known.set(JSON.stringify([spans[index]?.at, meter, JSON.parse(dimensions), value, bucket]), lastEventAt);
+  return (query) =>
+    ({ meter, dimensions, value, bucket }) =>
+      known.get(JSON.stringify([query, meter, dimensions, value, bucket]));
+}
+
+/** Cells whose last event may be voided, with the last one that is not. */
+const withRemainingEvents = (cells: readonly BucketedCell[], lastEventOf: LastEventOf): BucketedCell[] =>
+  cells.map((cell) => {
+    const last = lastEventOf(cell);
     // A void may have come between the two reads: then the cell's own is as of its read.
     if (last === undefined && cell.eventCount + cell.dominatedCount > 0) return cell;
     return { ...cell, lastEventAt: last ?? Number.NEGATIVE_INFINITY };
   });
-}
 
 function wantedMeters(
   tenancy: TenancyCopy,
