@@ -7,6 +7,8 @@ if (major < 20 || (major === 20 && minor < 19)) {
 }
 // Before anything else is loaded: only what is loaded later is found in a stack trace.
 process.setSourceMapsEnabled(true);
+const { endWithShellOfNpx } = await import("./shell-of-npx.js");
+endWithShellOfNpx();
 const { runCommand } = await import("./commands/program.js");
 
 await runCommand(process.argv.slice(2));

@@ -4,7 +4,6 @@ import { packageRoot } from "#platform/process/package-root.js";
 import { asTyped } from "../as-typed.js";
 import { SHELLS } from "../completion.js";
 import { reportFailure, UserError } from "../connection/failure.js";
-import { endWithShellOfNpx } from "../shell-of-npx.js";
 import { hintFor, MetrlyCommand } from "./command.js";
 import { addLook } from "./look.js";
 import { addOperate, addSend } from "./operate.js";
@@ -20,7 +19,6 @@ const OF_CREDENTIALS: ReadonlySet<string> = new Set(["UNAUTHENTICATED", "FORBIDD
 /** Runs one command of `metrly`; prints a failure and sets the exit code, or exits when the arguments are wrong. */
 export async function runCommand(args: readonly string[]): Promise<void> {
   const program = createProgram();
-  endWithShellOfNpx();
   try {
     await program.parseAsync(args.length === 0 ? NO_COMMAND : args, { from: "user" });
   } catch (error) {

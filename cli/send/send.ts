@@ -4,7 +4,7 @@ import type { Env } from "#platform/process/config.js";
 import { asTyped } from "../as-typed.js";
 import { type Connection, type ConnectionOptions, findConnection } from "../connection/connection.js";
 import { UserError } from "../connection/failure.js";
-import { leaveShellOfNpx } from "../shell-of-npx.js";
+import { onSignals } from "../signals.js";
 import { type Checkpoint, isAbout, loadCheckpoint, removeCheckpoint, settingsDigest } from "./checkpoint.js";
 import { isAttribute, type Mapping } from "./event.js";
 import { type ProgressState, showProgress } from "./progress.js";
@@ -107,12 +107,8 @@ function sayOnce(giveUpAfterMs: number): (reason: string) => void {
 /** The first Ctrl-C or SIGTERM waits for batches in flight; the second terminates at once. */
 function onInterrupt(): { readonly signal: AbortSignal; forget(): void } {
   const controller = new AbortController();
-  const interrupt = () => {
-    leaveShellOfNpx();
-    controller.abort();
-  };
-  process.once("SIGINT", interrupt).once("SIGTERM", interrupt);
-  return { signal: controller.signal, forget: () => process.off("SIGINT", interrupt).off("SIGTERM", interrupt) };
+  const forget = onSignals(["SIGINT", "SIGTERM"], () => controller.abort(), { once: true });
+  return { signal: controller.signal, forget };
 }
 
 function checkpointOf(

@@ -1,5 +1,5 @@
 import { monotonicMs } from "#platform/lifecycle/time.js";
-import { leaveShellOfNpx } from "../shell-of-npx.js";
+import { onSignals } from "../signals.js";
 
 /** Ctrl-C, an orderly stop, a closed terminal. */
 export const STOP_SIGNALS: ("SIGINT" | "SIGTERM" | "SIGHUP")[] = ["SIGINT", "SIGTERM", "SIGHUP"];
@@ -18,13 +18,11 @@ interface StopSignalHandlers {
 export function onStopSignals({ stop, hurry }: StopSignalHandlers): void {
   let received = 0;
   let firstAt = 0;
-  for (const signal of STOP_SIGNALS)
-    process.on(signal, () => {
-      received++;
-      if (received === 1) {
-        leaveShellOfNpx();
-        firstAt = monotonicMs();
-        stop(signal);
-      } else if (received > 2 || monotonicMs() - firstAt >= SAME_REQUEST_MS) hurry(signal);
-    });
+  onSignals(STOP_SIGNALS, (signal) => {
+    received++;
+    if (received === 1) {
+      firstAt = monotonicMs();
+      stop(signal);
+    } else if (received > 2 || monotonicMs() - firstAt >= SAME_REQUEST_MS) hurry(signal);
+  });
 }

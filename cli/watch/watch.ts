@@ -3,6 +3,7 @@ import { type Env, parseConfig } from "#platform/process/config.js";
 import { readMetricsAddress } from "../connection/address.js";
 import { type ConnectionOptions, findConnection } from "../connection/connection.js";
 import { NoResponse, UserError } from "../connection/failure.js";
+import { onSignals } from "../signals.js";
 import { openAlertsFeed } from "./alerts.js";
 import { ANSWER_MS, look, type Watched } from "./look.js";
 import { recordOf } from "./record.js";
@@ -94,7 +95,7 @@ async function showLive(begin: WatchState, find: () => Promise<Watched>, everyMs
   const end = () => ended.abort();
   const draw = () => terminal.draw(screenOf(state, terminal.size));
   const terminal = takeTerminal({ input: process.stdin, output: process.stdout, onEnd: end, onResize: draw });
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, end);
+  onSignals(["SIGINT", "SIGTERM", "SIGHUP"], end, { once: true });
   const feed = openAlertsFeed({
     connection: () => connection,
     onAlert(alert) {

@@ -10,6 +10,7 @@ import { asTyped } from "../as-typed.js";
 import { askGraph, type Connection, type ConnectionOptions, findConnection } from "../connection/connection.js";
 import { UserError } from "../connection/failure.js";
 import { graphql } from "../graphql/index.js";
+import { onSignals } from "../signals.js";
 
 const CREATE = graphql(`
   mutation Listen($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { endpoint { id } secret } }
@@ -121,4 +122,4 @@ async function listening(server: Server, port: number): Promise<number> {
 }
 
 const interrupted = (): Promise<unknown> =>
-  Promise.race(["SIGINT", "SIGTERM"].map((signal) => new Promise((resolve) => process.once(signal, resolve))));
+  new Promise((resolve) => onSignals(["SIGINT", "SIGTERM"], resolve, { once: true }));
