@@ -17,7 +17,9 @@ import { type GraphQLError, type GraphQLFormattedError, OperationTypeNode } from
 import type { Logger } from "pino";
 import { MetrlyError } from "#kernel/errors.js";
 import { isJsonObject } from "#kernel/json.js";
+import { callerOf } from "#platform/auth/identity.js";
 import { toMetrlyError } from "#platform/http/server.js";
+import { createProcessorTurns } from "#platform/lifecycle/processor-turns.js";
 import type { TenancyLease } from "#platform/tenancy-client/lease.js";
 import { ANONYMOUS, type Authentication, type Session } from "./auth/authentication.js";
 import type { Federation } from "./federation/federation.js";
@@ -27,6 +29,8 @@ import type { GatewayContext, Operations } from "./operations/operation.js";
 import type { PersistedOperations } from "./operations/persisted-operations.js";
 
 const METHOD_NOT_ALLOWED = 405;
+/** As much of a turn of the event loop as parsing, measuring and a refusal take: four operations begin in each. */
+const OPERATION_BYTES = 3 << 10;
 
 export interface GraphqlHttpOptions {
   readonly federation: Federation;
@@ -194,6 +198,7 @@ const statusHeaders = (status: number): HeaderMap =>
 function routes(app: FastifyInstance, apollo: ApolloServer<GatewayContext>, options: GraphqlHttpOptions): void {
   const { authentication, persisted, openIntrospection, lease, onBug } = options;
   const sessions = new WeakMap<IncomingMessage, Session>();
+  const turns = createProcessorTurns({ hasOthers: () => false });
   app.whileArriving("/graphql", (request) => sessions.get(request)?.assertValid());
   // One error shape on this path: failures before Apollo look like Apollo's.
   app.setErrorHandler((error: FastifyError, _, reply) => sendGraphqlError(reply, error, onBug));
@@ -211,6 +216,8 @@ function routes(app: FastifyInstance, apollo: ApolloServer<GatewayContext>, opti
       return undefined;
     },
     async preHandler(request) {
+      const { identity = ANONYMOUS } = sessions.get(request.raw) ?? {};
+      await turns.take(callerOf(identity), OPERATION_BYTES);
       // The key may have been revoked since the request began.
       await lease?.held();
       await sessions.get(request.raw)?.assertValid();

@@ -3,7 +3,10 @@ import { expect, test } from "vitest";
 import type { GatewayContext } from "../operations/operation.js";
 import { inTurns } from "./turns.js";
 
-const settled = () => new Promise((resolve) => setImmediate(resolve));
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+const settled = async () => {
+  for (let n = 0; n < 20; n += 1) await turn();
+};
 
 /** A federation whose operations end when told; `run` starts one of a tenant. */
 function world() {
@@ -49,6 +52,7 @@ test("what exceeds a caller's line is refused as BUSY, and an ended operation ma
   const { run, ends } = world();
   const asked = Array.from({ length: 209 }, () => run("loud"));
   expect(await asked.at(-1)).toMatchObject({ errors: [{ extensions: { code: "BUSY" } }] });
+  await settled();
   ends[0]?.();
   await asked[0];
   expect(await Promise.race([run("loud"), settled()])).toBeUndefined();
@@ -74,4 +78,26 @@ test("what waits is bounded by its memory, of one caller and of all, whatever it
   for (const tenant of ["x", "y"]) await refusedOf(tenant, () => run(tenant, long));
   expect(await refusedOf("z", () => run("z", long))).toBeGreaterThan(100 - 8 - 8);
   expect(await refusedOf("a small one", () => run("a small one", {}))).toBe(0);
+});
+
+test("operations that wait for nothing leave the event loop to others", async () => {
+  let ended = 0;
+  const federation = inTurns({
+    schema: new GraphQLSchema({}),
+    execute: async () => {
+      ended += 1;
+      return { data: {} };
+    },
+    subscribe: () => Promise.reject(new Error("not asked")),
+  });
+  const identity: GatewayContext["identity"] = { kind: "API_KEY", id: "key", tenantId: "t", roles: [], scopes: [] };
+  const args = { schema: federation.schema, document: parse("{ a }"), contextValue: { identity } };
+  const all = Promise.all(Array.from({ length: 200 }, () => federation.execute(args)));
+  let most = 0;
+  for (let before = 0; ended < 200; before = ended) {
+    await turn();
+    most = Math.max(most, ended - before);
+  }
+  await all;
+  expect(most).toBeLessThanOrEqual(16);
 });

@@ -1,6 +1,7 @@
 import { MetrlyError } from "#kernel/errors.js";
 import { callerOf } from "#platform/auth/identity.js";
 import { createFairTurns, type TurnLimits } from "#platform/lifecycle/fair-turns.js";
+import { createProcessorTurns } from "#platform/lifecycle/processor-turns.js";
 import { graphqlErrorOf } from "../operations/client-error.js";
 import { bytesOfOperation } from "../operations/held-bytes.js";
 import type { GatewayContext } from "../operations/operation.js";
@@ -13,12 +14,17 @@ const LIMITS: TurnLimits = {
   ...{ waitingBytesPerCaller: 16 << 20, waitingBytes: 64 << 20 },
 };
 
+/** Eight begin in one turn of the event loop: one that needs nothing from elsewhere ends in it, too, and lets the next one begin. */
+const BYTES = 1_024;
+
 /**
  * The federation with queries and mutations in turns: a caller, which is a tenant or a caller of the platform, runs a few at
- * once, and turns go round the callers. Refuses with BUSY when too many wait, or those that wait hold too much memory.
+ * once, and turns go round the callers. Refuses with BUSY when too many wait, or those that wait hold too much memory. Connections
+ * and other requests go between them.
  */
 export function inTurns(federation: Federation, limits: TurnLimits = LIMITS): Federation {
   const turns = createFairTurns(limits);
+  const processor = createProcessorTurns({ hasOthers: () => false });
   return {
     ...federation,
     async execute(args) {
@@ -28,6 +34,7 @@ export function inTurns(federation: Federation, limits: TurnLimits = LIMITS): Fe
         return { errors: [graphqlErrorOf(new MetrlyError("BUSY", "Too many operations wait; try again later"))] };
       await turn;
       try {
+        await processor.take(caller, BYTES);
         return await federation.execute(args);
       } finally {
         turns.end(caller);
