@@ -4,7 +4,16 @@ import { partitionOf } from "#kernel/partition.js";
 import type { LedgerClient } from "#platform/ledger/client.js";
 import { createTenancyState } from "#platform/tenancy-client/copy.js";
 import { createInvoiceVerifier } from "./verify.js";
-import { at, ledgerClientOf, ledgerFor, meter, tenant, usage } from "./world.testing.js";
+import {
+  at,
+  type DraftEntry,
+  ledgerClientOf,
+  ledgerFor,
+  meter,
+  type TestLedger,
+  tenant,
+  usage,
+} from "./world.testing.js";
 
 test("few verifications run concurrently, some wait, and more are refused", async () => {
   let reading = 0;
@@ -81,33 +90,33 @@ describe("a verification of very much usage", () => {
   const state = createTenancyState({ now: () => 0 });
   state.apply(meter("calls", { dimensions: ["customer"] }));
   state.apply(meter("users", { aggregation: "UNIQUE", valueProperty: "user" }));
+  for (let n = 0; n < 200; n += 1) state.apply(meter(`old${n}`, { archivedInVersion: 1 }));
+  state.apply(meter("later", { eventType: "search", version: 2, createdInVersion: 2 }));
   state.apply(tenant("acme"));
   const tenancy = { ...state.reads, stop: async () => undefined };
-  const ledger = ledgerFor("acme", PARTITIONS);
   const EVENTS = 1_000;
   const noon = at("2026-01-05T12:00:00");
-  ledger.record(
-    ...Array.from({ length: EVENTS }, (_, n) => usage("acme", `${n}`, noon, { customer: `c${n}`, user: `u${n}` })),
-  );
-  const verify = (maxBytes?: number) =>
+  const event = (n: number) => usage("acme", `${n}`, noon, { customer: "c", user: `u${n}` });
+  const events = Array.from({ length: EVENTS }, (_, n) => event(n));
+  const unmetered = Array.from({ length: EVENTS }, (_, n) => usage("acme", `x${n}`, noon, {}, "search"));
+
+  function recorded(...drafts: readonly DraftEntry[]): TestLedger {
+    const ledger = ledgerFor("acme", PARTITIONS);
+    ledger.record(...drafts);
+    return ledger;
+  }
+
+  const verify = (ledger: TestLedger, maxBytes?: number) =>
     createInvoiceVerifier({
-      ...{
-        ledger: ledgerClientOf([ledger]),
-        tenancy,
-        partitions: PARTITIONS,
-        ...(maxBytes !== undefined && { maxBytes }),
-      },
+      ...{ ledger: ledgerClientOf([ledger]), tenancy, partitions: PARTITIONS },
+      ...(maxBytes !== undefined && { maxBytes }),
     }).verify({ tenantId: "acme", ordinal: 1, periodStart: 0, sha256: "", document: "{}", generatedAt: 0 });
 
-  test("is refused when it takes more memory than it may", async () => {
-    await expect(verify(200_000)).rejects.toMatchObject({ code: "TOO_LARGE" });
-    await expect(verify(20_000_000)).resolves.toMatchObject({ checkedEvents: EVENTS });
-  });
-
-  test("lets others work in between", async () => {
+  /** Turns of the event loop that others have meanwhile. */
+  async function turnsDuring(ledger: TestLedger): Promise<number> {
     let turns = 0;
     let isOver = false;
-    const verified = verify().finally(() => {
+    const verified = verify(ledger).finally(() => {
       isOver = true;
     });
     while (!isOver) {
@@ -115,6 +124,38 @@ describe("a verification of very much usage", () => {
       turns += 1;
     }
     await verified;
-    expect(turns).toBeGreaterThan(EVENTS / 100);
+    return turns;
+  }
+
+  test("is refused when it takes more memory than it may", async () => {
+    for (const drafts of [events, unmetered]) {
+      await expect(verify(recorded(...drafts), 100_000)).rejects.toMatchObject({ code: "TOO_LARGE" });
+      await expect(verify(recorded(...drafts), 20_000_000)).resolves.toMatchObject({ checkedEvents: EVENTS });
+    }
+  });
+
+  test("holds no memory for events that were voided", async () => {
+    for (const drafts of [events, unmetered]) {
+      const ledger = ledgerFor("acme", PARTITIONS);
+      for (const draft of drafts) {
+        const [event] = ledger.record(draft);
+        if (event?.kind === "event") ledger.record(ledger.voidOf(event.id));
+      }
+      await expect(verify(ledger, 100_000)).resolves.toMatchObject({ checkedEvents: EVENTS });
+    }
+  });
+
+  test("lets others work in between, as often as there are readings", async () => {
+    const ofEvents = await turnsDuring(recorded(...events));
+    expect(ofEvents).toBeGreaterThan(EVENTS / 100);
+    // Archived meters count nothing.
+    expect(ofEvents).toBeLessThan(EVENTS / 10);
+    const voided = recorded(...events);
+    voided.record(...events.map((_, n) => voided.voidOf(`${n}`)));
+    expect(await turnsDuring(voided)).toBeGreaterThan(1.5 * ofEvents);
+    const backfilled = recorded(...unmetered);
+    const before = await turnsDuring(backfilled);
+    backfilled.record({ kind: "backfill", meterKey: "later", tenancyVersion: 2 });
+    expect(await turnsDuring(backfilled)).toBeGreaterThan(1.5 * before);
   });
 });

@@ -54,8 +54,8 @@ interface Life {
 }
 
 export interface Replay {
-  /** Takes the next entry; returns the invoices that it triggers. */
-  next(entry: LedgerEntry): ReplayedInvoice[];
+  /** Takes the next entry; returns the invoices that it triggers. Yields how many readings, or as much work, it did since. */
+  next(entry: LedgerEntry): Generator<number, ReplayedInvoice[]>;
   /** No future tick with an earlier `at` can end the open period, epoch ms. */
   ticksMatterFrom(): number;
 }
@@ -77,7 +77,7 @@ export function createReplay(tenant: TenantState, history: History, maxBytes?: n
     previousSha256: null,
   };
   return {
-    next: (entry) => (tenant.createdInVersion > entry.tenancyVersion ? [] : live(life, entry)),
+    next: (entry) => live(life, entry),
     ticksMatterFrom: () => earliestEnd(life),
   };
 }
@@ -89,16 +89,17 @@ function earliestEnd({ tenant, open }: Life): number {
   return Math.min(...tenant.graceDays.map(({ inVersion }) => graceEnd(tenant, end, inVersion)));
 }
 
-function live(life: Life, entry: LedgerEntry): ReplayedInvoice[] {
+function* live(life: Life, entry: LedgerEntry): Generator<number, ReplayedInvoice[]> {
   const { tenant, tally } = life;
+  if (tenant.createdInVersion > entry.tenancyVersion) return [];
   const openEnd = (): number => nextMonth(life.open, tenant.billingAnchorDay);
   switch (entry.kind) {
     case "event":
-      tally.add(entry);
+      yield 1 + tally.add(entry);
       note(life, entry.time);
       return [];
     case "void":
-      tally.retract(entry.event);
+      yield 1 + tally.retract(entry.event);
       note(life, entry.event.time);
       return [];
     case "close": {
@@ -113,17 +114,18 @@ function live(life: Life, entry: LedgerEntry): ReplayedInvoice[] {
       return invoices;
     }
     case "backfill":
-      backfill(life, entry.meterKey, entry.tenancyVersion);
+      yield* backfill(life, entry.meterKey, entry.tenancyVersion);
       return [];
   }
 }
 
 /** A later meter counts unmetered events in open periods; a duplicate has no effect. */
-function backfill({ tally, history, open, backfilled }: Life, meterKey: string, version: number): void {
+function* backfill(life: Life, meterKey: string, version: number): Generator<number> {
+  const { tally, history, open, backfilled } = life;
   const meter = history.meter(meterKey);
   if (meter === undefined || !isMeterActive(meter, version) || backfilled.has(meterKey)) return;
   backfilled.add(meterKey);
-  for (const start of tally.uncounted()) if (start >= open) tally.backfill(meter, start);
+  for (const start of tally.uncounted()) if (start >= open) for (const _ of tally.backfill(meter, start)) yield 1;
 }
 
 function note(life: Life, time: number): void {

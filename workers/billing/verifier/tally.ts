@@ -19,10 +19,11 @@ interface Cell {
 
 /** Usage of one tenant up to a ledger position, by start of the period of its event time. */
 export interface Tally {
-  add(event: RecordedEvent): void;
-  retract(event: RecordedEvent): void;
-  /** A later meter counts unmetered events of this period. */
-  backfill(meter: MeterState, periodStart: number): void;
+  /** Returns how many readings it took, as `retract` does. */
+  add(event: RecordedEvent): number;
+  retract(event: RecordedEvent): number;
+  /** A later meter counts unmetered events of this period. Yields before each that it looks at. */
+  backfill(meter: MeterState, periodStart: number): Generator<undefined>;
   /** What a price of a plan claims. */
   quantity(periodStart: number, price: PriceState, plan: readonly PriceState[]): Rational;
   /** What no price of a plan claims, by meter and combination of dimensions, in the order of their texts. */
@@ -50,8 +51,12 @@ export interface Meters {
 
 /** About what each takes in memory, bytes, without its texts. */
 const CELL_BYTES = 500;
-const READING_BYTES = 250;
-const EVENT_BYTES = 1_000;
+const READING_BYTES = 120;
+const EVENT_BYTES = 500;
+
+const bytesOfReading = (value: string): number => READING_BYTES + 2 * value.length;
+const bytesOfEvent = ({ data, id, source }: RecordedEvent): number =>
+  EVENT_BYTES + 2 * (data.length + id.length + source.length);
 
 /** `maxBytes`: about how much memory it may take; TOO_LARGE is thrown beyond it. */
 export function createTally(meters: Meters, anchorDay: number, maxBytes = Number.POSITIVE_INFINITY): Tally {
@@ -62,7 +67,7 @@ export function createTally(meters: Meters, anchorDay: number, maxBytes = Number
 
   function hold(more: number): void {
     bytes += more;
-    if (bytes <= maxBytes) return;
+    if (more < 0 || bytes <= maxBytes) return;
     throw new MetrlyError(
       "TOO_LARGE",
       `To verify the invoice takes more than ${Math.floor(maxBytes / 2 ** 20)} MiB of memory, as the tenant has very many meters, combinations of dimensions or values; a quarter of billing's heap may be used (NODE_OPTIONS=--max-old-space-size)`,
@@ -92,14 +97,14 @@ export function createTally(meters: Meters, anchorDay: number, maxBytes = Number
     const ofPeriod = upsert(orphans, periodStartOf(event.time, anchorDay), () => new Map());
     const adopters: readonly MeterState[] = ofPeriod.get(event.seq)?.meters ?? [];
     if (change === "add") {
-      hold(EVENT_BYTES + 2 * event.data.length);
+      hold(bytesOfEvent(event));
       ofPeriod.set(event.seq, { event, meters: [] });
-    } else ofPeriod.delete(event.seq);
+    } else if (ofPeriod.delete(event.seq)) hold(-bytesOfEvent(event));
     return adopters;
   }
 
-  function apply(event: RecordedEvent, change: "add" | "retract", by = countedBy(event, change)): void {
-    if (by.length === 0) return;
+  function apply(event: RecordedEvent, change: "add" | "retract", by = countedBy(event, change)): number {
+    if (by.length === 0) return 0;
     const data: unknown = JSON.parse(event.data);
     for (const meter of by) {
       const reading = readMeter(meter, data);
@@ -109,17 +114,19 @@ export function createTally(meters: Meters, anchorDay: number, maxBytes = Number
       if (meter.aggregation === "COUNT" || meter.aggregation === "SUM") {
         cell.sum = (change === "add" ? plus : minus)(cell.sum, rational(reading.value));
       } else if (change === "add") {
-        hold(READING_BYTES + 2 * reading.value.length);
+        hold(bytesOfReading(reading.value));
         cell.readings.set(event.seq, { time: event.time, value: reading.value });
-      } else cell.readings.delete(event.seq);
+      } else if (cell.readings.delete(event.seq)) hold(-bytesOfReading(reading.value));
     }
+    return by.length;
   }
 
   return {
     add: (event) => apply(event, "add"),
     retract: (event) => apply(event, "retract"),
-    backfill(meter, periodStart) {
+    *backfill(meter, periodStart) {
       for (const { event, meters: adopters } of orphans.get(periodStart)?.values() ?? []) {
+        yield;
         if (event.type !== meter.eventType || readMeter(meter, JSON.parse(event.data)).kind === "invalid") continue;
         adopters.push(meter);
         apply(event, "add", [meter]);
@@ -184,23 +191,41 @@ const names = ({ where }: PriceState, meter: MeterState, { dimensions }: Cell): 
   where.every((match) => dimensions[meter.dimensions.indexOf(match.dimension)] === match.value);
 
 function aggregate(aggregation: Aggregation, cells: readonly Cell[]): Rational {
-  const readings = cells.flatMap((cell) => [...cell.readings].map(([seq, reading]) => ({ seq, ...reading })));
   switch (aggregation) {
     case "COUNT":
     case "SUM":
       return cells.map((cell) => cell.sum).reduce(plus, NOTHING);
-    case "UNIQUE":
-      return { n: BigInt(new Set(readings.map((reading) => reading.value)).size), d: 1n };
-    case "MAX":
-      return readings.map((r) => rational(r.value)).reduce<Rational | undefined>(larger, undefined) ?? NOTHING;
+    case "UNIQUE": {
+      const values = new Set<string>();
+      for (const { value } of readingsOf(cells)) values.add(value);
+      return { n: BigInt(values.size), d: 1n };
+    }
+    case "MAX": {
+      let most: Rational | undefined;
+      for (const { value } of readingsOf(cells)) most = larger(most, rational(value));
+      return most ?? NOTHING;
+    }
     case "LATEST": {
-      const last = readings.sort((a, b) => a.time - b.time || a.seq - b.seq).at(-1);
+      let last: Reading | undefined;
+      for (const reading of readingsOf(cells)) if (last === undefined || isLater(reading, last)) last = reading;
       return last === undefined ? NOTHING : rational(last.value);
     }
   }
 }
 
+interface Reading {
+  readonly seq: number;
+  readonly time: number;
+  readonly value: string;
+}
+
+/** One at a time: all of them may be a good part of the memory. */
+function* readingsOf(cells: readonly Cell[]): Generator<Reading> {
+  for (const { readings } of cells) for (const [seq, { time, value }] of readings) yield { seq, time, value };
+}
+
 const larger = (a: Rational | undefined, b: Rational): Rational => (a === undefined || isLess(a, b) ? b : a);
+const isLater = (a: Reading, b: Reading): boolean => a.time > b.time || (a.time === b.time && a.seq > b.seq);
 
 function upsert<K, V>(map: Map<K, V>, key: K, create: () => V): V {
   const known = map.get(key);

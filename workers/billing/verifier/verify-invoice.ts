@@ -67,15 +67,16 @@ async function recompute(
   const whole = { partition, tenantId, from: 1, to: headSeq, limit: PAGE, ticksFrom: replay.ticksMatterFrom };
   for await (const { entries } of ledgerPages(ledger, whole)) {
     for (const entry of entries) {
-      if (entry.kind === "event") {
-        events += 1;
-        readings += 1 + tenancy.metersOfType(entry.type).length;
-      }
-      if (readings >= READINGS_PER_TURN) {
+      if (entry.kind === "event") events += 1;
+      const work = replay.next(entry);
+      let step = work.next();
+      for (; !step.done; step = work.next()) {
+        readings += step.value;
+        if (readings < READINGS_PER_TURN) continue;
         readings = 0;
         await new Promise<void>(nextTurn);
       }
-      const invoice = replay.next(entry).find((candidate) => candidate.ordinal === ordinal);
+      const invoice = step.value.find((candidate) => candidate.ordinal === ordinal);
       if (invoice !== undefined) return { invoice, events };
     }
   }
