@@ -225,7 +225,7 @@ async function assertNotRunning(dataDir: string): Promise<void> {
   const url = await readAddress(dataDir);
   if (url === undefined || !(await isMetrlyOf(dataDir, url).catch(noneInTime))) return;
   throw new UserError(
-    `Metrly runs here already: ${url}\nCtrl-C in its terminal stops it. What to do with it: ${asTyped("--help")}. A second one needs a METRLY_DATA_DIR of its own.`,
+    `Metrly runs here already: ${url}\nCtrl-C in its terminal stops it. What to do with it: ${asTyped("--help")}. A second one needs a METRLY_DATA_DIR, METRLY_PORT and METRLY_METRICS_PORT of its own.`,
   );
 }
 
@@ -239,5 +239,7 @@ function portTaken({ config, composition }: Starting, port: number, variable: st
   const taken = `Port ${port} on ${config.host} is in use by another program: stop that one or set ${variable}`;
   if (composition !== "all") return `${taken}.`;
   const [free, metrics] = [config.port + 100, config.metricsPort + 100].map((other) => Math.min(other, 65_535));
-  return `${taken}, for example:\n  METRLY_PORT=${free} METRLY_METRICS_PORT=${metrics} ${asTyped("serve")}`;
+  const { METRLY_DATA_DIR: dir } = process.env;
+  const own = dir === undefined || !/^[\w/.-]+$/.test(dir) ? "" : ` METRLY_DATA_DIR=${dir}`;
+  return `${taken}, for example:\n  METRLY_PORT=${free} METRLY_METRICS_PORT=${metrics}${own} ${asTyped("serve")}`;
 }
