@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -54,12 +54,14 @@ test.runIf(process.platform === "linux")("a command whose shell has ended before
 });
 
 test("what a script of npx leaves in the background outlives its shell", async () => {
-  const npx = start("npx", ["--no-install", "--package=.", "-c", `metrly ${WATCH.join(" ")} --every 1 & cat`]);
+  const bin = path.join(cache, "bin");
+  await mkdir(bin);
+  await symlink(path.join(packageRoot(), "dist/cli/metrly.js"), path.join(bin, "metrly"));
+  const npx = start("npx", ["-c", `metrly ${WATCH.join(" ")} --every 1 & cat`], { PATH: `${bin}:${process.env.PATH}` });
   const records = () => npx.printed().split('"failure":"').length - 1;
   await waitFor(() => npx.isOver() || records() > 0, { what: "the command to run" });
-  const ended = once(npx.process, "exit");
   npx.process.stdin?.end();
-  await ended;
+  await waitFor(() => npx.process.exitCode !== null, { what: "npx to end", deadlineMs: 30_000 });
   const before = records();
   await waitFor(() => npx.isOver() || records() > before + 1, { what: "more records", deadlineMs: 60_000 });
   expect(npx.isOver()).toBe(false);
