@@ -31,8 +31,8 @@ export interface History {
   acknowledged(events: readonly SentEvent[]): void;
   isAcknowledged(events: readonly SentEvent[]): boolean;
   readonly events: ReadonlyMap<string, { readonly event: SentEvent; readonly isAcknowledged: boolean }>;
-  /** The events that clients want to be voided; whether they know that they are. */
-  readonly voids: Map<string, boolean>;
+  /** The events that clients want to be voided. */
+  readonly voids: Set<string>;
   /** The events of which another content was accepted later. */
   readonly conflicts: Set<string>;
   readonly asked: Asked[];
@@ -46,7 +46,7 @@ export function createHistory(): History {
   const events = new Map<string, { event: SentEvent; isAcknowledged: boolean }>();
   return {
     events,
-    voids: new Map(),
+    voids: new Set(),
     conflicts: new Set(),
     asked: [],
     samples: [],

@@ -73,14 +73,17 @@ function usedBefore(history: History, one: Asked): number {
 }
 
 /** What may have stopped counting since. */
-function takenBack({ events, voids }: History, { tenantId, meter }: Asked): number {
+function takenBack({ events, voids }: History, { tenantId, meter, sentAt }: Asked): number {
   const terms = METERS.find(({ id }) => id === meter);
-  const taken = [...voids.keys()].flatMap((key) => events.get(key)?.event ?? []);
+  const taken = [...voids].flatMap((key) => events.get(key)?.event ?? []);
   return terms === undefined
     ? 0
     : quantityOf(
         terms,
-        taken.filter((event) => event.tenantId === tenantId && event.type === terms.type),
+        taken.filter(
+          (event) =>
+            event.tenantId === tenantId && event.type === terms.type && periodOf(event.time) === periodOf(sentAt),
+        ),
       );
 }
 
