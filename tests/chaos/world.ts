@@ -50,7 +50,7 @@ export async function startFaultWorld(tenants: readonly string[], place: KafkaPl
     closers.push(() => kafka.stop());
     const kafkaProxy = await startKafkaProxy(port, () => kafka.port);
     closers.push(() => kafkaProxy.stop());
-    const postgres = await startPostgres({ max_connections: "200" });
+    const postgres = await startPostgres({ max_connections: "200", fsync: "off" });
     closers.push(() => postgres.stop());
     const postgresProxy = await startPostgresProxy(() => Number(new URL(postgres.url()).port));
     closers.push(() => postgresProxy.stop());

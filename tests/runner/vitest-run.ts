@@ -6,9 +6,11 @@ export interface Tally {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
-  /** File and name of each test that failed, or only the file where it failed outside its tests. */
+  /** File and name of each test that failed, with the error and its line; of a file that failed outside its tests, its name. */
   readonly failures: readonly string[];
 }
+
+const LONGEST_REASON = 200;
 
 export const NO_TESTS: Tally = { passed: 0, failed: 0, skipped: 0, failures: [] };
 
@@ -72,7 +74,11 @@ interface Report {
   readonly testResults?: readonly {
     readonly name: string;
     readonly status: string;
-    readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
+    readonly assertionResults: readonly {
+      readonly status: string;
+      readonly fullName: string;
+      readonly failureMessages?: readonly string[];
+    }[];
   }[];
 }
 
@@ -86,11 +92,18 @@ function countReport(text: string): Tally {
       counts.failed++;
       failures.push(name);
     }
-    for (const { status, fullName } of file.assertionResults) {
+    for (const { status, fullName, failureMessages } of file.assertionResults) {
       if (status === "passed" || status === "failed") counts[status]++;
       else counts.skipped++;
-      if (status === "failed") failures.push(`${name} > ${fullName}`);
+      if (status === "failed") failures.push(`${name} > ${fullName}${reasonOf(failureMessages?.[0] ?? "", name)}`);
     }
   }
   return { ...counts, failures };
+}
+
+/** The first line of an error, and the first line of the test's file that its stack names. */
+function reasonOf(message: string, file: string): string {
+  const [first = ""] = message.split("\n");
+  const line = message.split(`${file}:`)[1]?.match(/^\d+/)?.[0];
+  return ` (${line === undefined ? "" : `line ${line}: `}${first.slice(0, LONGEST_REASON)})`;
 }

@@ -35,7 +35,7 @@ export interface KafkaPlace {
   beforeFormat?(dataDir: string): Promise<void>;
 }
 
-/** Crash-safe by default, like in production; tests without crashes pass `{ fsync: "off" }`. */
+/** Flushes by default, like in production. A test whose processes are killed, but not the machine, passes `{ fsync: "off" }`. */
 export async function startPostgres(settings: Readonly<Record<string, string>> = {}): Promise<PrivatePostgres> {
   const dataDir = await serverDir("postgres");
   await placeCluster(dataDir);
@@ -77,7 +77,9 @@ export async function startRedis(options: RedisOptions = {}): Promise<PrivateRed
   return retryOnPort(async () => {
     const dir = await serverDir("redis");
     const port = await freePort();
-    const persistence = ["--save", "", "--appendonly", options.appendOnly === true ? "yes" : "no"];
+    // What a process wrote outlives its kill without a flush, and a slow disk would stall it for longer than clients wait.
+    const appendOnly = options.appendOnly === true ? "yes" : "no";
+    const persistence = ["--save", "", "--appendonly", appendOnly, "--appendfsync", "no"];
     const flags = options.flags ?? [...persistence, "--maxmemory-policy", "noeviction"];
     const place = ["--port", String(port), "--bind", "127.0.0.1", "--dir", dir];
     const server = await startServerProcess({

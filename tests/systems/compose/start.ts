@@ -166,7 +166,7 @@ const SERVERS: Readonly<Record<string, (system: System, name: string, service: C
 };
 
 async function startSharedPostgres(system: System): Promise<PrivatePostgres> {
-  const server = await startPostgres({ max_connections: "500" });
+  const server = await startPostgres({ max_connections: "500", fsync: "off" });
   system.options.network?.postgresStarted(server);
   system.closers.push(() => server.stop());
   return server;
