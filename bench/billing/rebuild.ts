@@ -55,7 +55,9 @@ async function rebuildOf(count: number): Promise<void> {
     );
     const run = async (checkOnly: boolean): Promise<RebuildMeasured> => {
       const args = { port: server.port, url: billing.url, partitions: PARTITIONS, secret, checkOnly };
-      return JSON.parse(await runMeasured("billing/rebuild-once", [JSON.stringify(args)], profileDir || undefined));
+      return JSON.parse(
+        await runMeasured("billing/rebuild-once", [JSON.stringify(args)], { profileDir: profileDir || undefined }),
+      );
     };
     // The first run puts its result in place of live usage; the second rebuilds and compares it.
     await run(false);

@@ -15,7 +15,7 @@ await runPart(async ({ redisUrl, rounds, seconds }) => {
   const deliveries = await openDeliveries(place, port);
   const loud = async (duration: number): Promise<LoudResult> => {
     const options = { place, endpointId: keys[LOUD], port: loudPort, seconds: duration };
-    return JSON.parse(await runMeasured("fairness/loud-deliveries", [JSON.stringify(options)]));
+    return JSON.parse(await runMeasured("fairness/loud-deliveries", [JSON.stringify(options)], { isElsewhere: true }));
   };
   try {
     const use = (tenantId: string) => deliveries.deliver(tenantId, keys[tenantId] ?? "");

@@ -39,7 +39,8 @@ export function httpUses(server: MeasuredServer, { of, events, loudEvents = even
 
   async function loud(seconds: number): Promise<LoudResult> {
     const flood = { port: server.port, key: server.keys?.[LOUD] ?? "" };
-    const result = await load(flood, { of, connections: TIMES, events: loudEvents, seconds, warmup: 0 });
+    const options = { of, connections: TIMES, events: loudEvents, seconds, warmup: 0 };
+    const result = await load(flood, options, { isElsewhere: true });
     const answered = Object.values(result.statuses).reduce((sum, count) => sum + count, 0);
     return { served: result.requests, refused: answered - result.requests };
   }
