@@ -167,7 +167,7 @@ describe.skipIf(!hasPostgres)("the last event of a total", () => {
   });
 
   test("is read for many meters and hours together, each with its own", async () => {
-    const [meters, hours, start] = [12, 500, at("2026-01-01T00:00:00")];
+    const [meters, hours, start] = [12, 100, at("2026-01-01T00:00:00")];
     const keys = Array.from({ length: meters }, (_, n) => `many${n}`);
     for (const id of keys) world.state.apply(meter(id, { eventType: "many" }));
     world.state.apply(tenant("many"));
