@@ -19,6 +19,7 @@ async function serve(limits: ConnectionLimits) {
   app.get("/fast", async () => "fast");
   app.get("/slow", () => new Promise((resolve) => answers.push(() => resolve("slow"))));
   app.post("/up", async () => "up");
+  app.directly("GET", "/text", (_, response) => response.end("€".repeat(8 * MIB)));
   app.directly("GET", "/large", (_, response) => response.end(Buffer.alloc(16 * MIB)));
   const { port } = new URL(await app.listen({ host: "::", port: 0, ipv6Only: false }));
   closers.push(() => app.close());
@@ -80,6 +81,13 @@ test("unread answers are bounded together: the connections with the most are clo
     what: "the unread answers to be dropped",
   });
   expect((await server.get("/fast", MANY)).statusCode).toBe(200);
+});
+
+test("an unread text counts its bytes, not its characters", async () => {
+  const server = await serve({ maxUnreadBytes: 40 * MIB, maxUnreadMs: 600_000 });
+  const reader = await server.open(MANY, "GET /text HTTP/1.1\r\nhost: x\r\n\r\n".repeat(3));
+  reader.pause();
+  await waitFor(async () => (await connectionsOf(server.app.server)) === 0, { what: "the connection to be closed" });
 });
 
 /** A request may have an expectation that is not understood. */

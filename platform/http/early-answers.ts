@@ -4,6 +4,8 @@ import { after } from "#platform/lifecycle/time.js";
 /** Of a body that is answered before it has arrived, this much is read and dropped; after that the connection is closed. */
 const MAX_DROPPED_BYTES = 16 << 20;
 const MAX_DROPPING_MS = 10_000;
+/** Longer ones wait for their readers as bytes outside the heap. */
+const MAX_TEXT = 16 << 10;
 
 /**
  * Responses that may end before their request's body has arrived, a refusal for example. The answer is sent at once, and the
@@ -29,11 +31,15 @@ export class EarlyResponse extends ServerResponse<IncomingMessage> {
     return this;
   }
 
-  #endNow(rest: readonly unknown[]): this {
-    Reflect.apply(super.end, this, rest);
+  #endNow([chunk, ...rest]: readonly unknown[]): this {
+    Reflect.apply(super.end, this, [isLongText(chunk, rest[0]) ? Buffer.from(chunk) : chunk, ...rest]);
     return this;
   }
 }
+
+/** A text in the heap has up to twice as many bytes as characters, and the unread bytes of a connection count its characters. */
+const isLongText = (chunk: unknown, encoding: unknown): chunk is string =>
+  typeof chunk === "string" && chunk.length > MAX_TEXT && (typeof encoding !== "string" || /^utf-?8$/i.test(encoding));
 
 /** Whether a request announces a body. */
 export function hasBody({ headers }: IncomingMessage): boolean {
