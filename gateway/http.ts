@@ -29,8 +29,10 @@ import type { GatewayContext, Operations } from "./operations/operation.js";
 import type { PersistedOperations } from "./operations/persisted-operations.js";
 
 const METHOD_NOT_ALLOWED = 405;
-/** As much of a turn of the event loop as parsing, measuring and a refusal take: four operations begin in each. */
+/** Parsing, measuring and a refusal of a short operation: four take their turn in one of the event loop, and one that is long. */
 const OPERATION_BYTES = 3 << 10;
+/** Connections are accepted in them. */
+const RESTS = 4;
 
 export interface GraphqlHttpOptions {
   readonly federation: Federation;
@@ -198,7 +200,7 @@ const statusHeaders = (status: number): HeaderMap =>
 function routes(app: FastifyInstance, apollo: ApolloServer<GatewayContext>, options: GraphqlHttpOptions): void {
   const { authentication, persisted, openIntrospection, lease, onBug } = options;
   const sessions = new WeakMap<IncomingMessage, Session>();
-  const turns = createProcessorTurns({ hasOthers: () => false });
+  const turns = createProcessorTurns({ rests: RESTS, hasOthers: () => false });
   app.whileArriving("/graphql", (request) => sessions.get(request)?.assertValid());
   // One error shape on this path: failures before Apollo look like Apollo's.
   app.setErrorHandler((error: FastifyError, _, reply) => sendGraphqlError(reply, error, onBug));
@@ -217,7 +219,7 @@ function routes(app: FastifyInstance, apollo: ApolloServer<GatewayContext>, opti
     },
     async preHandler(request) {
       const { identity = ANONYMOUS } = sessions.get(request.raw) ?? {};
-      await turns.take(callerOf(identity), OPERATION_BYTES);
+      await turns.take(callerOf(identity), OPERATION_BYTES + lengthOf(request.body));
       // The key may have been revoked since the request began.
       await lease?.held();
       await sessions.get(request.raw)?.assertValid();
@@ -239,6 +241,10 @@ function routes(app: FastifyInstance, apollo: ApolloServer<GatewayContext>, opti
     },
   });
 }
+
+/** Of the text that Apollo parses. */
+const lengthOf = (body: unknown): number =>
+  isJsonObject(body) && typeof body.query === "string" ? body.query.length : 0;
 
 /** A person who opens `/graphql` in a browser: there is no operation, and a page is wanted. The explorer is beside it. */
 const isVisit = ({ method, url, headers }: FastifyRequest): boolean =>

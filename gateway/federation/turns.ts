@@ -14,8 +14,10 @@ const LIMITS: TurnLimits = {
   ...{ waitingBytesPerCaller: 16 << 20, waitingBytes: 64 << 20 },
 };
 
-/** Eight begin in one turn of the event loop: one that needs nothing from elsewhere ends in it, too, and lets the next one begin. */
-const BYTES = 1_024;
+/** One begins in each turn of the event loop: one that needs nothing from elsewhere ends in it, too, and lets the next one begin. */
+const BYTES = 16 << 10;
+/** An operation may take tens of milliseconds: new connections must not wait for one each. */
+const RESTS = 16;
 
 /**
  * The federation with queries and mutations in turns: a caller, which is a tenant or a caller of the platform, runs a few at
@@ -24,7 +26,7 @@ const BYTES = 1_024;
  */
 export function inTurns(federation: Federation, limits: TurnLimits = LIMITS): Federation {
   const turns = createFairTurns(limits);
-  const processor = createProcessorTurns({ hasOthers: () => false });
+  const processor = createProcessorTurns({ rests: RESTS, hasOthers: () => false });
   return {
     ...federation,
     async execute(args) {

@@ -38,6 +38,8 @@ export interface KeyThrottle {
   noteWrong(request: Sender, authorization: string | undefined): void;
   /** Who judges tokens, of which this process knows nothing by itself. Until then none is good. */
   judgeTokens(judge: Judge): void;
+  /** The address whose attempts a request counts to. */
+  addressOf(request: Sender): string;
 }
 
 export interface KeyThrottleOptions {
@@ -116,6 +118,7 @@ export function createKeyThrottle({
     judgeTokens(judge) {
       judgeToken = judge;
     },
+    addressOf: clientOf,
   };
 }
 

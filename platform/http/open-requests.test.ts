@@ -64,6 +64,6 @@ test.each([101, 5_000])(
     const { seen } = send(count);
     await waitFor(() => seen.isClosed, { what: "the connection to be closed" });
     expect(seen.got).toMatch(/^HTTP\/1\.1 503 .*"code":"BUSY"/s);
-    expect(handled()).toBe(100);
+    expect(handled()).toBeLessThanOrEqual(100);
   },
 );

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from "node:net";
 import Fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstance, LogController } from "fastify";
 import { type ErrorCode, MetrlyError } from "#kernel/errors.js";
+import { createClientAddress } from "#platform/auth/client-address.js";
 import { type KeyThrottle, throttledResponse } from "#platform/auth/key-throttle.js";
 import { after, every, type Timer } from "#platform/lifecycle/time.js";
 import { type CredentialCheck, watchBodies } from "./arriving-bodies.js";
@@ -10,6 +11,7 @@ import { EarlyResponse } from "./early-answers.js";
 import { parseJson } from "./json-bodies.js";
 import { boundOpenRequests } from "./open-requests.js";
 import { knownErrorOf, problemHeaders, problemOf, sendProblem } from "./problem.js";
+import { inRequestTurns } from "./request-turns.js";
 import { answerClientError, TIME_LIMITS } from "./slow-requests.js";
 import { serveUpgrades, type WebSocketHandler } from "./upgrades.js";
 
@@ -50,8 +52,8 @@ declare module "fastify" {
 }
 
 /**
- * An HTTP server that answers every error with a problem document, and logs and masks bugs. `throttle` runs first, on every
- * path; then `admission`, on every path but health's.
+ * An HTTP server that answers every error with a problem document, and logs and masks bugs. Requests begin
+ * in turns; then `throttle` judges them, on every path, and `admission`, on every path but health's.
  */
 export function createHttpServer(
   logger: FastifyBaseLogger,
@@ -74,7 +76,10 @@ export function createHttpServer(
       const handle: DirectHandler = (request, response) =>
         (direct.get(`${request.method} ${request.url}`) ?? handler)(request, response);
       const answer = admission === undefined ? handle : admitted(admission, handle);
-      const server = throttle === undefined ? open(EarlyResponse, answer) : throttled(throttle, logger, answer);
+      const server =
+        throttle === undefined
+          ? open(EarlyResponse, answer, createClientAddress([]))
+          : throttled(throttle, logger, answer);
       const stops = [
         watchBodies(server, ({ url }) => checks.get(pathOf(url)), limits?.maxArrivingBytes),
         boundConnections(server, limits),
@@ -152,9 +157,12 @@ function admitted(admission: Admission, handle: DirectHandler): DirectHandler {
 }
 
 function throttled(throttle: KeyThrottle, logger: FastifyBaseLogger, answer: DirectHandler): Server {
-  return open(throttledResponse(throttle, EarlyResponse), (request, response) => {
+  function judge(request: IncomingMessage, response: ServerResponse): void {
     const judging = throttle.refusal(request, request.headers.authorization);
-    if (judging === undefined) return answer(request, response);
+    if (judging === undefined) {
+      answer(request, response);
+      return;
+    }
     judging.then(
       (refusal) => {
         // Its client left meanwhile.
@@ -167,7 +175,8 @@ function throttled(throttle: KeyThrottle, logger: FastifyBaseLogger, answer: Dir
         refuse(response, new MetrlyError("INTERNAL", "Internal error"));
       },
     );
-  });
+  }
+  return open(throttledResponse(throttle, EarlyResponse), judge, throttle.addressOf);
 }
 
 function refuse(response: ServerResponse, refusal: MetrlyError): void {
@@ -175,8 +184,13 @@ function refuse(response: ServerResponse, refusal: MetrlyError): void {
   response.writeHead(refusal.status, { ...problemHeaders(refusal), "content-length": body.length }).end(body);
 }
 
-function open(Response: typeof ServerResponse<IncomingMessage>, answer: DirectHandler): Server {
-  const server = createServer({ ...TIME_LIMITS, ServerResponse: Response }, boundOpenRequests(answer));
+function open(
+  Response: typeof ServerResponse<IncomingMessage>,
+  answer: DirectHandler,
+  addressOf: (request: IncomingMessage) => string,
+): Server {
+  const handle = boundOpenRequests(inRequestTurns(answer, { addressOf }));
+  const server = createServer({ ...TIME_LIMITS, ServerResponse: Response }, handle);
   // With an `Expect` that is not understood, which node:http would answer 417: a request like others, for every listener.
   server.on("checkExpectation", (request, response) => server.emit("request", request, response));
   // A client may end its side of the connection when its request is complete, and gets its answer all the same.

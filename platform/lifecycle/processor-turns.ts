@@ -11,6 +11,8 @@ const PAUSE_MS = 5;
 export interface ProcessorTurnsOptions {
   /** Work started in one turn of the event loop, bytes; one piece of work may be more. */
   readonly bytesPerTurn?: number;
+  /** Turns of the event loop without work before those that wait go on; default: none. One connection is accepted in each. */
+  readonly rests?: number;
   /** Whether anybody else waits for anything. */
   hasOthers(): boolean;
 }
@@ -33,6 +35,7 @@ export const REQUEST_BYTES = 1_024;
  */
 export function createProcessorTurns({
   bytesPerTurn = BYTES_PER_TURN,
+  rests = 0,
   hasOthers,
 }: ProcessorTurnsOptions): ProcessorTurns {
   const waiting = createFairQueue<{ readonly go: () => void; readonly cost: number }>(bytesPerTurn / 4);
@@ -45,7 +48,12 @@ export function createProcessorTurns({
 
   function endTurn(): void {
     if (hasOthers() && spentThisTurn > HEAVY_BYTES) after(PAUSE_MS, beginTurn);
-    else beginTurn();
+    else rest(rests);
+  }
+
+  function rest(left: number): void {
+    if (left === 0 || waiting.size === 0) beginTurn();
+    else nextTurn(() => rest(left - 1));
   }
 
   function beginTurn(): void {
