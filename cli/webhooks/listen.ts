@@ -10,6 +10,7 @@ import { asTyped } from "../as-typed.js";
 import { askGraph, type Connection, type ConnectionOptions, findConnection } from "../connection/connection.js";
 import { UserError } from "../connection/failure.js";
 import { graphql } from "../graphql/index.js";
+import { surviveLostTerminal } from "../lost-terminal.js";
 import { onSignals } from "../signals.js";
 
 const CREATE = graphql(`
@@ -53,7 +54,8 @@ export async function listenToWebhooks(options: ListenOptions, env: Env): Promis
     );
   });
   const port = await listening(server, Number(options.port ?? 0));
-  // From here on an interruption must delete the endpoint.
+  // From here on an interruption must delete the endpoint, also that of a closed terminal.
+  surviveLostTerminal();
   const ended = interrupted();
   try {
     const { id, secret } = await createEndpoint(connection, options, `http://127.0.0.1:${port}/`);
@@ -122,4 +124,4 @@ async function listening(server: Server, port: number): Promise<number> {
 }
 
 const interrupted = (): Promise<unknown> =>
-  new Promise((resolve) => onSignals(["SIGINT", "SIGTERM"], resolve, { once: true }));
+  new Promise((resolve) => onSignals(["SIGINT", "SIGTERM", "SIGHUP"], resolve, { once: true }));

@@ -8,6 +8,7 @@ import { runCli } from "../../support/cli.js";
 import { ask } from "../../support/client.js";
 import { graphql } from "../../support/graphql/index.js";
 import { type MetrlyProcess, startMetrly } from "../../support/metrly.js";
+import { atTerminal, hasTerminal } from "../../support/terminal.js";
 
 const CREATE = graphql(
   `mutation WebhooksCreate($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { endpoint { id } } }`,
@@ -114,5 +115,22 @@ describe("metrly webhooks", () => {
     child.kill("SIGTERM");
     expect(await ended).toBe(0);
     expect((await endpoints()).map(({ id }) => id)).toEqual(known);
+  });
+
+  test.skipIf(!hasTerminal)("listen ends with its terminal, and deletes its endpoint then, too", async () => {
+    const known = (await endpoints()).map(({ id }) => id);
+    const session = atTerminal(metrly, ["webhooks", "listen", "--tenant", "acme"], { columns: 80, rows: 24 });
+    await session.shows("Listening on");
+    const own = (await endpoints()).find(({ id }) => !known.includes(id));
+    expect(own).toBeDefined();
+    session.stop();
+    const isDeleted = async () => (await endpoints()).every(({ id }) => known.includes(id));
+    await waitFor(isDeleted, { what: "the endpoint to be deleted" });
+    const isOver = () =>
+      fetch(own?.url ?? "").then(
+        () => false,
+        () => true,
+      );
+    await waitFor(isOver, { what: "the receiver to end" });
   });
 });
