@@ -1,4 +1,5 @@
 import type { ReadStream, WriteStream } from "node:tty";
+import { isInForeground } from "./foreground.js";
 
 /** A terminal that shows one screen at a time, in place of what was on it. */
 export interface Terminal {
@@ -27,29 +28,38 @@ const [CTRL_C, CTRL_Z] = ["\u0003", "\u001a"];
 /** Takes the terminal over: its other screen, without cursor, and without an echo of keys. */
 export function takeTerminal({ input, output, onEnd, onResize }: TerminalOptions): Terminal {
   let isTaken = false;
+  function setRaw(isRaw: boolean): void {
+    if (input.isTTY && isInForeground()) input.setRawMode(isRaw);
+  }
   function take(): void {
     isTaken = true;
-    if (input.isTTY) input.setRawMode(true);
+    setRaw(true);
     output.write(ENTER);
   }
   function leave(): void {
     if (!isTaken) return;
     isTaken = false;
     output.write(LEAVE);
-    if (input.isTTY) input.setRawMode(false);
+    setRaw(false);
   }
   function onKeys(keys: Buffer): void {
     for (const key of keys.toString("utf8")) {
       if (key === CTRL_C || key === "q") onEnd();
       if (key !== CTRL_Z) continue;
       leave();
-      process.kill(process.pid, "SIGTSTP");
+      stopJob("SIGTSTP");
     }
   }
   function onContinue(): void {
+    if (!isInForeground()) {
+      stopJob("SIGTTOU");
+      return;
+    }
     take();
     onResize();
   }
+  // The terminal may have gone away; a signal says so.
+  for (const stream of [input, output]) stream.on("error", () => undefined);
   take();
   input.on("data", onKeys);
   output.on("resize", onResize);
@@ -73,4 +83,9 @@ export function takeTerminal({ input, output, onEnd, onResize }: TerminalOptions
       process.off("exit", leave);
     },
   };
+}
+
+/** The whole job, npx included: with a process of it alone the shell would wait. */
+function stopJob(signal: "SIGTSTP" | "SIGTTOU"): void {
+  process.kill(0, signal);
 }

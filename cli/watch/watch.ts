@@ -3,8 +3,10 @@ import { type Env, parseConfig } from "#platform/process/config.js";
 import { readMetricsAddress } from "../connection/address.js";
 import { type ConnectionOptions, findConnection } from "../connection/connection.js";
 import { NoResponse, UserError } from "../connection/failure.js";
+import { surviveLostTerminal } from "../lost-terminal.js";
 import { onSignals } from "../signals.js";
 import { openAlertsFeed } from "./alerts.js";
+import { isInForeground } from "./foreground.js";
 import { ANSWER_MS, look, type Watched } from "./look.js";
 import { recordOf } from "./record.js";
 import { screenOf } from "./screen.js";
@@ -22,13 +24,13 @@ const LEAST_SECONDS = 1;
 const MOST_SECONDS = 3_600;
 const USUAL_WIDTH = 80;
 
-/** `metrly watch`: a live screen at a terminal; otherwise one snapshot, or with `json` an object per look, until interrupted. */
+/** `metrly watch`: a live screen at a terminal; otherwise, and in the background, one snapshot, or with `json` an object per look, until interrupted. */
 export async function watchMetrly(options: WatchOptions, env: Env): Promise<void> {
   const everyMs = secondsOf(options.every) * 1000;
   const find = () => watchedOf(options, env);
   const state = begun((await find()).connection.url);
   if (options.json) return printRecords(state, find, everyMs);
-  if (!process.stdout.isTTY) return printSnapshot(state, find, everyMs);
+  if (!process.stdout.isTTY || !isInForeground()) return printSnapshot(state, find, everyMs);
   return showLive(state, find, everyMs);
 }
 
@@ -89,6 +91,7 @@ async function printSnapshot(begin: WatchState, find: () => Promise<Watched>, ev
 }
 
 async function showLive(begin: WatchState, find: () => Promise<Watched>, everyMs: number): Promise<void> {
+  surviveLostTerminal();
   let state = begin;
   let { connection } = await find();
   const ended = new AbortController();

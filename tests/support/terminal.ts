@@ -30,16 +30,25 @@ export interface TerminalSize {
 }
 
 /** Runs `metrly` as its administrator on the same machine, then `then`, in a shell at a terminal of this size. */
-export function atTerminal(
+export const atTerminal = (
   metrly: Pick<MetrlyProcess, "dataDir">,
   args: readonly string[],
-  { columns, rows }: TerminalSize,
+  size: TerminalSize,
   then = "true",
+): TerminalSession => shellAtTerminal(metrly, `${COMMAND} ${args.join(" ")}; ${then}`, size);
+
+/** How a shell here runs `metrly`. */
+export const COMMAND = `${process.execPath} ${path.join(packageRoot(), "dist/cli/metrly.js")}`;
+
+/** The same of any lines of a shell. */
+export function shellAtTerminal(
+  metrly: Pick<MetrlyProcess, "dataDir">,
+  lines: string,
+  { columns, rows }: TerminalSize,
 ): TerminalSession {
-  const command = `${process.execPath} ${path.join(packageRoot(), "dist/cli/metrly.js")} ${args.join(" ")}`;
   const child: ChildProcessWithoutNullStreams = spawn(
     "script",
-    ["-qec", `stty cols ${columns} rows ${rows}; ${command}; ${then}`, "/dev/null"],
+    ["-qec", `stty cols ${columns} rows ${rows}; ${lines}`, "/dev/null"],
     // The addresses are in the data directory.
     { env: { PATH: process.env.PATH, METRLY_DATA_DIR: metrly.dataDir, TERM: "xterm-256color" } },
   );

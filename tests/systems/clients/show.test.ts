@@ -1,4 +1,6 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { existsSync } from "node:fs";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { isMetrlyOf } from "../../../cli/connection/address.js";
 import { CHALLENGE_HEADER, PROOF_HEADER } from "../../../cli/connection/proof.js";
 import { waitFor } from "../../servers/servers.js";
@@ -6,7 +8,7 @@ import { runCli } from "../../support/cli.js";
 import { runCliHere } from "../../support/cli-in-process.js";
 import { ask, postEvents } from "../../support/client.js";
 import { type MetrlyProcess, startMetrly } from "../../support/metrly.js";
-import { atTerminal, hasTerminal, withoutNumbers } from "../../support/terminal.js";
+import { atTerminal, COMMAND, hasTerminal, shellAtTerminal, withoutNumbers } from "../../support/terminal.js";
 import * as world from "../whole-path/world.js";
 
 describe("what the command line shows", () => {
@@ -168,6 +170,31 @@ describe("what the command line shows", () => {
         expect(session.written()).not.toContain("\u001b[2J");
       },
     );
+  });
+
+  describe.skipIf(!hasTerminal)("metrly watch as a job of a shell", () => {
+    const size = { columns: 80, rows: 24 };
+
+    test("prints a snapshot in the background, and leaves the terminal alone", async () => {
+      const lines = `set -m; ${COMMAND} watch --every 1 & wait; echo ended with $?`;
+      const session = shellAtTerminal(metrly, lines, size);
+      onTestFinished(session.stop);
+      expect(await session.shows(/^ended with \d+$/m)).toMatch(/^ready$.*^ended with 0$/ms);
+      expect(session.written()).not.toContain("\u001b[?1049h");
+    });
+
+    // npx stands between the shell and the command, too.
+    test("stops with its whole job on Ctrl-Z, and comes back with fg", async () => {
+      const lines = `set -m; sh -c '${COMMAND} watch --every 1; true'; echo stopped; fg; echo ended with $?`;
+      const session = shellAtTerminal(metrly, lines, size);
+      onTestFinished(session.stop);
+      await session.shows(/acme +\d/);
+      session.type("\u001a");
+      const isBack = () => session.written().split("stopped")[1]?.includes("\u001b[?1049h");
+      await waitFor(isBack, { what: "the screen to come back" });
+      session.type("q");
+      await session.shows(/^ended with 0$/m);
+    });
   });
 
   test("usage of any time, by hour, day and period, as CSV too", async () => {
