@@ -1,3 +1,4 @@
+import { nowMs } from "#platform/lifecycle/time.js";
 import type { Env } from "#platform/process/config.js";
 import { askGraph, findConnection } from "../connection/connection.js";
 import { UserError } from "../connection/failure.js";
@@ -5,7 +6,7 @@ import { everyPage } from "../connection/pages.js";
 import type { InvoiceLinesQuery, InvoicesQuery } from "../graphql/graphql.js";
 import { graphql } from "../graphql/index.js";
 import { invoicesAdvice, present, printRows, type ShowOptions } from "./print.js";
-import type { Column } from "./table.js";
+import { type Column, shortDay } from "./table.js";
 
 const INVOICES = graphql(`
   query Invoices($tenantId: ID!, $first: Int!, $after: Cursor) {
@@ -38,11 +39,12 @@ export async function listInvoices(tenantId: string, options: ShowOptions, env: 
     const { tenant } = await askGraph(connection, INVOICES, { tenantId, ...page });
     return present(tenant, tenantId).invoices;
   });
+  const day = (instant: string) => shortDay(instant, nowMs());
   const columns: Column<Invoice>[] = [
     { name: "INVOICE", text: ({ id }) => id },
     { name: "NUMBER", text: ({ number }) => number },
-    { name: "FROM", text: ({ period }) => period.start.slice(0, 10) },
-    { name: "TO", text: ({ period }) => period.end.slice(0, 10) },
+    { name: "FROM", text: ({ period }) => period.start.slice(0, 10), short: ({ period }) => day(period.start) },
+    { name: "TO", text: ({ period }) => period.end.slice(0, 10), short: ({ period }) => day(period.end) },
     { name: "STATUS", text: ({ status }) => status },
     { name: "TOTAL", text: ({ total }) => total.amount, isNumber: true },
     { name: "CURRENCY", text: ({ total }) => total.currency },

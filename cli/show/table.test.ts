@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { bar, type Column, formatRows, shortTime, sparkline } from "./table.js";
+import { bar, type Column, formatRows, shortDay, shortTime, sparkline } from "./table.js";
 
 const rows = [
   { name: "calls", used: 5 },
@@ -71,6 +71,8 @@ test("times are short for people, and have a year where it is not clear", () => 
   const now = Date.parse("2026-11-28T12:00:00Z");
   expect(shortTime("2026-11-02T09:30:12.000Z", now)).toBe("02 Nov 09:30");
   expect(shortTime("2025-11-02T09:30:12.000Z", now)).toBe("02 Nov 2025");
+  expect(shortDay("2026-11-02T00:00:00.000Z", now)).toBe("02 Nov");
+  expect(shortDay("2025-11-02T00:00:00.000Z", now)).toBe("02 Nov 2025");
 });
 
 test("a sparkline is as high as its largest value, also when there is none, and shows the last values", () => {

@@ -137,10 +137,18 @@ const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "
 
 /** An instant of UTC for people: `28 Nov 14:02`; with its year, and without its time of day, half a year away from `now` (ms). */
 export function shortTime(instant: string, now: number): string {
-  const [year = "", month = "", day = ""] = instant.slice(0, 10).split("-");
-  const isNear = Math.abs(Date.parse(instant) - now) < HALF_A_YEAR_MS;
-  return `${day} ${MONTHS[Number(month) - 1] ?? month} ${isNear ? instant.slice(11, 16) : year}`;
+  const day = shortDay(instant, now);
+  return isNear(instant, now) ? `${day} ${instant.slice(11, 16)}` : day;
 }
+
+/** The same without a time of day: `28 Nov`, or `28 Nov 2024`. */
+export function shortDay(instant: string, now: number): string {
+  const [year = "", month = "", day = ""] = instant.slice(0, 10).split("-");
+  const name = MONTHS[Number(month) - 1] ?? month;
+  return isNear(instant, now) ? `${day} ${name}` : `${day} ${name} ${year}`;
+}
+
+const isNear = (instant: string, now: number): boolean => Math.abs(Date.parse(instant) - now) < HALF_A_YEAR_MS;
 
 const BARS = "▁▂▃▄▅▆▇█";
 

@@ -7,7 +7,7 @@ import { everyPage } from "../connection/pages.js";
 import type { Granularity, UsageQuery } from "../graphql/graphql.js";
 import { graphql } from "../graphql/index.js";
 import { present, printRows, type ShowOptions } from "./print.js";
-import { type Column, shortTime, sparkline } from "./table.js";
+import { type Column, shortDay, shortTime, sparkline } from "./table.js";
 
 const USAGE = graphql(`
   query Usage($tenantId: ID!, $groupBy: [String!], $meter: String, $periodStart: DateTime) {
@@ -56,8 +56,8 @@ const asGranularity: Readonly<Record<string, Granularity>> = { hour: "HOUR", day
 const valuesOf = ({ dimensions }: Dimensions): string => dimensions.map(({ value }) => value || "-").join(" ");
 
 /**
- * `metrly usage`: the totals of the current period with a picture of its days; with `from`, `to` or `granularity` the totals of
- * each hour, day or period that begins in that time, past periods included.
+ * `metrly usage`: the totals of the current period with a picture of its days; with `granularity` those of each hour or day of it;
+ * with `from` or `to` those of each hour, day or period that begins in that time, past periods included.
  */
 export async function showUsage(tenantId: string, options: UsageOptions, env: Env): Promise<void> {
   const connection = await findConnection(options, env);
@@ -71,8 +71,11 @@ export async function showUsage(tenantId: string, options: UsageOptions, env: En
   ];
   const meter = { name: "METER", text: (total: Total) => total.meter };
   if (!isOfNow) {
-    const from = { name: "FROM", text: (total: Total) => total.from, short: (total: Total) => short(total.from) };
-    return printRows(await bucketsOf(connection, asked, options), [from, meter, ...grouped, ...amounts], options);
+    const buckets = await bucketsOf(connection, asked, options);
+    const areDays = buckets.every((total) => total.from.includes(MIDNIGHT)) && options.granularity !== "hour";
+    const shortFrom = (total: Total) => (areDays ? shortDay(total.from, nowMs()) : short(total.from));
+    const from = { name: "FROM", text: (total: Total) => total.from, short: shortFrom };
+    return printRows(buckets, [from, meter, ...grouped, ...amounts], options);
   }
   const answer = await askGraph(connection, USAGE, { ...asked, periodStart: null });
   const { usageTotals: totals, days } = present(answer.tenant, tenantId);
@@ -96,6 +99,8 @@ export async function showUsage(tenantId: string, options: UsageOptions, env: En
     process.stderr.write("No usage in the current billing period. Earlier ones: add --from 2026-01-01\n");
 }
 
+const MIDNIGHT = "T00:00:00";
+
 const short = (instant: string): string => shortTime(instant, nowMs());
 
 function perDay(total: Total, days: readonly (Pick<Total, "meter" | "from" | "quantity"> & Dimensions)[]): number[] {
@@ -116,8 +121,13 @@ interface Asked {
 }
 
 async function bucketsOf(connection: Connection, asked: Asked, options: UsageOptions): Promise<Total[]> {
-  const [from, to] = [instantOf("--from", options.from, 0), instantOf("--to", options.to, Number.POSITIVE_INFINITY)];
   const granularity = asGranularity[options.granularity ?? "day"] ?? "DAY";
+  const ofPeriod = async (periodStart: string | null): Promise<Total[]> => {
+    const { tenant } = await askGraph(connection, BUCKETS, { ...asked, periodStart, granularity });
+    return [...present(tenant, asked.tenantId).usageTotals].sort((a, b) => Date.parse(a.from) - Date.parse(b.from));
+  };
+  if (options.from === undefined && options.to === undefined) return ofPeriod(null);
+  const [from, to] = [instantOf("--from", options.from, 0), instantOf("--to", options.to, Number.POSITIVE_INFINITY)];
   const periods = await everyPage(async (page) => {
     const { tenant } = await askGraph(connection, PERIODS, { tenantId: asked.tenantId, ...page });
     return present(tenant, asked.tenantId).billingPeriods;
@@ -129,10 +139,8 @@ async function bucketsOf(connection: Connection, asked: Asked, options: UsageOpt
     );
   const buckets: Total[] = [];
   for (const { start } of asking.reverse()) {
-    const { tenant } = await askGraph(connection, BUCKETS, { ...asked, periodStart: start, granularity });
-    const ofPeriod = [...present(tenant, asked.tenantId).usageTotals];
-    ofPeriod.sort((a, b) => Date.parse(a.from) - Date.parse(b.from));
-    buckets.push(...ofPeriod.filter((bucket) => Date.parse(bucket.from) >= from && Date.parse(bucket.from) < to));
+    const found = await ofPeriod(start);
+    buckets.push(...found.filter((bucket) => Date.parse(bucket.from) >= from && Date.parse(bucket.from) < to));
   }
   return buckets;
 }

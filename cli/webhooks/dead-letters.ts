@@ -2,7 +2,7 @@ import { maskedUrl } from "#kernel/masked-url.js";
 import type { Env } from "#platform/process/config.js";
 import { asTyped } from "../as-typed.js";
 import { askGraph, type Connection, type ConnectionOptions, findConnection } from "../connection/connection.js";
-import { naming, UserError } from "../connection/failure.js";
+import { naming } from "../connection/failure.js";
 import type { DeadLettersQuery } from "../graphql/graphql.js";
 import { graphql } from "../graphql/index.js";
 import { type Endpoint, endpointsAdvice, endpointsOf, type OwnerOptions, ownerOf } from "./owner.js";
@@ -91,8 +91,15 @@ function describe(
   { id: endpointId, url }: Endpoint,
 ): string {
   const last = attempts.at(-1);
-  const tried = `${attempts.length} ${attempts.length === 1 ? "attempt" : "attempts"}${last === undefined ? "" : `, last ${last.at}`}`;
-  return `${id}  ${eventType}  ${eventId}\n  to ${maskedUrl(url)} (${endpointId}): ${deadReason ?? "no reason recorded"}; ${tried}`;
+  const times = `${attempts.length} ${attempts.length === 1 ? "attempt" : "attempts"}`;
+  const lines = [
+    `${id}  ${eventType}`,
+    `event    ${eventId}`,
+    `to       ${maskedUrl(url)}, ${endpointId}`,
+    `reason   ${deadReason ?? "none recorded"}`,
+    `tried    ${times}${last === undefined ? "" : `, last ${last.at}`}`,
+  ];
+  return lines.join("\n  ");
 }
 
 /** `metrly webhooks replay`: one delivery, or every dead letter of an endpoint, oldest first. */
@@ -101,8 +108,6 @@ export async function replayDeadLetters(
   options: ConnectionOptions & { readonly endpoint?: string; readonly json?: boolean },
   env: Env,
 ): Promise<void> {
-  if ((id === undefined) === (options.endpoint === undefined))
-    throw new UserError("Name one delivery, or an endpoint with --endpoint.");
   const connection = await findConnection(options, env);
   const print = (view: object, text: string) => process.stdout.write(`${options.json ? JSON.stringify(view) : text}\n`);
   if (options.endpoint !== undefined) {

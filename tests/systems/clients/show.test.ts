@@ -210,6 +210,32 @@ describe("what the command line shows", () => {
     expect(err).toContain('not "yesterday"');
   });
 
+  test("usage without --from and --to is of the current billing period, with any granularity", async () => {
+    const startsAt = new Date(month.acceptedFromMs).toISOString();
+    await runCliHere(metrly, ["tenants", "create", "past-co", "--plan", "basic", "--starts-at", startsAt]);
+    const { out: key } = await runCliHere(metrly, ["api-keys", "issue", "--tenant", "past-co", "--scopes", "ingest"]);
+    const base = { specversion: "1.0", type: "api.call", source: "test", data: { region: "eu" } };
+    const events = [
+      { ...base, id: "now" },
+      { ...base, id: "then", time: startsAt },
+    ];
+    await waitFor(async () => (await postEvents(metrly.url, key.trim(), events)).status === 202, {
+      what: "the events",
+    });
+    const rowsOf = async (...options: string[]) =>
+      (await shown("usage", "past-co", "--csv", ...options)).trim().split("\n").slice(1);
+    const isCounted = async () => (await rowsOf("--from", startsAt.slice(0, 10))).length === 2;
+    await waitFor(isCounted, { what: "both events" });
+    expect((await rowsOf()).map((row) => row.split(",").slice(0, 3).join())).toEqual(["calls,1,1"]);
+    for (const granularity of ["hour", "day", "period"]) {
+      const rows = await rowsOf("--granularity", granularity);
+      expect(
+        rows.map((row) => row.replace(/^[^,]+,/, "")),
+        granularity,
+      ).toEqual(["calls,1,1"]);
+    }
+  });
+
   test("one tenant, one invoice and one event are shown, and what is missing is named", async () => {
     expect(await shown("tenants", "show", "acme")).toMatch(/^plan +basic@1$/m);
     expect(await shown("events", "show", "e1", "--tenant", "acme", "--source", "test")).toMatch(/^status +RECORDED$/m);
