@@ -1,8 +1,9 @@
 import type { Env } from "#platform/process/config.js";
 import { askGraph, type Connection, type ConnectionOptions, findConnection } from "./connection/connection.js";
-import { UserError } from "./connection/failure.js";
+import { naming, UserError } from "./connection/failure.js";
 import { everyPage } from "./connection/pages.js";
 import { graphql } from "./graphql/index.js";
+import { tenantsAdvice } from "./show/print.js";
 import { type Alert, crossedText, openAlertsFeed } from "./watch/alerts.js";
 
 const TENANTS = graphql(`
@@ -29,7 +30,9 @@ export async function watchAlerts(options: WatchOptions, env: Env): Promise<void
   process.stderr.write(
     `Watching quota alerts of ${tenants.length === 1 ? tenants[0] : `${tenants.length} tenants`} (Ctrl-C to stop)\n`,
   );
-  await Promise.all(tenants.map((tenantId) => feed.follow(tenantId, options.after)));
+  const follow = (tenantId: string) =>
+    naming(`tenant ${tenantId}`, tenantsAdvice(), feed.follow(tenantId, options.after));
+  await Promise.all(tenants.map(follow));
 }
 
 function describe(alert: Alert): string {

@@ -1,7 +1,7 @@
 import { QUOTA_RECONCILE_PATH } from "#platform/auth/internal-api.js";
 import type { Env } from "#platform/process/config.js";
 import { askGraph, type ConnectionOptions, findConnection } from "./connection/connection.js";
-import { UserError } from "./connection/failure.js";
+import { naming, UserError } from "./connection/failure.js";
 import { connectToService } from "./connection/internal.js";
 import { stepsOf } from "./connection/steps.js";
 import { graphql } from "./graphql/index.js";
@@ -39,10 +39,11 @@ interface Step {
  */
 export async function reconcileQuota(options: ReconcileCommand, env: Env): Promise<void> {
   const quota = await connectToService("quota", options.url, env);
-  const response = await quota.post(QUOTA_RECONCILE_PATH, {
+  const asked = quota.post(QUOTA_RECONCILE_PATH, {
     ...(options.tenant !== undefined && { tenantId: options.tenant }),
     repair: options.repair === true ? "true" : "false",
   });
+  const response = await naming(`tenant ${options.tenant}`, tenantsAdvice(), asked);
   const count = { tenants: 0, events: 0, differences: 0, left: 0 };
   for await (const step of stepsOf<Step>(response)) {
     if (step.kind === "progress" && process.stderr.isTTY)

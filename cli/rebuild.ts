@@ -1,10 +1,11 @@
 import { BILLING_REBUILD_PATH } from "#platform/auth/internal-api.js";
 import { monotonicMs } from "#platform/lifecycle/time.js";
 import type { Env } from "#platform/process/config.js";
-import { UserError } from "./connection/failure.js";
+import { naming, UserError } from "./connection/failure.js";
 import { connectToService } from "./connection/internal.js";
 import { stepsOf } from "./connection/steps.js";
 import { bar, clockText } from "./send/progress.js";
+import { tenantsAdvice } from "./show/print.js";
 
 export interface RebuildCommand {
   readonly tenant?: string;
@@ -30,10 +31,11 @@ const LINE_EVERY_MS = 5_000;
 /** `metrly rebuild`: rebuilds billing's tables from the ledger and compares. Throws `UserError` when differences remain. */
 export async function rebuildBilling(options: RebuildCommand, env: Env): Promise<void> {
   const billing = await connectToService("billing", options.url, env);
-  const response = await billing.post(BILLING_REBUILD_PATH, {
+  const asked = billing.post(BILLING_REBUILD_PATH, {
     ...(options.tenant !== undefined && { tenantId: options.tenant }),
     check: options.check === true ? "true" : "false",
   });
+  const response = await naming(`tenant ${options.tenant}`, tenantsAdvice(), asked);
   const out = progressOn(process.stderr);
   let irreplaceable = 0;
   for await (const step of stepsOf<Step>(response)) {

@@ -1,5 +1,6 @@
 import { type Env, parseConfig } from "#platform/process/config.js";
 import { asTyped } from "./as-typed.js";
+import { assertDataDir } from "./connection/address.js";
 import { UserError } from "./connection/failure.js";
 import { openTokenKeys, renewAdminToken } from "./roles.js";
 import { printRows, type RowOptions } from "./show/print.js";
@@ -38,4 +39,9 @@ export async function revokeKey(id: string, env: Env): Promise<void> {
   process.stdout.write(`Tokens signed by ${id} are no longer valid\n`);
 }
 
-const ring = (env: Env) => openTokenKeys(parseConfig(env).dataDir);
+/** Opening them would create the first one. */
+async function ring(env: Env) {
+  const { dataDir } = parseConfig(env);
+  assertDataDir(dataDir);
+  return openTokenKeys(dataDir);
+}

@@ -1,4 +1,5 @@
 import { Command, CommanderError, Option } from "commander";
+import { asTyped } from "../as-typed.js";
 
 /** A command of `metrly`, with the options that many share. Each loads its own code only when it runs: all of it takes longer. */
 export class MetrlyCommand extends Command {
@@ -43,19 +44,40 @@ export class MetrlyCommand extends Command {
     return this.requiredOption("--tenant <id>", "the tenant");
   }
 
-  /** Of a tenant, or with --platform of what `platform` says. */
+  /** Of a tenant, or with --platform of what `platform` says: one of them is required. */
   ofTenantOrPlatform(platform: string): this {
-    return this.addOption(new Option("--tenant <id>", "the tenant").conflicts("platform")).option(
-      "--platform",
-      platform,
-    );
+    return this.addOption(new Option("--tenant <id>", "the tenant").conflicts("platform"))
+      .option("--platform", platform)
+      .hook("preAction", (command) => {
+        if (command.getOptionValue("tenant") === undefined && command.getOptionValue("platform") === undefined)
+          command.error("error: required option '--tenant <id>' or '--platform' not specified");
+      });
   }
 
-  /** Earlier names stay, but help shows only the current ones; `now` is suggested where they are used otherwise. */
-  earlier(name: string, now?: string): MetrlyCommand {
-    const command = this.command(name, { hidden: true });
-    return now === undefined ? command : command.showHelpAfterError(`(Did you mean ${now}?)`);
+  /**
+   * How it is typed, with ids that the demo has. Help shows it, and so does an error in the arguments; `found`: where to look up
+   * what it takes.
+   */
+  example(typed: string, found?: { readonly what: string; readonly by: string }): this {
+    const lines = [
+      `Example: ${asTyped(typed)}`,
+      ...(found === undefined ? [] : [`${found.what}: ${asTyped(found.by)}`]),
+    ];
+    this.showHelpAfterError([...lines, `All its options: ${asTyped(`${pathOf(this)} --help`)}`].join("\n"));
+    return this.addHelpText("after", `\n${lines.join("\n")}`);
   }
+
+  /** Earlier names stay, but help shows only the current ones. */
+  earlier(name: string): MetrlyCommand {
+    return this.command(name, { hidden: true });
+  }
+}
+
+/** Below the program: `webhooks list`. */
+function pathOf(command: Command): string {
+  const names: string[] = [];
+  for (let one: Command | null = command; one?.parent; one = one.parent) names.unshift(one.name());
+  return names.join(" ");
 }
 
 /** Commander's own suggestion, on a line of its own; empty without one. */

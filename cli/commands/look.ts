@@ -5,7 +5,7 @@ import { GRANULARITIES } from "../show/granularities.js";
 import type { MetrlyCommand } from "./command.js";
 
 /** What a running Metrly shows: tenants and what belongs to them. */
-export function addLook(program: MetrlyCommand, earlierQuota: MetrlyCommand): void {
+export function addLook(program: MetrlyCommand): void {
   const tenants = program.command("tenants").description("list, show and create tenants");
   tenants
     .command("list", { isDefault: true })
@@ -15,12 +15,14 @@ export function addLook(program: MetrlyCommand, earlierQuota: MetrlyCommand): vo
   tenants
     .command("show <tenant>")
     .description("show a tenant")
+    .example("tenants show acme", { what: "The tenants", by: "tenants list" })
     .option("--json", "print it as JSON")
     .asksGraph()
     .action(async (id: string, options) => (await import("../show/tenants.js")).showTenant(id, options, process.env));
   tenants
     .command("create <id>")
     .description("create a tenant")
+    .example("tenants create new-co --plan starter", { what: "The plans", by: "plans list" })
     .option("--name <name>", "its name (default: the id)")
     .option("--plan <id>", "its first plan, in the newest version")
     .option("--anchor-day <day>", "day of the month on which its billing periods begin (default: 1)")
@@ -49,11 +51,16 @@ export function addLook(program: MetrlyCommand, earlierQuota: MetrlyCommand): vo
   program
     .command("usage <tenant>")
     .description("show a tenant's totals by period and day, current or past")
-    .option("--from <instant>", "from this day or instant (UTC)")
-    .option("--to <instant>", "before this day or instant (UTC)")
+    .example("usage acme --by region", { what: "The tenants", by: "tenants list" })
+    .option("--from <instant>", "from this day or instant, UTC (default without both: current period)")
+    .option("--to <instant>", "before this day or instant, UTC")
     .option("--meter <key>", "only this meter")
     .option("--by <dimension,...>", "group by these dimensions")
-    .addOption(new Option("--granularity <unit>", "default with a time: day").choices(GRANULARITIES))
+    .addOption(
+      new Option("--granularity <unit>", "one line per hour, day or period (default with a time: day)").choices(
+        GRANULARITIES,
+      ),
+    )
     .printsRows()
     .action(async (id: string, options) => (await import("../show/usage.js")).showUsage(id, options, process.env));
 
@@ -61,30 +68,31 @@ export function addLook(program: MetrlyCommand, earlierQuota: MetrlyCommand): vo
   quotas
     .command("show <tenant>", { isDefault: true })
     .description("show a tenant's limits, with what is used and remaining")
+    .example("quotas show acme", { what: "The tenants", by: "tenants list" })
     .printsRows()
     .action(async (id: string, options) => (await import("../show/quotas.js")).showQuotas(id, options, process.env));
-  for (const parent of [quotas, earlierQuota]) {
-    parent
-      .command("why <idempotencyKey>")
-      .description("explain why a consume was denied in the last hour")
-      .ofTenant()
-      .option("--json", "print the result as JSON")
-      .asksGraph()
-      .action(async (key: string, options) => (await import("../quota.js")).explainDenial(key, options, process.env));
-    parent
-      .command("reconcile")
-      .description("compare quota's totals and counters with the ledger; exit code 1 while differences remain")
-      .option("--tenant <id>", "only this tenant")
-      .option("--repair", "correct them from the ledger")
-      .option("--json", "one JSON object per line")
-      .option("--url <url>", "quota's address (default: METRLY_QUOTA_URL, or the Metrly of the data directory)")
-      .action(async (options) => (await import("../quota.js")).reconcileQuota(options, process.env));
-  }
+  quotas
+    .command("why <idempotencyKey>")
+    .description("explain why a consume was denied in the last hour")
+    .example("quotas why try-1 --tenant acme", { what: "The tenants", by: "tenants list" })
+    .ofTenant()
+    .option("--json", "print the result as JSON")
+    .asksGraph()
+    .action(async (key: string, options) => (await import("../quota.js")).explainDenial(key, options, process.env));
+  quotas
+    .command("reconcile")
+    .description("compare quota's totals and counters with the ledger; exit code 1 while differences remain")
+    .option("--tenant <id>", "only this tenant")
+    .option("--repair", "correct them from the ledger")
+    .option("--json", "one JSON object per line")
+    .option("--url <url>", "quota's address (default: METRLY_QUOTA_URL, or the Metrly of the data directory)")
+    .action(async (options) => (await import("../quota.js")).reconcileQuota(options, process.env));
 
   const invoices = program.command("invoices").description("list, show, verify and export invoices");
   invoices
     .command("list <tenant>", { isDefault: true })
     .description("list a tenant's invoices")
+    .example("invoices list acme", { what: "The tenants", by: "tenants list" })
     .printsRows()
     .action(async (id: string, options) =>
       (await import("../show/invoices.js")).listInvoices(id, options, process.env),
@@ -92,17 +100,18 @@ export function addLook(program: MetrlyCommand, earlierQuota: MetrlyCommand): vo
   invoices
     .command("show <invoice>")
     .description("show the lines of an invoice")
+    .example("invoices show inv_acme_000001", { what: "The invoices of a tenant", by: "invoices list acme" })
     .printsRows()
     .action(async (id: string, options) => (await import("../show/invoices.js")).showInvoice(id, options, process.env));
   addVerification(invoices.command("verify <invoice>"));
   addVerification(program.earlier("verify").description("metrly invoices verify").command("invoice <invoice>"));
   addExport(invoices.command("export <invoice>"));
-  addExport(program.earlier("invoice", "invoices").description("metrly invoices").command("export <invoice>"));
 
   const events = program.command("events").description("look up and export usage events");
   events
     .command("show <id>")
     .description("show the status of an event: recorded, unmetered, quarantined, voided or refused")
+    .example("events show hello-1 --tenant acme --source curl", { what: "The tenants", by: "tenants list" })
     .ofTenant()
     .requiredOption("--source <source>", "the event's source")
     .option("--json", "print it as JSON")
@@ -111,6 +120,7 @@ export function addLook(program: MetrlyCommand, earlierQuota: MetrlyCommand): vo
   events
     .command("export <tenant>")
     .description("print all events of a tenant that are recorded and not voided, as JSON lines that send takes")
+    .example("events export acme", { what: "The tenants", by: "tenants list" })
     .option("--url <url>", "ingestion's address (default: METRLY_INGESTION_URL, or the Metrly of the data directory)")
     .action(async (id: string, options) =>
       (await import("../show/export-events.js")).exportEvents(id, options, process.env),
@@ -141,6 +151,7 @@ export function addLook(program: MetrlyCommand, earlierQuota: MetrlyCommand): vo
 function addVerification(command: MetrlyCommand): void {
   command
     .description("recompute an invoice from the ledger with independent code; exit code 1 when it differs")
+    .example("invoices verify inv_acme_000001", { what: "The invoices of a tenant", by: "invoices list acme" })
     .option("--json", "print the result as JSON")
     .asksGraph()
     .action(async (id: string, options) => (await import("../verify.js")).verifyInvoice(id, options, process.env));
@@ -149,7 +160,10 @@ function addVerification(command: MetrlyCommand): void {
 function addExport(command: MetrlyCommand): void {
   command
     .description("export an invoice: the document itself, its lines as CSV, a printable page or a PDF")
-    .showHelpAfterError("For a PDF: --pdf FILE. For all options: --help")
+    .example("invoices export inv_acme_000001 --pdf invoice.pdf", {
+      what: "The invoices of a tenant",
+      by: "invoices list acme",
+    })
     .addOption(new Option("--format <format>", "default: json; a PDF: --pdf").choices(INVOICE_FORMATS))
     .option("--out <file>", "where to write it (default: standard output)")
     .option("--pdf <file>", "write a PDF to this file (alone, unless --format or --out is given)")

@@ -7,6 +7,7 @@ export function addSend(program: MetrlyCommand): void {
   program
     .command("send [file]")
     .description("send usage from a file of JSON lines or CSV, or from standard input; safe to interrupt and repeat")
+    .example("send usage.csv --type api.request --map id=request")
     .addOption(new Option("--format <format>", "default: csv for *.csv, else ndjson").choices(["ndjson", "csv"]))
     .option("--map <name=column,...>", "which columns are id, source, type, subject, time and members of data")
     .option("--type <type>", "type of rows without one")
@@ -47,6 +48,7 @@ export function addOperate(program: MetrlyCommand, earlierIngestion: MetrlyComma
     parent
       .command("republish")
       .description("publish a range of a partition's ledger to usage.recorded again; consumers skip duplicates")
+      .example("ledger republish --partition 0 --from 1 --to 100")
       .requiredOption("--partition <n>", "the partition")
       .requiredOption("--from <seq>", "the first entry")
       .requiredOption("--to <seq>", "the last entry")
@@ -55,6 +57,7 @@ export function addOperate(program: MetrlyCommand, earlierIngestion: MetrlyComma
   program
     .command("graph [operation]")
     .description("run any GraphQL operation, from the argument, --file or standard input")
+    .example("graph '{ viewer { kind roles } }'")
     .option("--variables <json>", "its variables, a JSON object")
     .option("--file <path>", "file with the operation")
     .asksGraph()

@@ -13,14 +13,26 @@ import { addSetUp } from "./set-up.js";
 /** Without a command, run the whole system. Not commander's default command: it would take a misspelt command for an argument. */
 const NO_COMMAND = ["serve"];
 
+/** Nouns are plurals; many type `metrly invoice show`. */
+const SINGULARS: ReadonlySet<string> = new Set([
+  ...["tenant", "meter", "plan", "quota", "invoice", "event", "alert", "api-key", "signing-key", "webhook"],
+]);
+
+/** `metrly quota` alone is an earlier name of the role. */
+function inPlural([noun = "", ...rest]: readonly string[]): readonly string[] {
+  const isNoun = SINGULARS.has(noun) && (noun !== "quota" || rest.length > 0);
+  return [isNoun ? `${noun}s` : noun, ...rest];
+}
+
 /** What another credential may answer differently. */
 const OF_CREDENTIALS: ReadonlySet<string> = new Set(["UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND"]);
 
 /** Runs one command of `metrly`; prints a failure and sets the exit code, or exits when the arguments are wrong. */
-export async function runCommand(args: readonly string[]): Promise<void> {
+export async function runCommand(typed: readonly string[]): Promise<void> {
   const program = createProgram();
+  const args = typed.length === 0 ? NO_COMMAND : inPlural(typed);
   try {
-    await program.parseAsync(args.length === 0 ? NO_COMMAND : args, { from: "user" });
+    await program.parseAsync(args, { from: "user" });
   } catch (error) {
     reportFailure(error);
     const code = error instanceof UserError ? error.code : undefined;
@@ -31,12 +43,10 @@ export async function runCommand(args: readonly string[]): Promise<void> {
   }
 }
 
-/** Where to find what a command misses: few know ids by heart. */
+/** What a command may take, or what may be meant. */
 function whereFound(error: string): string {
-  if (/missing required argument 'tenant'|'--tenant <id>' not specified/.test(error))
-    return `The tenants: ${asTyped("tenants list")}\n`;
-  if (/missing required argument 'invoice'/.test(error))
-    return `The invoices of a tenant: ${asTyped("invoices list TENANT")}\n`;
+  if (/unknown command 'key'/.test(error))
+    return `Keys of tenants: ${asTyped("api-keys")}. Keys that sign tokens: ${asTyped("signing-keys")}\n`;
   if (/missing required argument 'shell'/.test(error)) return `The shells: ${SHELLS.join(", ")}\n`;
   return "";
 }
@@ -59,7 +69,7 @@ function createProgram(): MetrlyCommand {
   program.commandsGroup("Run:");
   const earlierOf = addServe(program);
   program.commandsGroup("Look:");
-  addLook(program, earlierOf("quota"));
+  addLook(program);
   program.commandsGroup("Send:");
   addSend(program);
   program.commandsGroup("Set up:");

@@ -5,7 +5,7 @@ import type { MetrlyCommand } from "./command.js";
 
 const ROLES = ["all", "gateway", ...SERVICES] as const;
 
-/** The system itself, whole or a role of it. Returns the roles' earlier commands, of which two have commands of their own. */
+/** The system itself, whole or a role of it. Returns the roles' earlier commands, of which one has a command of its own. */
 export function addServe(program: MetrlyCommand): (role: ProcessRole) => MetrlyCommand {
   program
     .command("serve")
@@ -14,7 +14,7 @@ export function addServe(program: MetrlyCommand): (role: ProcessRole) => MetrlyC
     .action(run);
   const earlier = ROLES.map((role) =>
     program
-      .earlier(role, role === "quota" ? "quotas" : undefined)
+      .earlier(role)
       .description(`metrly serve ${role}`)
       .action(() => run(role)),
   );

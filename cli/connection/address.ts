@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { hasCode } from "#kernel/errors.js";
@@ -84,4 +85,12 @@ export async function readMetricsAddress(dataDir: string): Promise<string | unde
 async function readUrl(file: string): Promise<string | undefined> {
   const text = (await readFile(file, "utf8").catch(() => "")).trim();
   return URL.canParse(text) ? text : undefined;
+}
+
+/** For commands that use what only a start may create. Throws `UserError`. */
+export function assertDataDir(dataDir: string): void {
+  if (existsSync(dataDir)) return;
+  throw new UserError(
+    `There is no ${dataDir}. Start Metrly here first (${asTyped("serve")}), or set METRLY_DATA_DIR to its data directory.`,
+  );
 }

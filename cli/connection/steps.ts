@@ -11,7 +11,7 @@ export async function* stepsOf<Step extends { readonly kind: string }>(response:
     text = lines.pop() ?? "";
     for (const line of lines) {
       const step: Step | FailedStep = JSON.parse(line);
-      if (isFailed(step)) throw new UserError(`${step.code}: ${step.detail}`);
+      if (isFailed(step)) throw new UserError(`${step.code}: ${step.detail}`, step.code);
       yield step;
     }
   }

@@ -40,7 +40,7 @@ type Documents = {
     "\n  query Denial($tenantId: ID!, $key: String!) {\n    tenant(id: $tenantId) {\n      quotaDenial(idempotencyKey: $key) {\n        at meter amount reason explanation retryAt\n        limits { meter window kind limit used reserved remaining resetAt denies }\n      }\n    }\n  }\n": typeof types.DenialDocument,
     "\n  query Meters { meters { key name eventType aggregation valueProperty dimensions unit } }\n": typeof types.MetersDocument,
     "\n  query Plans($first: Int!, $after: Cursor) {\n    plans(first: $first, after: $after) {\n      nodes { id name archived latest { version currency recurringFee } }\n      pageInfo { hasNextPage endCursor }\n    }\n  }\n": typeof types.PlansDocument,
-    "\n  query Event($tenantId: ID!, $source: String!, $id: String!) {\n    event(tenantId: $tenantId, source: $source, id: $id) {\n      id source type time receivedAt recordedAt status seq duplicates quarantineReason voidReason data\n    }\n  }\n": typeof types.EventDocument,
+    "\n  query Event($tenantId: ID!, $source: String!, $id: String!) {\n    event(tenantId: $tenantId, source: $source, id: $id) {\n      id source type time receivedAt recordedAt status seq duplicates quarantineReason voidReason data\n    }\n    tenant(id: $tenantId) { id }\n  }\n": typeof types.EventDocument,
     "\n  query Invoices($tenantId: ID!, $first: Int!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      invoices(first: $first, after: $after) {\n        nodes { id number status period { start end } total { amount currency } }\n        pageInfo { hasNextPage endCursor }\n      }\n    }\n  }\n": typeof types.InvoicesDocument,
     "\n  query InvoiceLines($id: ID!) {\n    invoice(id: $id) {\n      number status period { start end } total { amount currency }\n      lines {\n        kind description meter quantity amount { amount }\n        arithmetic { quantity unitAmount flatAmount amount note }\n      }\n    }\n  }\n": typeof types.InvoiceLinesDocument,
     "\n  query Quotas($tenantId: ID!) {\n    tenant(id: $tenantId) { quotas { limit { meter window kind limit } used reserved remaining resetAt state } }\n  }\n": typeof types.QuotasDocument,
@@ -92,7 +92,7 @@ const documents: Documents = {
     "\n  query Denial($tenantId: ID!, $key: String!) {\n    tenant(id: $tenantId) {\n      quotaDenial(idempotencyKey: $key) {\n        at meter amount reason explanation retryAt\n        limits { meter window kind limit used reserved remaining resetAt denies }\n      }\n    }\n  }\n": types.DenialDocument,
     "\n  query Meters { meters { key name eventType aggregation valueProperty dimensions unit } }\n": types.MetersDocument,
     "\n  query Plans($first: Int!, $after: Cursor) {\n    plans(first: $first, after: $after) {\n      nodes { id name archived latest { version currency recurringFee } }\n      pageInfo { hasNextPage endCursor }\n    }\n  }\n": types.PlansDocument,
-    "\n  query Event($tenantId: ID!, $source: String!, $id: String!) {\n    event(tenantId: $tenantId, source: $source, id: $id) {\n      id source type time receivedAt recordedAt status seq duplicates quarantineReason voidReason data\n    }\n  }\n": types.EventDocument,
+    "\n  query Event($tenantId: ID!, $source: String!, $id: String!) {\n    event(tenantId: $tenantId, source: $source, id: $id) {\n      id source type time receivedAt recordedAt status seq duplicates quarantineReason voidReason data\n    }\n    tenant(id: $tenantId) { id }\n  }\n": types.EventDocument,
     "\n  query Invoices($tenantId: ID!, $first: Int!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      invoices(first: $first, after: $after) {\n        nodes { id number status period { start end } total { amount currency } }\n        pageInfo { hasNextPage endCursor }\n      }\n    }\n  }\n": types.InvoicesDocument,
     "\n  query InvoiceLines($id: ID!) {\n    invoice(id: $id) {\n      number status period { start end } total { amount currency }\n      lines {\n        kind description meter quantity amount { amount }\n        arithmetic { quantity unitAmount flatAmount amount note }\n      }\n    }\n  }\n": types.InvoiceLinesDocument,
     "\n  query Quotas($tenantId: ID!) {\n    tenant(id: $tenantId) { quotas { limit { meter window kind limit } used reserved remaining resetAt state } }\n  }\n": types.QuotasDocument,
@@ -222,7 +222,7 @@ export function graphql(source: "\n  query Plans($first: Int!, $after: Cursor) {
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "\n  query Event($tenantId: ID!, $source: String!, $id: String!) {\n    event(tenantId: $tenantId, source: $source, id: $id) {\n      id source type time receivedAt recordedAt status seq duplicates quarantineReason voidReason data\n    }\n  }\n"): typeof import('./graphql.js').EventDocument;
+export function graphql(source: "\n  query Event($tenantId: ID!, $source: String!, $id: String!) {\n    event(tenantId: $tenantId, source: $source, id: $id) {\n      id source type time receivedAt recordedAt status seq duplicates quarantineReason voidReason data\n    }\n    tenant(id: $tenantId) { id }\n  }\n"): typeof import('./graphql.js').EventDocument;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */

@@ -552,7 +552,7 @@ export type EventQueryVariables = Exact<{
 }>;
 
 
-export type EventQuery = { readonly event: { readonly id: string, readonly source: string, readonly type: string, readonly time: string, readonly receivedAt: string, readonly recordedAt: string | null, readonly status: UsageEventStatus, readonly seq: string | null, readonly duplicates: number, readonly quarantineReason: string | null, readonly voidReason: string | null, readonly data: unknown } | null };
+export type EventQuery = { readonly event: { readonly id: string, readonly source: string, readonly type: string, readonly time: string, readonly receivedAt: string, readonly recordedAt: string | null, readonly status: UsageEventStatus, readonly seq: string | null, readonly duplicates: number, readonly quarantineReason: string | null, readonly voidReason: string | null, readonly data: unknown } | null, readonly tenant: { readonly id: string } | null };
 
 export type InvoicesQueryVariables = Exact<{
   tenantId: string;
@@ -1080,6 +1080,9 @@ export const EventDocument = new TypedDocumentString(`
     quarantineReason
     voidReason
     data
+  }
+  tenant(id: $tenantId) {
+    id
   }
 }
     `) as unknown as TypedDocumentString<EventQuery, EventQueryVariables>;

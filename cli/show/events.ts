@@ -2,13 +2,14 @@ import type { Env } from "#platform/process/config.js";
 import { askGraph, findConnection } from "../connection/connection.js";
 import { UserError } from "../connection/failure.js";
 import { graphql } from "../graphql/index.js";
-import { printOne, type ShowOptions } from "./print.js";
+import { present, printOne, type ShowOptions } from "./print.js";
 
 const EVENT = graphql(`
   query Event($tenantId: ID!, $source: String!, $id: String!) {
     event(tenantId: $tenantId, source: $source, id: $id) {
       id source type time receivedAt recordedAt status seq duplicates quarantineReason voidReason data
     }
+    tenant(id: $tenantId) { id }
   }
 `);
 
@@ -26,7 +27,8 @@ const MEANING: Readonly<Record<string, string>> = {
 /** `metrly events show`: what became of one event. */
 export async function showEvent(id: string, options: EventOptions, env: Env): Promise<void> {
   const { tenant: tenantId, source } = options;
-  const { event } = await askGraph(await findConnection(options, env), EVENT, { tenantId, source, id });
+  const { event, tenant } = await askGraph(await findConnection(options, env), EVENT, { tenantId, source, id });
+  present(tenant, tenantId);
   if (event === null)
     throw new UserError(
       `NOT_FOUND: ${tenantId} has no event ${id} of source ${source}. If it was sent a moment ago, ask again.`,

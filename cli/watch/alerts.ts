@@ -39,6 +39,9 @@ export interface AlertsFeedOptions {
 
 const RECONNECT_MS = 1_000;
 
+const codeOf = (extensions: { readonly code?: unknown } | undefined): string | undefined =>
+  typeof extensions?.code === "string" ? extensions.code : undefined;
+
 /** Live alerts of several tenants on one WebSocket. */
 export function openAlertsFeed({ connection, onAlert, onLost }: AlertsFeedOptions): AlertsFeed {
   const ended = new AbortController();
@@ -56,7 +59,7 @@ export function openAlertsFeed({ connection, onAlert, onLost }: AlertsFeedOption
       const query = ALERTS.toString();
       for await (const result of client.iterate<AlertsSubscription>({ query, variables: { tenantId, after } })) {
         const error = result.errors?.[0];
-        if (error !== undefined) throw new UserError(error.message);
+        if (error !== undefined) throw new UserError(error.message, codeOf(error.extensions));
         const alert = result.data?.quotaAlerts;
         if (alert === undefined) continue;
         cursor = alert.cursor;

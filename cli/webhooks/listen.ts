@@ -8,9 +8,10 @@ import type { Env } from "#platform/process/config.js";
 import { TENANT_EVENT_TYPES } from "#schema/webhook-events.js";
 import { asTyped } from "../as-typed.js";
 import { askGraph, type Connection, type ConnectionOptions, findConnection } from "../connection/connection.js";
-import { UserError } from "../connection/failure.js";
+import { naming, UserError } from "../connection/failure.js";
 import { graphql } from "../graphql/index.js";
 import { surviveLostTerminal } from "../lost-terminal.js";
+import { tenantsAdvice } from "../show/print.js";
 import { onSignals } from "../signals.js";
 
 const CREATE = graphql(`
@@ -93,7 +94,11 @@ async function createEndpoint(
   url: string,
 ): Promise<{ readonly id: string; readonly secret: string }> {
   const input = { tenantId, url, eventTypes: types?.split(",") ?? TENANT_EVENT_TYPES };
-  const { createWebhookEndpoint: created } = await askGraph(connection, CREATE, { input });
+  const { createWebhookEndpoint: created } = await naming(
+    `tenant ${tenantId}`,
+    tenantsAdvice(),
+    askGraph(connection, CREATE, { input }),
+  );
   return { id: created.endpoint.id, secret: created.secret };
 }
 

@@ -9,7 +9,7 @@ import type { MetrlyProcess } from "./metrly.js";
  * time: it replaces this process's environment, output and exit until the command has ended.
  */
 export async function runCliHere(
-  { url, dataDir }: MetrlyProcess,
+  { url, dataDir }: Pick<MetrlyProcess, "url" | "dataDir">,
   args: readonly string[],
   settings: NodeJS.ProcessEnv = {},
 ): Promise<Ended> {

@@ -67,7 +67,13 @@ describe("what the command line shows", () => {
   }
 
   test("a process of its own prints the same, and ends with the same code", async () => {
-    for (const args of [["tenants", "list"], ["usage", "nobody"], ["tenant", "list"], ["--version"]])
+    for (const args of [
+      ["tenants", "list"],
+      ["usage", "nobody"],
+      ["tenant", "list"],
+      ["--version"],
+      ["webhooks", "list"],
+    ])
       expect(await runCli(metrly, args), args.join(" ")).toEqual(await runCliHere(metrly, args));
   });
 
@@ -108,8 +114,25 @@ describe("what the command line shows", () => {
     [["tenants", "create", "new", "--plan", "basics"], "plans list"],
     [["usage"], "The tenants: node dist/cli/metrly.js tenants list\n"],
     [["quotas", "why", "k"], "The tenants: node dist/cli/metrly.js tenants list\n"],
-    [["invoices", "show"], "The invoices of a tenant: node dist/cli/metrly.js invoices list TENANT\n"],
+    [["invoices", "show"], "The invoices of a tenant: node dist/cli/metrly.js invoices list acme\n"],
     [["completion"], "The shells: bash, zsh, fish\n"],
+    [
+      ["webhooks", "list"],
+      "'--tenant <id>' or '--platform' not specified\nExample: node dist/cli/metrly.js webhooks list ",
+    ],
+    [["webhooks", "replay"], "webhooks dead --tenant acme\n"],
+    [["webhooks", "create", "https://example.com"], "webhooks create https://example.com/hook --tenant acme\n"],
+    [["tenants", "create"], "plans list\n"],
+    [["tenants", "show", "a", "b"], "All its options: node dist/cli/metrly.js tenants show --help\n"],
+    [["events", "show", "e1", "--tenant", "nobody", "--source", "s"], "NOT_FOUND: There is no tenant nobody."],
+    [["webhooks", "listen", "--tenant", "nobody"], "NOT_FOUND: There is no tenant nobody."],
+    [["alerts", "watch", "--tenant", "nobody"], "NOT_FOUND: There is no tenant nobody."],
+    [["rebuild", "--tenant", "nobody"], "NOT_FOUND: There is no tenant nobody."],
+    [["quotas", "reconcile", "--tenant", "nobody"], "NOT_FOUND: There is no tenant nobody."],
+    [["events", "export", "nobody"], "The tenants: node dist/cli/metrly.js tenants list"],
+    [["rebuild", "--url", "http://127.0.0.1:1"], "Is Metrly running? Start it with node dist/cli/metrly.js serve"],
+    [["graph", " "], "There is no operation. Example: node dist/cli/metrly.js graph '{ viewer"],
+    [["key", "list"], "Keys of tenants: node dist/cli/metrly.js api-keys"],
     [["send", "no-such-file"], "There is no readable file no-such-file."],
   ])("a slip in %j is answered with what there is", async (args, advice) => {
     const { code, err } = await runCliHere(metrly, args);
@@ -280,8 +303,7 @@ describe("what the command line shows", () => {
     expect(await err("graph", '{ tenant(id: "acme") { usageTotals(granularity: WEEK) { meter } } }')).toMatch(
       /Its values: .*HOUR/,
     );
-    expect(await err("quota", "acme")).toContain("Did you mean quotas?");
-    expect(await err("invoices", "export", "inv_acme_000001", "--format", "pdf")).toContain("--pdf FILE");
+    expect(await err("invoices", "export", "inv_acme_000001", "--format", "pdf")).toContain("--pdf invoice.pdf");
     expect((await runCliHere(metrly, ["send", "-"])).err).toContain("Issue one: ");
   });
 
@@ -330,10 +352,25 @@ describe("what the command line shows", () => {
     const help = await shown("--help");
     expect(help).not.toMatch(/^ {2}(all|billing|verify|invoice|keys) /m);
     for (const line of help.split("\n")) expect(line.length).toBeLessThanOrEqual(80);
-    expect(await runCliHere(metrly, ["tenant", "list"])).toMatchObject({
-      code: 1,
-      err: expect.stringContaining("Did you mean tenants?"),
-    });
+  });
+
+  test("nouns may be typed in the singular", async () => {
+    for (const args of ["tenant list", "meter", "plan list", "quota acme", "invoice show inv_acme_000001"])
+      expect(await runCliHere(metrly, args.split(" ")), args).toMatchObject({
+        ...(await runCliHere(metrly, args.replace(/^\w+/, "$&s").split(" "))),
+        code: 0,
+      });
+    for (const args of ["event show e1 --tenant acme --source test", "webhook list --tenant acme"])
+      expect(await shown(...args.split(" "))).not.toBe("");
+  });
+
+  test("commands that read the data directory create none", async () => {
+    const folder = path.join(metrly.dataDir, "no-such-folder");
+    for (const args of [["signing-keys"], ["rebuild"], ["quotas", "reconcile"], ["events", "export", "acme"]]) {
+      const { code, err } = await runCliHere(metrly, args, { METRLY_DATA_DIR: folder });
+      expect([code, err]).toEqual([1, expect.stringContaining("Start Metrly here first")]);
+    }
+    expect(existsSync(folder)).toBe(false);
   });
 
   test("a misspelt command below a noun is told its name, and what is not found is named", async () => {
