@@ -1,12 +1,15 @@
+import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { promisify } from "node:util";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { isRunning } from "#platform/embedded-postgres/cluster.js";
 import { packageRoot } from "#platform/process/package-root.js";
 import { sessionsOf, structureOf } from "../../scripts/terminal-picture.js";
 import { freePort, hasNginx, waitFor } from "../servers/servers.js";
+import { runCliHere } from "../support/cli-in-process.js";
 import { ask } from "../support/client.js";
 import { graphql } from "../support/graphql/index.js";
 import { hasProgram, hasPython } from "../support/programs.js";
@@ -177,6 +180,28 @@ describe.skipIf(!hasTerminal)("a newcomer with a fresh clone, at a terminal", ()
     });
   });
 
+  test("the commands leave no files among those of the checkout", async () => {
+    const files = await untrackedIn(clone);
+    expect(files).toContain("README.md");
+    expect(files.filter((file) => !existsSync(path.join(packageRoot(), file)))).toEqual([]);
+  });
+
+  test("the example of every command works on the demo, or names an id to fill in", async () => {
+    const metrly = { url: `http://127.0.0.1:${port}`, dataDir: path.join(clone, ".metrly") };
+    for (const args of [
+      ["tenants", "show"],
+      ["usage"],
+      ["quotas", "show"],
+      ["invoices", "show"],
+      ["webhooks", "list"],
+    ]) {
+      const { err } = await runCliHere(metrly, args);
+      const [, example = ""] = /^Example: node dist\/cli\/metrly\.js (.*)$/m.exec(err) ?? [];
+      expect(example, args.join(" ")).not.toBe("");
+      expect(await runCliHere(metrly, example.split(" ")), example).toMatchObject({ code: 0 });
+    }
+  });
+
   test.each(["module", "commonjs"] as const)(
     "the first program of the SDK's README runs from its tarball, as %s",
     async (type) => {
@@ -220,6 +245,13 @@ describe.skipIf(!hasTerminal)("a newcomer with a fresh clone, at a terminal", ()
     await typed(exportedTo("after"), "cmp ../before.json ../after.json");
   });
 });
+
+/** What git would add in this folder. */
+async function untrackedIn(folder: string): Promise<string[]> {
+  const git = async (...args: string[]) => (await promisify(execFile)("git", args, { cwd: folder })).stdout;
+  await git("init", "--quiet");
+  return (await git("ls-files", "-z", "--others", "--exclude-standard")).split("\0").filter((file) => file !== "");
+}
 
 /** What a shell in the clone prints for these lines. */
 async function typed(...lines: readonly string[]): Promise<string> {
