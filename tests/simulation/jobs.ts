@@ -63,10 +63,9 @@ export function createSimulatedJobs(scheduler: Scheduler) {
     workers.push(worker);
     job.isRunning = true;
     worker.running += 1;
-    let isSettled = false;
     const lease = (): void =>
       later(worker.leaseMs, `the lease of job ${queue} ${job.id} ends`, () => {
-        if (isSettled || !isStored()) return;
+        if (!isStored()) return;
         if (worker.instance.isAlive() && !worker.instance.isFrozen()) return lease();
         job.isRunning = false;
         offer(queue, job);
@@ -75,7 +74,6 @@ export function createSimulatedJobs(scheduler: Scheduler) {
     const { instance } = worker;
     instance.post(instance.keyOf(`works at ${queue} ${job.id}`), () => {
       const done = (): void => {
-        isSettled = true;
         worker.running -= 1;
         void instance.call(`end job ${job.id}`, async () => {
           if (isStored()) jobsOf(queue).delete(job.id);
