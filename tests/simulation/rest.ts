@@ -7,7 +7,7 @@ export interface RestOptions {
   readonly servers: Servers;
   readonly partitionCount: number;
   readonly hasQuota: boolean;
-  /** Whether clients have an answer to everything. */
+  /** Whether clients have an answer to everything, and no process works at what one of them gave up. */
   areClientsDone(): boolean;
 }
 
@@ -38,7 +38,7 @@ export function createRest({ log, servers, partitionCount, hasQuota, areClientsD
   return {
     /** What is still to be recorded, published and applied; undefined: nothing that clients sent. */
     async unprocessed(): Promise<string | undefined> {
-      if (!areClientsDone()) return "clients wait for answers";
+      if (!areClientsDone()) return "requests of clients are under way";
       ends ??= Array.from({ length: partitionCount }, (_, partition) => log.next(USAGE_RECEIVED, partition));
       const cursors = await servers.of("ingestion").ask<{
         readonly partition: number;

@@ -3,10 +3,15 @@ import { createMigratedDatabase } from "../servers/migrated.js";
 import { hasPostgres } from "../servers/servers.js";
 import { runs } from "../support/effort.js";
 import { FLAWS } from "./flaws.js";
+import { createInstance } from "./instance.js";
+import { createSimulatedJobs } from "./jobs.js";
+import { createHistory } from "./judge/history.js";
 import { minimise } from "./minimise.js";
 import { openRunner, type Runner } from "./run-seed.js";
-import type { Deviation } from "./scheduler.js";
+import { createScheduler, type Deviation, type Scheduler, settled } from "./scheduler.js";
 import { type Answer, connectServer } from "./server.js";
+import type { QuotaAnswer } from "./terms/requests.js";
+import { startClients } from "./workload.js";
 
 /** Small: `npm run simulate` has the long runs. */
 const SMALL = { steps: 100, events: 2 };
@@ -88,6 +93,59 @@ describe.skipIf(!hasPostgres)("the simulation", () => {
     for (let seed = firstSeed; seed < firstSeed + MAX_SEEDS; seed += 1)
       if ((await runner.run({ seed, ...size, flaw })).violations.length > 0) return;
     throw new Error(`${MAX_SEEDS} seeds did not show it`);
+  });
+});
+
+describe("what a simulation is made of", () => {
+  const newScheduler = () => createScheduler({ seed: 1, startMs: 0, faultRate: 0 });
+
+  const throwIt = (error: unknown): never => {
+    throw error;
+  };
+
+  async function until(scheduler: Scheduler, isTrue: () => boolean): Promise<void> {
+    while (!isTrue()) await scheduler.step();
+  }
+
+  test("a job runs again when its worker's machine is lost before the queue heard of its end", async () => {
+    const scheduler = newScheduler();
+    const jobs = createSimulatedJobs(scheduler);
+    const runs: string[] = [];
+    const start = (name: string) => {
+      const instance = createInstance(scheduler, name);
+      const options = { concurrency: 1, lockDurationMs: 10_000 };
+      jobs.of(instance).work("queue", options, async () => void runs.push(name), throwIt);
+      return instance;
+    };
+    const first = start("first");
+    void jobs.of(first).queue("queue").add("job", {});
+    await until(scheduler, () => runs.length === 1);
+    first.kill({ losesRequests: true });
+    start("second");
+    await until(scheduler, () => runs.length === 2);
+    expect(runs).toEqual(["first", "second"]);
+  });
+
+  test("clients are not done while a process works at what they gave up", async () => {
+    const scheduler = newScheduler();
+    const asked = createInstance(scheduler, "asked");
+    const refuse: (() => void)[] = [];
+    const ask = () => new Promise<QuotaAnswer>((_, reject) => refuse.push(() => reject(new Error("too late"))));
+    const clients = startClients({
+      ...{ scheduler, history: createHistory(), tenants: ["acme"], eventsPerTenant: 1, types: [] },
+      processes: () => [{ instance: asked, serving: () => ({ ask }) }],
+      limited: [{ meter: "calls", type: "api.request", isSum: false }],
+      sample: async () => ({ at: 0, totals: new Map(), slices: new Map() }),
+    });
+    // Longer than all attempts of a client.
+    const late = scheduler.nowMs() + 60_000;
+    scheduler.after(60_000, "test", { key: "a minute passed", run: () => "" });
+    await until(scheduler, () => scheduler.nowMs() >= late);
+    expect(refuse.length).toBeGreaterThan(0);
+    expect(clients.isDone()).toBe(false);
+    for (const one of refuse) one();
+    await settled();
+    expect(clients.isDone()).toBe(true);
   });
 });
 

@@ -59,6 +59,8 @@ function startClient(options: ClientsOptions, tenantId: string) {
   const makesMistakes = random() < 0.5;
   let made = 0;
   let isDone = false;
+  /** Requests at a process, also those that this client gave up: what they change is still to come. */
+  let underWay = 0;
 
   function later(what: string, run: () => void | Promise<void>): void {
     scheduler.after(PAUSE_MS * random(), client.name, {
@@ -103,8 +105,11 @@ function startClient(options: ClientsOptions, tenantId: string) {
     const [losesRequest, losesAnswer] = [random() < LOSSES, random() < LOSSES];
     if (losesRequest) return;
     const { instance, run } = chosen;
+    const leave = enter(instance);
     instance.post(instance.keyOf(`is asked by ${client.name}`), () => {
-      run().then(
+      const ended = run();
+      ended.then(leave, leave);
+      ended.then(
         (answer) =>
           losesAnswer ||
           client.post(
@@ -114,6 +119,18 @@ function startClient(options: ClientsOptions, tenantId: string) {
         () => losesAnswer || client.post(client.keyOf("is refused"), end(onFailed)),
       );
     });
+  }
+
+  /** The answer notes that the process has ended the request, as its death does. */
+  function enter(instance: Instance): () => void {
+    let isOver = false;
+    const leave = (): void => {
+      if (!isOver) underWay -= 1;
+      isOver = true;
+    };
+    underWay += 1;
+    instance.onKill(leave);
+    return leave;
   }
 
   function make(id: string, type: string, amount: number, isImport: boolean): SentEvent {
@@ -211,5 +228,5 @@ function startClient(options: ClientsOptions, tenantId: string) {
   }
 
   later("begins", next);
-  return () => isDone && history.isAcknowledged(sent);
+  return () => isDone && underWay === 0 && history.isAcknowledged(sent);
 }
