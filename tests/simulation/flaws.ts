@@ -1,5 +1,5 @@
 import { DAY_MS } from "#kernel/duration.js";
-import type { QuotaCounters } from "../../workers/quota/counters/counters.js";
+import type { Operation, QuotaCounters } from "../../workers/quota/counters/counters.js";
 import type { StatementFlaw } from "./client.js";
 import type { EarlyTopics } from "./log.js";
 
@@ -9,6 +9,16 @@ export interface Flaw {
   readonly early?: EarlyTopics;
   /** Stands between a process and its counters. */
   readonly counters?: (store: QuotaCounters) => QuotaCounters;
+}
+
+function withoutOwnAmount(one: Operation): Operation {
+  if (one.kind === "release") return one;
+  const charges = one.charges.map((charge) =>
+    charge.meter === null || charge.hardLimit === null
+      ? charge
+      : { ...charge, hardLimit: charge.hardLimit + charge.amount },
+  );
+  return { ...one, charges };
 }
 
 const withoutLock = (text: string): string =>
@@ -43,6 +53,13 @@ export const FLAWS = {
         const [position] = await store.positions([request.tenantId]);
         return store.settle({ ...request, previousSeq: position ?? request.previousSeq });
       },
+    }),
+  },
+  /** A meter's limit is compared with what was taken before a request, not with what it takes. */
+  "own-amount-forgotten": {
+    counters: (store) => ({
+      ...store,
+      execute: (tenantId, operations, now) => store.execute(tenantId, operations.map(withoutOwnAmount), now),
     }),
   },
   /** A reservation keeps its room when its time is over. */

@@ -5,12 +5,13 @@ import { runs } from "../support/effort.js";
 import { FLAWS } from "./flaws.js";
 import { createInstance } from "./instance.js";
 import { createSimulatedJobs } from "./jobs.js";
-import { createHistory } from "./judge/history.js";
+import { type Asked, createHistory } from "./judge/history.js";
+import { judgeAdmissions } from "./judge/quotas.js";
 import { minimise } from "./minimise.js";
 import { openRunner, type Runner } from "./run-seed.js";
 import { createScheduler, type Deviation, type Scheduler, settled } from "./scheduler.js";
 import { type Answer, connectServer } from "./server.js";
-import type { QuotaAnswer } from "./terms/requests.js";
+import type { QuotaAnswer, SentEvent } from "./terms/requests.js";
 import { startClients } from "./workload.js";
 
 /** Small: `npm run simulate` has the long runs. */
@@ -23,6 +24,8 @@ const LONGER = { steps: 700, events: 10, faultRate: 0.1, withoutQuota: true };
 /** Where every second step fails, nothing is announced. */
 const CALMER = { steps: 900, events: 4, faultRate: 0.004, withoutQuota: true };
 const WITH_QUOTA = { steps: 200, events: 5, faultRate: 0.01 };
+/** Many requests for quota, of which some exceed their limits. */
+const LIMITED = { steps: 400, events: 20, faultRate: 0.002, instances: 1, lastStep: 4_000 };
 /** Where each flaw was found when this was written: most of the time the first run shows it. */
 const FOUND = {
   "cursor-outside-transaction": { firstSeed: 4, ...SHORT },
@@ -30,6 +33,7 @@ const FOUND = {
   "accepted-before-acknowledged": { firstSeed: 6, ...LONGER },
   "published-before-acknowledged": { firstSeed: 31, ...SHORT },
   "announced-before-acknowledged": { firstSeed: 14, ...CALMER },
+  "own-amount-forgotten": { firstSeed: 7, ...LIMITED },
   "expired-reservation-kept": { firstSeed: 1, ...WITH_QUOTA },
 } satisfies Partial<Record<keyof typeof FLAWS, object>>;
 
@@ -135,7 +139,7 @@ describe("what a simulation is made of", () => {
       ...{ scheduler, history: createHistory(), tenants: ["acme"], eventsPerTenant: 1, types: [] },
       processes: () => [{ instance: asked, serving: () => ({ ask }) }],
       limited: [{ meter: "calls", type: "api.request", isSum: false }],
-      sample: async () => ({ at: 0, totals: new Map(), slices: new Map() }),
+      sample: async () => ({ at: 0, totals: new Map(), slices: new Map(), marks: new Map() }),
     });
     // Longer than all attempts of a client.
     const late = scheduler.nowMs() + 60_000;
@@ -146,6 +150,62 @@ describe("what a simulation is made of", () => {
     for (const one of refuse) one();
     await settled();
     expect(clients.isDone()).toBe(true);
+  });
+});
+
+describe("the judge of hard limits", () => {
+  const SECOND = 1_000;
+  const START = Date.UTC(2026, 1, 4);
+  const at = (seconds: number): number => START + seconds * SECOND;
+  const transfer = (id: string, amount: number): SentEvent => ({
+    ...{ tenantId: "acme", source: "sim", id, type: "api.transfer", time: at(0), amount, isImport: false },
+  });
+  const asked = (key: string, amount: number, seconds: number): Asked => ({
+    ...{ tenantId: "acme", meter: "bytes", key, amount, isAllowed: true },
+    ...{ sentAt: at(seconds), answeredAt: at(seconds), expiresAt: at(seconds + 20) },
+  });
+
+  /** 20 of 120 bytes are admitted in the tenth second, five seconds after a look at the ledger's first `mark` entries. */
+  function judged(
+    ledger: readonly SentEvent[],
+    mark: number,
+    voids: Record<string, number> = {},
+    before: Asked[] = [],
+  ) {
+    const history = createHistory();
+    history.sent(ledger);
+    const seen = new Set<SentEvent>();
+    const entries = ledger.map((event, index) => {
+      const isVoid = seen.has(event);
+      seen.add(event);
+      return { partition: 0, seq: index + 1, event, isVoid };
+    });
+    for (const [id, seconds] of Object.entries(voids)) history.voids.set(`acme/sim/${id}`, at(seconds));
+    const total = entries.slice(0, mark).reduce((sum, { event, isVoid }) => sum + event.amount * (isVoid ? -1 : 1), 0);
+    const totals = new Map([[`acme bytes ${Date.UTC(2026, 1)}`, total]]);
+    history.samples.push({ at: at(5), totals, slices: new Map(), marks: new Map([[0, mark]]) });
+    history.asked.push(...before, asked("q", 20, 10));
+    return judgeAdmissions({ history, recorded: entries, areClocksRight: false });
+  }
+  const admittedTo = (held: number): string[] => [
+    `q of acme (20 bytes) was admitted to ${held} of 120 bytes in a BILLING_PERIOD`,
+  ];
+  const [kept, mistake] = [transfer("kept", 101), transfer("mistake", 50)];
+
+  test.each([
+    ["what was taken back before the look, once", judged([kept, mistake, mistake], 3, { mistake: 1 }), admittedTo(121)],
+    ["what may have stopped counting since", judged([kept, mistake, mistake], 2, { mistake: 6 }), admittedTo(121)],
+    ["not what is taken back later", judged([kept, mistake, mistake], 2, { mistake: 11 }), admittedTo(171)],
+    ["nothing of what came after the look", judged([kept, mistake, mistake], 1, { mistake: 6 }), admittedTo(121)],
+  ])("takes off %s", (_, found, wanted) => expect(found).toEqual(wanted));
+
+  test("counts what settles a reservation when it is on its way, unless it is taken back", () => {
+    const before = { ...asked("q1", 40, 3), eventSentAt: at(4) };
+    const settling = transfer("q1", 30);
+    const used = transfer("used", 71);
+    expect(judged([used, settling], 1, {}, [before])).toEqual(admittedTo(121));
+    expect(judged([used, settling], 2, {}, [before])).toEqual(admittedTo(121));
+    expect(judged([used, settling, settling], 1, { q1: 6 }, [before])).toEqual([]);
   });
 });
 

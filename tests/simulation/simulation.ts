@@ -9,7 +9,8 @@ import { createHistory } from "./judge/history.js";
 import { judgeInvoices } from "./judge/invoices.js";
 import type { Judged } from "./judge/judged.js";
 import { judgeLedger, judgeLedgerAtRest } from "./judge/ledger.js";
-import { judgeAdmissions, judgeQuotasAtRest, totalsOf } from "./judge/quotas.js";
+import { judgeAdmissions, judgeQuotasAtRest, sampleOf, totalsOf } from "./judge/quotas.js";
+import { recordedOf } from "./judge/recorded.js";
 import { createSimulatedLog } from "./log.js";
 import { createProcesses } from "./processes.js";
 import { createRest } from "./rest.js";
@@ -111,15 +112,12 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
     for (let n = 1; n <= (options.instances ?? INSTANCES); n += 1)
       if (hasQuota || role !== "quota") processes.start(`${role}-${n}`, start);
   const quota = servers.of("quota");
+  const sample = () => sampleOf(quota.ask, scheduler.nowMs());
   const clients = startClients({
     ...{ scheduler, history, processes: processes.reachable, tenants: TENANTS, types: EVENT_TYPES },
     limited: hasQuota ? LIMITED : [],
     eventsPerTenant: options.events ?? EVENTS,
-    sample: async () => ({
-      at: scheduler.nowMs(),
-      totals: await totalsOf(quota.ask),
-      slices: await totalsOf(quota.ask, "HOUR_SLICE"),
-    }),
+    sample,
   });
   const rest = createRest({ log, servers, hasQuota, partitionCount: PARTITIONS, areClientsDone: clients.isDone });
   const textsOf = (topic: Topic): string[][] =>
@@ -167,7 +165,10 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
   let calmAt = steps;
 
   async function judge(): Promise<void> {
-    violations.push(...(await judgeLedger(judged)), ...judgeAdmissions(history, judged.areClocksRight()));
+    const areClocksRight = judged.areClocksRight();
+    violations.push(...(await judgeLedger(judged)));
+    violations.push(...judgeAdmissions({ history, areClocksRight, recorded: await recordedOf(judged) }));
+    if (hasQuota) history.samples.push(await sample());
   }
 
   /** Goes on to the next phase when this one has come to rest. */
@@ -192,8 +193,8 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
       }
       await scheduler.step();
       const isCalm = scheduler.steps() >= calmAt;
+      if (scheduler.steps() % JUDGED_EVERY === 0) await judge();
       if (isCalm && scheduler.steps() % LOOKED_EVERY === 0) await look();
-      else if (scheduler.steps() % JUDGED_EVERY === 0) await judge();
     }
   } finally {
     process.off("unhandledRejection", onUnhandled);

@@ -171,7 +171,7 @@ function startClient(options: ClientsOptions, tenantId: string) {
 
   function withdraw(event: SentEvent): void {
     const key = keyOf(event);
-    history.voids.add(key);
+    if (!history.voids.has(key)) history.voids.set(key, scheduler.nowMs());
     request(
       ({ withdraw: withdrawing }) => withdrawing && (() => withdrawing(event)),
       () => later("goes on", next),

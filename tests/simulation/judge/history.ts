@@ -23,6 +23,8 @@ export interface Sample {
   readonly totals: ReadonlyMap<string, number>;
   /** What rebuilds the counters of an hour, by tenant, meter and start of its slice. */
   readonly slices: ReadonlyMap<string, number>;
+  /** How far of the ledger that is: the last entry of each partition. */
+  readonly marks: ReadonlyMap<number, number>;
 }
 
 /** What clients sent and were answered. */
@@ -31,8 +33,8 @@ export interface History {
   acknowledged(events: readonly SentEvent[]): void;
   isAcknowledged(events: readonly SentEvent[]): boolean;
   readonly events: ReadonlyMap<string, { readonly event: SentEvent; readonly isAcknowledged: boolean }>;
-  /** The events that clients want to be voided. */
-  readonly voids: Set<string>;
+  /** The events that clients want to be voided, and since when. */
+  readonly voids: Map<string, number>;
   /** The events of which another content was accepted later. */
   readonly conflicts: Set<string>;
   readonly asked: Asked[];
@@ -46,7 +48,7 @@ export function createHistory(): History {
   const events = new Map<string, { event: SentEvent; isAcknowledged: boolean }>();
   return {
     events,
-    voids: new Set(),
+    voids: new Map(),
     conflicts: new Set(),
     asked: [],
     samples: [],

@@ -68,7 +68,7 @@ export async function judgeLedgerAtRest(judged: Judged): Promise<string[]> {
   );
   const events = [...history.events].map(([key, { event }]) => ({ key, ...event }));
   for (const { key } of events) if (!recorded?.has(key)) wrong.push(`${key} was acknowledged and is not in the ledger`);
-  for (const key of history.voids) if (!voided?.has(key)) wrong.push(`${key} was taken back and counts`);
+  for (const key of history.voids.keys()) if (!voided?.has(key)) wrong.push(`${key} was taken back and counts`);
   const counting = countedOf(entries);
   const [accounts] = await ingestion<{ accepted: string; recorded: string; quarantined: string }>(
     "SELECT sum(accepted)::text AS accepted, sum(recorded)::text AS recorded, sum(quarantined)::text AS quarantined FROM usage_account",

@@ -1,6 +1,6 @@
 import type { SentEvent } from "../terms/requests.js";
-import { LIMITS, type LimitTerms, METERS, PLAN_ID } from "../terms/terms.js";
-import type { Asked, History } from "./history.js";
+import { LIMITS, type LimitTerms, METERS, type MeterTerms, PLAN_ID } from "../terms/terms.js";
+import { type Asked, type History, keyOf, type Sample } from "./history.js";
 import type { Judged } from "./judged.js";
 import { countedOf, type Recorded, recordedOf } from "./recorded.js";
 import { periodOf, quantityOf } from "./usage.js";
@@ -9,13 +9,22 @@ import { periodOf, quantityOf } from "./usage.js";
 const TRUST_MS = 3_000;
 const HOUR_MS = 3_600_000;
 
+/** What is known of a run. */
+interface Known {
+  readonly history: History;
+  /** What the ledger has by now. */
+  readonly recorded: readonly Recorded[];
+  readonly areClocksRight: boolean;
+}
+
 /** Whether an admission exceeded a hard limit, as far as what clients sent and were answered tells for certain. */
-export function judgeAdmissions(history: History, areClocksRight: boolean): string[] {
+export function judgeAdmissions(known: Known): string[] {
+  const { history } = known;
   const hard = LIMITS.filter(({ kind }) => kind === "HARD");
   const allowed = history.asked.filter(({ isAllowed }) => isAllowed === true);
   return allowed.flatMap((one) =>
     hard.flatMap((limit) => {
-      const held = certainlyHeld(history, allowed, limit, one, areClocksRight);
+      const held = certainlyHeld(known, allowed, limit, one);
       if (held === undefined || held <= limit.limit) return [];
       const { tenantId, key, amount, meter } = one;
       return [`${key} of ${tenantId} (${amount} ${meter}) was admitted to ${held} of ${limit.limit} ${textOf(limit)}`];
@@ -27,38 +36,68 @@ const textOf = ({ meter, window }: LimitTerms): string => `${meter ?? "requests"
 
 /** What counted in the limit when the request was admitted, with it; undefined: the limit is not on it. */
 function certainlyHeld(
-  history: History,
+  known: Known,
   allowed: readonly Asked[],
   { meter, window }: LimitTerms,
   one: Asked,
-  areClocksRight: boolean,
 ): number | undefined {
   const answeredAt = one.answeredAt ?? one.sentAt;
-  const earlier = allowed.filter(
-    (other) => other.tenantId === one.tenantId && other !== one && (other.answeredAt ?? answeredAt) <= one.sentAt,
-  );
   const isKept = ({ releasedAt = Number.POSITIVE_INFINITY }: Asked): boolean => releasedAt > answeredAt;
-  if (meter === null) return earlier.filter((other) => isKept(other) && other.sentAt > answeredAt - HOUR_MS).length + 1;
-  if (meter !== one.meter) return undefined;
-  const reserved = earlier.filter(
+  const earlier = allowed.filter(
     (other) =>
-      other.meter === meter &&
-      isKept(other) &&
-      (other.expiresAt ?? 0) > answeredAt &&
-      (other.eventSentAt ?? Number.POSITIVE_INFINITY) > answeredAt,
+      other.tenantId === one.tenantId &&
+      other !== one &&
+      (other.answeredAt ?? answeredAt) <= one.sentAt &&
+      isKept(other),
   );
+  if (meter === null) return earlier.filter(({ sentAt }) => sentAt > answeredAt - HOUR_MS).length + 1;
+  const terms = METERS.find(({ id }) => id === meter);
+  if (terms === undefined || meter !== one.meter) return undefined;
   // What a wrong clock recorded may seem to be of another hour.
-  const used =
-    window === "BILLING_PERIOD" ? usedBefore(history, one) : areClocksRight ? usedInHour(history, one, answeredAt) : 0;
-  return reserved.reduce((sum, { amount }) => sum + amount, used + one.amount);
+  const seesUsage = window === "BILLING_PERIOD" || known.areClocksRight;
+  const decision: Decision = { ...known, one, terms, answeredAt, sample: sampleBefore(known, one), seesUsage };
+  const used = !seesUsage ? 0 : window === "BILLING_PERIOD" ? usedInPeriod(decision) : usedInHour(decision);
+  const reserved = earlier.filter(({ meter: of, expiresAt = 0 }) => of === meter && expiresAt > answeredAt);
+  return reserved.reduce((sum, other) => sum + heldBy(other, decision), used + one.amount);
 }
 
-const known = ({ samples }: History, { sentAt }: Asked) => samples.filter(({ at }) => at <= sentAt - TRUST_MS).at(-1);
+/** What is known of a decision. */
+interface Decision extends Known {
+  readonly one: Asked;
+  readonly terms: MeterTerms;
+  readonly answeredAt: number;
+  /** The last one that it has to know. */
+  readonly sample: Sample | undefined;
+  /** Whether usage in quota's database certainly counts in the limit. */
+  readonly seesUsage: boolean;
+}
+
+const sampleBefore = ({ history }: Known, { sentAt }: Asked) =>
+  history.samples.findLast(({ at }) => at <= sentAt - TRUST_MS);
+
+/** What an open reservation holds beside the sample: its amount, or usage where an event may have settled it. */
+function heldBy({ tenantId, key, amount, eventSentAt }: Asked, decision: Decision): number {
+  const { history, recorded, one, terms, answeredAt, sample, seesUsage } = decision;
+  if (eventSentAt === undefined || eventSentAt > answeredAt) return amount;
+  const eventKey = keyOf({ tenantId, source: "sim", id: key });
+  const event = history.events.get(eventKey)?.event;
+  if (!seesUsage || event === undefined || isTakenBack(event, decision)) return 0;
+  if (periodOf(event.time) !== periodOf(one.sentAt)) return 0;
+  const isInSample = recorded.some((entry) => entry.event === event && !entry.isVoid && isIn(sample, entry));
+  return isInSample ? 0 : Math.min(amount, quantityOf(terms, [event]));
+}
+
+const isIn = (sample: Sample | undefined, { partition, seq }: Recorded): boolean =>
+  seq <= (sample?.marks.get(partition) ?? 0);
+
+/** Whether it may have stopped counting until the answer came. */
+const isTakenBack = (event: SentEvent, { history, answeredAt }: Decision): boolean =>
+  (history.voids.get(keyOf(event)) ?? Number.POSITIVE_INFINITY) <= answeredAt;
 
 /** Usage of slices that were in the hour whenever the request was decided. */
-function usedInHour(history: History, one: Asked, answeredAt: number): number {
+function usedInHour({ one, answeredAt, sample }: Decision): number {
   let used = 0;
-  for (const [key, total] of known(history, one)?.slices ?? []) {
+  for (const [key, total] of sample?.slices ?? []) {
     const [tenantId, meter, start] = key.split(" ");
     const isInHour = Number(start) > answeredAt - HOUR_MS && Number(start) <= one.sentAt;
     if (tenantId === one.tenantId && meter === one.meter && isInHour) used += total;
@@ -66,25 +105,34 @@ function usedInHour(history: History, one: Asked, answeredAt: number): number {
   return used;
 }
 
-function usedBefore(history: History, one: Asked): number {
-  const { tenantId, meter, sentAt } = one;
-  const total = known(history, one)?.totals.get([tenantId, meter, periodOf(sentAt)].join(" ")) ?? 0;
-  return total - takenBack(history, one);
+/** Usage of the sample, without what it has and was taken back since. */
+function usedInPeriod(decision: Decision): number {
+  const { recorded, one, terms, sample } = decision;
+  const { tenantId, meter } = one;
+  const period = periodOf(one.sentAt);
+  const counted = new Set(recorded.flatMap((entry) => (!entry.isVoid && isIn(sample, entry) ? [entry.event] : [])));
+  const voided = recorded.flatMap((entry) => (entry.isVoid && !isIn(sample, entry) ? [entry.event] : []));
+  const without = voided.filter(
+    (event) =>
+      event.tenantId === tenantId &&
+      event.type === terms.type &&
+      periodOf(event.time) === period &&
+      counted.has(event) &&
+      isTakenBack(event, decision),
+  );
+  const total = sample?.totals.get([tenantId, meter, period].join(" ")) ?? 0;
+  return total - quantityOf(terms, without);
 }
 
-/** What may have stopped counting since. */
-function takenBack({ events, voids }: History, { tenantId, meter, sentAt }: Asked): number {
-  const terms = METERS.find(({ id }) => id === meter);
-  const taken = [...voids].flatMap((key) => events.get(key)?.event ?? []);
-  return terms === undefined
-    ? 0
-    : quantityOf(
-        terms,
-        taken.filter(
-          (event) =>
-            event.tenantId === tenantId && event.type === terms.type && periodOf(event.time) === periodOf(sentAt),
-        ),
-      );
+/** Looks at quota's database. */
+export async function sampleOf(quota: Judged["quota"], at: number): Promise<Sample> {
+  const marks = await quota<{ partition: number; seq: number }>("SELECT partition, seq FROM high_water_mark");
+  return {
+    at,
+    totals: await totalsOf(quota),
+    slices: await totalsOf(quota, "HOUR_SLICE"),
+    marks: new Map(marks.map(({ partition, seq }) => [partition, seq])),
+  };
 }
 
 export async function totalsOf(

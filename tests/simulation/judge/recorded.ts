@@ -17,7 +17,7 @@ export const LEDGER = `SELECT entry.partition, entry.seq, entry.kind, event.tena
   ORDER BY entry.partition, entry.seq, entry.kind`;
 
 /** An entry of the ledger. */
-export interface Recorded {
+export interface Recorded extends Pick<LedgerRow, "partition" | "seq"> {
   readonly event: SentEvent;
   /** It counts no more. */
   readonly isVoid: boolean;
@@ -26,9 +26,9 @@ export interface Recorded {
 /** What clients sent and took back and the ledger has, in its order. */
 export async function recordedOf({ ingestion, history }: Judged): Promise<Recorded[]> {
   const rows = await ingestion<LedgerRow>(LEDGER);
-  return rows.flatMap(({ key, kind }) => {
+  return rows.flatMap(({ key, kind, partition, seq }) => {
     const event = key === null ? undefined : history.events.get(key)?.event;
-    return event === undefined ? [] : [{ event, isVoid: kind === "void" }];
+    return event === undefined ? [] : [{ partition, seq, event, isVoid: kind === "void" }];
   });
 }
 
