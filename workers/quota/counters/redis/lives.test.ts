@@ -13,11 +13,14 @@ import { hasPostgres, hasRedis, waitFor } from "../../../../tests/servers/server
 import { createWriterRows } from "../../store/counter-writers.js";
 import { CountersUnavailable, type QuotaCounters, type WriterRows } from "../counters.js";
 import { createLives } from "./lives.js";
-import { calls, consume, loadCalls, openTestCounters, reserved } from "./redis.testing.js";
+import { createRedisNodeCounters } from "./node.js";
+import { calls, consume, loadCalls, reserved } from "./redis.testing.js";
 
 type Lives = ReturnType<typeof createLives>;
 
 const LIMIT = 100n;
+/** A machine may stop for seconds. */
+const PATIENCE_MS = 60_000;
 const NO_USAGE = { tenantId: "t", previousSeq: 3, seq: 4, now: undefined, counted: [], events: [], totals: [] };
 
 describe.skipIf(!hasRedis || !hasPostgres)("a restart of Redis from its file", () => {
@@ -51,9 +54,14 @@ describe.skipIf(!hasRedis || !hasPostgres)("a restart of Redis from its file", (
     running = [];
   });
 
-  async function start(rows = writers, url = server.url): Promise<QuotaCounters> {
-    const counters = await openTestCounters(url, prefix, 1_000, rows);
+  async function start(rows = writers, url = server.url, writersWithinMs = PATIENCE_MS): Promise<QuotaCounters> {
+    const counters = createRedisNodeCounters({
+      ...{ url, prefix, maxKeys: 1_000, incarnationKey: `${prefix}:era`, writers: rows },
+      ...{ answerWithinMs: PATIENCE_MS, writersWithinMs, onError: () => undefined },
+    });
     running.push(counters);
+    // While others have not confirmed that a restart lost nothing, it connects with the first call after that.
+    await counters.connect().catch(() => undefined);
     return counters;
   }
   async function stop(counters: QuotaCounters): Promise<void> {
@@ -107,7 +115,7 @@ describe.skipIf(!hasRedis || !hasPostgres)("a restart of Redis from its file", (
   });
 
   test("is a loss if a process that wrote has crashed", async () => {
-    const a = await start();
+    const a = await start(writers, server.url, 100);
     await loadCalls(a, "t", 3);
     const life = (await lifeOf(server.url, prefix)) ?? "";
     await writers.enter(`crashed of ${prefix}`, life);
@@ -229,7 +237,7 @@ describe.skipIf(!hasRedis || !hasPostgres)("a restart of Redis from its file", (
   describe("a process that enters a life while another begins", () => {
     async function pair(rows = writers) {
       const redis = new Redis(server.url);
-      const [lives, other] = [rows, writers].map((one) => createLives({ redis, key: prefix, rows: one })) as [
+      const [lives, other] = [rows, writers].map((one) => createLives({ redis, key: prefix, rows: one, writersWithinMs: PATIENCE_MS })) as [
         Lives,
         Lives,
       ];
@@ -278,8 +286,9 @@ describe.skipIf(!hasRedis || !hasPostgres)("a restart of Redis from its file", (
   });
 
   test("data that a server copies from one that is behind is a loss, although nothing restarts", async () => {
-    const other = await startRedis();
-    const [redis, behind] = [new Redis(server.url), new Redis(other.url)];
+    // Of its own: after a copy, a server has its file only some time later.
+    const [own, other] = await Promise.all([startRedis(), startRedis()]);
+    const [redis, behind] = [new Redis(own.url), new Redis(other.url)];
     const copies = async (one: Redis, from: string): Promise<void> => {
       const { hostname, port } = new URL(from);
       for (const each of [redis, behind]) await each.config("SET", "repl-diskless-sync-delay", "0");
@@ -287,16 +296,16 @@ describe.skipIf(!hasRedis || !hasPostgres)("a restart of Redis from its file", (
       await waitFor(async () => /master_link_status:up/.test(await one.info("replication")), { what: "the copy" });
       await one.replicaof("NO", "ONE");
     };
-    const [a, b] = [await start(), await start()];
+    const [a, b] = [await start(writers, own.url), await start(writers, own.url)];
     await loadCalls(a, "t", 3);
-    await copies(behind, server.url);
+    await copies(behind, own.url);
     expect(await consume(a, "t", "1", calls(LIMIT))).toBe("allowed");
     await copies(redis, other.url);
     await known([a, b]);
     for (const one of [a, b]) expect(await one.positions(["t"])).toEqual([undefined]);
     redis.disconnect();
     behind.disconnect();
-    await other.stop();
+    await Promise.all([own.stop(), other.stop()]);
   });
 
   test("a writer that has not written for long is forgotten, and known again with its next write", async () => {

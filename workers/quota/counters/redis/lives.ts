@@ -9,6 +9,8 @@ export interface LivesOptions {
   readonly key: string;
   /** Without, what another run of the server wrote is never relied on. */
   readonly rows: WriterRows | undefined;
+  /** How long a restarted Redis waits for its writers. */
+  readonly writersWithinMs: number;
 }
 
 export interface Life {
@@ -29,8 +31,6 @@ export interface Mark {
 }
 
 const NAME_LENGTH = 16;
-/** How long a restarted Redis waits for its writers. */
-const PATIENCE_MS = 5_000;
 
 /**
  * Names the unbroken life of the store. A server's restart, or a failover, goes on with the life if nothing is lost: Redis loses
@@ -39,7 +39,7 @@ const PATIENCE_MS = 5_000;
  * read it. Each process that was writing when the server ended looks for its own last number; for one that has stopped, its row
  * tells it. One that has crashed tells none, and then all counts as lost.
  */
-export function createLives({ redis, key, rows }: LivesOptions) {
+export function createLives({ redis, key, rows, writersWithinMs }: LivesOptions) {
   const writersKey = `${key}:writers`;
   const attestedKey = `${key}:attested`;
   const keys = [key, writersKey, attestedKey];
@@ -67,7 +67,7 @@ export function createLives({ redis, key, rows }: LivesOptions) {
     const writers = (await rows.of(name)).map((one) => [one.writer, one.last ?? ""]);
     const own = entered === name ? confirmed : "";
     const [judged, began] = listOf(
-      await run(ADOPT_LUA, [runId, fresh, name, writer, own, PATIENCE_MS, JSON.stringify(writers)]),
+      await run(ADOPT_LUA, [runId, fresh, name, writer, own, writersWithinMs, JSON.stringify(writers)]),
     ).map(String);
     if (judged === undefined || began === undefined)
       throw new Error("Redis was restarted: not all processes have confirmed yet that it lost nothing");

@@ -6,26 +6,18 @@ import {
   REMEMBERED_MS,
   REMEMBERED_TEXTS,
   type StoredBound,
-  type WriterRows,
 } from "../counters.js";
 import { isAbsence, isOf, lostAt, POSITION_FIELD, VERSION_FIELD } from "./commit.js";
 import { grouped } from "./grouped.js";
 import { createLowering } from "./lowering.js";
 import type { Tenant, TenantKeys } from "./replica.js";
 import { createReplicas } from "./replicas.js";
-import { createRedisServer } from "./server.js";
+import { createRedisServer, type RedisServerOptions } from "./server.js";
 
-export interface RedisNodeOptions {
-  readonly url: string;
-  /** Called for lost connections and the like; the counters recover automatically. */
-  readonly onError: (error: unknown) => void;
+export interface RedisNodeOptions extends RedisServerOptions {
   readonly prefix: string;
   /** Keys that a tenant may have alive. */
   readonly maxKeys: number;
-  /** A key on this node that lives no longer than the counters. */
-  readonly incarnationKey: string;
-  /** Without, a restart of the server counts as a loss. */
-  readonly writers?: WriterRows | undefined;
   /** Tenants with the same value may share a call: in a cluster, those of one slot. */
   readonly together?: (tenantId: string) => number;
 }

@@ -16,6 +16,10 @@ export interface RedisServerOptions {
   readonly incarnationKey: string;
   /** Without, a restart of the server counts as a loss. */
   readonly writers?: WriterRows | undefined;
+  /** How long the server is waited for, ms. */
+  readonly answerWithinMs?: number;
+  /** How long a restarted server waits for its writers, ms. */
+  readonly writersWithinMs?: number;
 }
 
 /** An unbroken life of the store: what was written in another one is not relied on. */
@@ -32,8 +36,8 @@ export interface Script {
 
 export type RedisServer = ReturnType<typeof createRedisServer>;
 
-const CONNECT_TIMEOUT_MS = 2_000;
-const COMMAND_TIMEOUT_MS = 2_000;
+const ANSWER_WITHIN_MS = 2_000;
+const WRITERS_WITHIN_MS = 5_000;
 /** A process probes the store each second. */
 const WRITER_GONE_MS = 60_000;
 
@@ -43,18 +47,18 @@ const WRITER_GONE_MS = 60_000;
  * refusals included, is a `CountersUnavailable`.
  */
 export function createRedisServer(options: RedisServerOptions) {
-  const { incarnationKey } = options;
+  const { incarnationKey, answerWithinMs = ANSWER_WITHIN_MS, writersWithinMs = WRITERS_WITHIN_MS } = options;
   const redis = new Redis(options.url, {
     lazyConnect: true,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
-    connectTimeout: CONNECT_TIMEOUT_MS,
-    commandTimeout: COMMAND_TIMEOUT_MS,
+    connectTimeout: answerWithinMs,
+    commandTimeout: answerWithinMs,
     retryStrategy: (attempt) => Math.min(1_000, 50 * attempt),
   });
   redis.on("error", options.onError);
-  const lives = createLives({ redis, key: incarnationKey, rows: options.writers });
+  const lives = createLives({ redis, key: incarnationKey, rows: options.writers, writersWithinMs });
   /** Of this connection. */
   let current: Incarnation | undefined;
   /** Of any connection, and the run of the server in which it was read. */
