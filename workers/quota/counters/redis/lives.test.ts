@@ -13,14 +13,11 @@ import { hasPostgres, hasRedis, waitFor } from "../../../../tests/servers/server
 import { createWriterRows } from "../../store/counter-writers.js";
 import { CountersUnavailable, type QuotaCounters, type WriterRows } from "../counters.js";
 import { createLives } from "./lives.js";
-import { createRedisNodeCounters } from "./node.js";
-import { calls, consume, loadCalls, reserved } from "./redis.testing.js";
+import { calls, consume, loadCalls, PATIENCE_MS, patientCounters, reserved } from "./redis.testing.js";
 
 type Lives = ReturnType<typeof createLives>;
 
 const LIMIT = 100n;
-/** A machine may stop for seconds. */
-const PATIENCE_MS = 60_000;
 const NO_USAGE = { tenantId: "t", previousSeq: 3, seq: 4, now: undefined, counted: [], events: [], totals: [] };
 
 describe.skipIf(!hasRedis || !hasPostgres)("a restart of Redis from its file", () => {
@@ -55,10 +52,7 @@ describe.skipIf(!hasRedis || !hasPostgres)("a restart of Redis from its file", (
   });
 
   async function start(rows = writers, url = server.url, writersWithinMs = PATIENCE_MS): Promise<QuotaCounters> {
-    const counters = createRedisNodeCounters({
-      ...{ url, prefix, maxKeys: 1_000, incarnationKey: `${prefix}:era`, writers: rows },
-      ...{ answerWithinMs: PATIENCE_MS, writersWithinMs, onError: () => undefined },
-    });
+    const counters = patientCounters(url, prefix, { writers: rows, writersWithinMs });
     running.push(counters);
     // While others have not confirmed that a restart lost nothing, it connects with the first call after that.
     await counters.connect().catch(() => undefined);
@@ -237,10 +231,9 @@ describe.skipIf(!hasRedis || !hasPostgres)("a restart of Redis from its file", (
   describe("a process that enters a life while another begins", () => {
     async function pair(rows = writers) {
       const redis = new Redis(server.url);
-      const [lives, other] = [rows, writers].map((one) => createLives({ redis, key: prefix, rows: one, writersWithinMs: PATIENCE_MS })) as [
-        Lives,
-        Lives,
-      ];
+      const [lives, other] = [rows, writers].map((one) =>
+        createLives({ redis, key: prefix, rows: one, writersWithinMs: PATIENCE_MS }),
+      ) as [Lives, Lives];
       const begun = async (): Promise<string> =>
         (await other.current("run", (await other.current("run", "")).name)).name;
       return { lives, begun, end: () => redis.disconnect() };

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { hasRedis } from "../../../../tests/servers/servers.js";
 import { sized } from "../../../../tests/support/effort.js";
 import type { QuotaCounters } from "../counters.js";
-import { calls, consume, consuming, loadCalls, openTestCounters, privateRedis, reserved } from "./redis.testing.js";
+import { calls, consume, consuming, loadCalls, patientCounters, privateRedis, reserved } from "./redis.testing.js";
 
 /** As many as a tenant may have, under chaos. */
 const MOST = sized(20_000, 100_000);
@@ -14,8 +14,13 @@ describe.skipIf(!hasRedis)("a tenant with very many keys of 256 bytes", () => {
   let counters: QuotaCounters;
   let start = 0;
   const TTL_MS = 3_600_000;
+  async function opened(): Promise<QuotaCounters> {
+    const one = patientCounters(server().url, "p", { maxKeys: MOST });
+    await one.connect();
+    return one;
+  }
   beforeAll(async () => {
-    counters = await openTestCounters(server().url, "p", MOST);
+    counters = await opened();
     start = await counters.now();
     await loadCalls(counters, "t");
     for (let from = 0; from < MOST; from += 2_000) {
@@ -34,7 +39,7 @@ describe.skipIf(!hasRedis)("a tenant with very many keys of 256 bytes", () => {
   test("another process reads it, also while it changes, and neither blocks anything", {
     timeout: 60_000,
   }, async () => {
-    const other = await openTestCounters(server().url, "p", MOST);
+    const other = await opened();
     await redis().config("RESETSTAT");
     let isRead = false;
     const reading = reserved(other, "t").finally(() => {
@@ -58,7 +63,7 @@ describe.skipIf(!hasRedis)("a tenant with very many keys of 256 bytes", () => {
   });
 
   test("all of them end at once, and no call blocks Redis or this process for long", { timeout: 60_000 }, async () => {
-    const other = await openTestCounters(server().url, "p", MOST);
+    const other = await opened();
     await redis().config("RESETSTAT");
     expect(await reserved(other, "t")).toBe(BigInt(MOST));
     let turns = 0;

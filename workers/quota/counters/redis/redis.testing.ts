@@ -2,9 +2,12 @@ import { Redis } from "ioredis";
 import { afterAll, beforeAll } from "vitest";
 import { HOUR_MS } from "#kernel/duration.js";
 import { type PrivateRedis, startRedis } from "../../../../tests/servers/private-servers.js";
-import type { CounterCharge, Operation, Outcome, QuotaCounters, WriterRows } from "../counters.js";
+import type { CounterCharge, Operation, Outcome, QuotaCounters } from "../counters.js";
 import { UNIT } from "../exact-model.testing.js";
+import { createRedisNodeCounters, type RedisNodeCounters, type RedisNodeOptions } from "./node.js";
 import { openRedisCounters } from "./redis.js";
+
+export const PATIENCE_MS = 60_000;
 
 /** A Redis of its own for the tests of a block, and a client of it. */
 export function privateRedis() {
@@ -25,13 +28,19 @@ export function privateRedis() {
   return { server: () => opened(server), redis: () => opened(redis) };
 }
 
-export const openTestCounters = (
+export const openTestCounters = (url: string, prefix: string): Promise<QuotaCounters> =>
+  openRedisCounters({ urls: [url], prefix, maxKeys: 100_000, onError: () => undefined });
+
+/** They wait long for the server and for its writers: a machine may stop for seconds. They are not connected yet. */
+export const patientCounters = (
   url: string,
   prefix: string,
-  maxKeys = 100_000,
-  writers?: WriterRows,
-): Promise<QuotaCounters> =>
-  openRedisCounters({ urls: [url], prefix, maxKeys, ...(writers && { writers }), onError: () => undefined });
+  options: Partial<Pick<RedisNodeOptions, "maxKeys" | "writers" | "writersWithinMs">> = {},
+): RedisNodeCounters =>
+  createRedisNodeCounters({
+    ...{ url, prefix, maxKeys: 100_000, incarnationKey: `${prefix}:era`, onError: () => undefined },
+    ...{ answerWithinMs: PATIENCE_MS, writersWithinMs: PATIENCE_MS, ...options },
+  });
 
 /** Calls in an hour, without bounds. */
 export const calls = (limit: bigint, amount = 1n): CounterCharge => ({
