@@ -53,7 +53,15 @@ export interface UsageOptions extends ShowOptions {
 
 const asGranularity: Readonly<Record<string, Granularity>> = { hour: "HOUR", day: "DAY", period: "PERIOD" };
 
-const valuesOf = ({ dimensions }: Dimensions): string => dimensions.map(({ value }) => value || "-").join(" ");
+/** Empty for a meter without the dimension. */
+const ofDimension =
+  (name: string) =>
+  ({ dimensions }: Dimensions): string => {
+    const found = dimensions.find(({ dimension }) => dimension === name);
+    return found === undefined ? "" : found.value || "-";
+  };
+
+const valuesOf = ({ dimensions }: Dimensions): string => JSON.stringify(dimensions.map(({ value }) => value));
 
 /**
  * `metrly usage`: the totals of the current period with a picture of its days; with `granularity` those of each hour or day of it;
@@ -64,7 +72,7 @@ export async function showUsage(tenantId: string, options: UsageOptions, env: En
   const groupBy = options.by?.split(",") ?? [];
   const asked = { tenantId, groupBy, meter: options.meter ?? null };
   const isOfNow = [options.from, options.to, options.granularity].every((given) => given === undefined);
-  const grouped = groupBy.length > 0 ? [{ name: groupBy.join(" ").toUpperCase(), text: valuesOf }] : [];
+  const grouped = groupBy.map((name) => ({ name: name.toUpperCase(), text: ofDimension(name) }));
   const amounts = [
     { name: "QUANTITY", text: ({ quantity }: Total) => quantity, isNumber: true },
     { name: "EVENTS", text: ({ eventCount }: Total) => String(eventCount), isNumber: true },

@@ -259,6 +259,35 @@ describe("what the command line shows", () => {
     }
   });
 
+  test("usage by several dimensions has a column of each", async () => {
+    const input = {
+      key: "words",
+      name: "Words",
+      eventType: "word",
+      aggregation: "COUNT",
+      dimensions: ["model", "kind"],
+    };
+    await ask(metrly.url, admin, world.CREATE_METER, { input });
+    const { out: key } = await runCliHere(metrly, ["api-keys", "issue", "--tenant", "acme", "--scopes", "ingest"]);
+    const event = { specversion: "1.0", id: "w", source: "test", type: "word", data: { model: "a b", kind: "c" } };
+    await waitFor(async () => (await postEvents(metrly.url, key.trim(), [event])).status === 202, {
+      what: "the event",
+    });
+    const usage = () =>
+      shown("usage", "acme", "--meter", "words", "--by", "model,kind", "--granularity", "day", "--csv");
+    const rows = await waitFor(async () => ((await usage()).trim().includes("\n") ? usage() : undefined), {
+      what: "its usage",
+    });
+    expect(rows.replace(/^\d[^,]*/m, "")).toBe("from,meter,model,kind,quantity,events\n,words,a b,c,1,1\n");
+    const [header = "", row = ""] = (await shown("usage", "acme", "--meter", "words", "--by", "model,kind")).split(
+      "\n",
+    );
+    expect([header, row].map((line) => line.split("\t").slice(0, 5))).toEqual([
+      ["METER", "MODEL", "KIND", "QUANTITY", "EVENTS"],
+      ["words", "a b", "c", "1", "1"],
+    ]);
+  });
+
   test("one tenant, one invoice and one event are shown, and what is missing is named", async () => {
     expect(await shown("tenants", "show", "acme")).toMatch(/^plan +basic@1$/m);
     expect(await shown("events", "show", "e1", "--tenant", "acme", "--source", "test")).toMatch(/^status +RECORDED$/m);
