@@ -36,13 +36,11 @@ type Documents = {
     "query WhoAsks { viewer { id roles } }": typeof types.WhoAsksDocument,
     "\n  query UnbilledTenants($after: Cursor) {\n    tenants(first: 50, after: $after) {\n      nodes {\n        id\n        accounting { unmetered }\n        upcomingInvoice { unpricedUsage { meter dimensions { value } quantity } }\n      }\n      pageInfo { hasNextPage endCursor }\n    }\n  }\n": typeof types.UnbilledTenantsDocument,
     "query UnmeteredOf($tenantId: ID!) { unmeteredTypes(tenantId: $tenantId) { eventType count } }": typeof types.UnmeteredOfDocument,
-    "query Invoice($id: ID!) { invoice(id: $id) { document sha256 generatedAt } }": typeof types.InvoiceDocument,
     "\n  query Denial($tenantId: ID!, $key: String!) {\n    tenant(id: $tenantId) {\n      quotaDenial(idempotencyKey: $key) {\n        at meter amount reason explanation retryAt\n        limits { meter window kind limit used reserved remaining resetAt denies }\n      }\n    }\n  }\n": typeof types.DenialDocument,
     "\n  query Meters { meters { key name eventType aggregation valueProperty dimensions unit } }\n": typeof types.MetersDocument,
     "\n  query Plans($first: Int!, $after: Cursor) {\n    plans(first: $first, after: $after) {\n      nodes { id name archived latest { version currency recurringFee } }\n      pageInfo { hasNextPage endCursor }\n    }\n  }\n": typeof types.PlansDocument,
     "\n  query Event($tenantId: ID!, $source: String!, $id: String!) {\n    event(tenantId: $tenantId, source: $source, id: $id) {\n      id source type time receivedAt recordedAt status seq duplicates quarantineReason voidReason data\n    }\n    tenant(id: $tenantId) { id }\n  }\n": typeof types.EventDocument,
     "\n  query Invoices($tenantId: ID!, $first: Int!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      invoices(first: $first, after: $after) {\n        nodes { id number status period { start end } total { amount currency } }\n        pageInfo { hasNextPage endCursor }\n      }\n    }\n  }\n": typeof types.InvoicesDocument,
-    "\n  query InvoiceLines($id: ID!) {\n    invoice(id: $id) {\n      number status period { start end } total { amount currency }\n      lines {\n        kind description meter quantity amount { amount }\n        arithmetic { quantity unitAmount flatAmount amount note }\n      }\n    }\n  }\n": typeof types.InvoiceLinesDocument,
     "\n  query Quotas($tenantId: ID!) {\n    tenant(id: $tenantId) { quotas { limit { meter window kind limit } used reserved remaining resetAt state } }\n  }\n": typeof types.QuotasDocument,
     "\n  query Tenants($first: Int!, $after: Cursor) {\n    tenants(first: $first, after: $after) {\n      nodes { id name status testClock plan { version plan { id } } }\n      pageInfo { hasNextPage endCursor }\n    }\n  }\n": typeof types.TenantsDocument,
     "\n  query Tenant($id: ID!) {\n    tenant(id: $id) {\n      id name status currency billingAnchorDay graceDays startsAt createdAt timeZone testClock plan { version plan { id } }\n    }\n  }\n": typeof types.TenantDocument,
@@ -50,6 +48,7 @@ type Documents = {
     "\n  query Usage($tenantId: ID!, $groupBy: [String!], $meter: String, $periodStart: DateTime) {\n    tenant(id: $tenantId) {\n      usageTotals(groupBy: $groupBy, meter: $meter, periodStart: $periodStart) {\n        meter from to quantity eventCount lastEventAt dimensions { dimension value }\n      }\n      days: usageTotals(groupBy: $groupBy, meter: $meter, periodStart: $periodStart, granularity: DAY) {\n        meter from quantity dimensions { dimension value }\n      }\n    }\n  }\n": typeof types.UsageDocument,
     "\n  query Buckets(\n    $tenantId: ID!, $groupBy: [String!], $meter: String, $periodStart: DateTime, $granularity: Granularity!\n  ) {\n    tenant(id: $tenantId) {\n      usageTotals(groupBy: $groupBy, meter: $meter, periodStart: $periodStart, granularity: $granularity) {\n        meter from to quantity eventCount lastEventAt dimensions { dimension value }\n      }\n    }\n  }\n": typeof types.BucketsDocument,
     "\n  query Periods($tenantId: ID!, $first: Int!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      billingPeriods(first: $first, after: $after) { nodes { start end } pageInfo { hasNextPage endCursor } }\n    }\n  }\n": typeof types.PeriodsDocument,
+    "\n  query InvoicePart($id: ID!, $part: Int!) {\n    invoice(id: $id) { status sha256 generatedAt documentPart(part: $part) }\n  }\n": typeof types.InvoicePartDocument,
     "\n  query Verify($id: ID!) { verifyInvoice(id: $id) { matches expectedSha256 checkedEvents differences } }\n": typeof types.VerifyDocument,
     "\n  subscription Alerts($tenantId: ID!, $after: Cursor) {\n    quotaAlerts(tenantId: $tenantId, after: $after) {\n      cursor tenantId kind meter window windowStart threshold thresholdKind limit used at\n    }\n  }\n": typeof types.AlertsDocument,
     "\n  query WatchedTenants($first: Int!) {\n    tenants(first: $first) { nodes { ...Watched } pageInfo { hasNextPage } }\n  }\n  fragment Watched on Tenant {\n    id status\n    accounting { accepted inFlight quarantined }\n    quotas { state used reserved limit { meter window kind limit } }\n  }\n": typeof types.WatchedTenantsDocument,
@@ -88,13 +87,11 @@ const documents: Documents = {
     "query WhoAsks { viewer { id roles } }": types.WhoAsksDocument,
     "\n  query UnbilledTenants($after: Cursor) {\n    tenants(first: 50, after: $after) {\n      nodes {\n        id\n        accounting { unmetered }\n        upcomingInvoice { unpricedUsage { meter dimensions { value } quantity } }\n      }\n      pageInfo { hasNextPage endCursor }\n    }\n  }\n": types.UnbilledTenantsDocument,
     "query UnmeteredOf($tenantId: ID!) { unmeteredTypes(tenantId: $tenantId) { eventType count } }": types.UnmeteredOfDocument,
-    "query Invoice($id: ID!) { invoice(id: $id) { document sha256 generatedAt } }": types.InvoiceDocument,
     "\n  query Denial($tenantId: ID!, $key: String!) {\n    tenant(id: $tenantId) {\n      quotaDenial(idempotencyKey: $key) {\n        at meter amount reason explanation retryAt\n        limits { meter window kind limit used reserved remaining resetAt denies }\n      }\n    }\n  }\n": types.DenialDocument,
     "\n  query Meters { meters { key name eventType aggregation valueProperty dimensions unit } }\n": types.MetersDocument,
     "\n  query Plans($first: Int!, $after: Cursor) {\n    plans(first: $first, after: $after) {\n      nodes { id name archived latest { version currency recurringFee } }\n      pageInfo { hasNextPage endCursor }\n    }\n  }\n": types.PlansDocument,
     "\n  query Event($tenantId: ID!, $source: String!, $id: String!) {\n    event(tenantId: $tenantId, source: $source, id: $id) {\n      id source type time receivedAt recordedAt status seq duplicates quarantineReason voidReason data\n    }\n    tenant(id: $tenantId) { id }\n  }\n": types.EventDocument,
     "\n  query Invoices($tenantId: ID!, $first: Int!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      invoices(first: $first, after: $after) {\n        nodes { id number status period { start end } total { amount currency } }\n        pageInfo { hasNextPage endCursor }\n      }\n    }\n  }\n": types.InvoicesDocument,
-    "\n  query InvoiceLines($id: ID!) {\n    invoice(id: $id) {\n      number status period { start end } total { amount currency }\n      lines {\n        kind description meter quantity amount { amount }\n        arithmetic { quantity unitAmount flatAmount amount note }\n      }\n    }\n  }\n": types.InvoiceLinesDocument,
     "\n  query Quotas($tenantId: ID!) {\n    tenant(id: $tenantId) { quotas { limit { meter window kind limit } used reserved remaining resetAt state } }\n  }\n": types.QuotasDocument,
     "\n  query Tenants($first: Int!, $after: Cursor) {\n    tenants(first: $first, after: $after) {\n      nodes { id name status testClock plan { version plan { id } } }\n      pageInfo { hasNextPage endCursor }\n    }\n  }\n": types.TenantsDocument,
     "\n  query Tenant($id: ID!) {\n    tenant(id: $id) {\n      id name status currency billingAnchorDay graceDays startsAt createdAt timeZone testClock plan { version plan { id } }\n    }\n  }\n": types.TenantDocument,
@@ -102,6 +99,7 @@ const documents: Documents = {
     "\n  query Usage($tenantId: ID!, $groupBy: [String!], $meter: String, $periodStart: DateTime) {\n    tenant(id: $tenantId) {\n      usageTotals(groupBy: $groupBy, meter: $meter, periodStart: $periodStart) {\n        meter from to quantity eventCount lastEventAt dimensions { dimension value }\n      }\n      days: usageTotals(groupBy: $groupBy, meter: $meter, periodStart: $periodStart, granularity: DAY) {\n        meter from quantity dimensions { dimension value }\n      }\n    }\n  }\n": types.UsageDocument,
     "\n  query Buckets(\n    $tenantId: ID!, $groupBy: [String!], $meter: String, $periodStart: DateTime, $granularity: Granularity!\n  ) {\n    tenant(id: $tenantId) {\n      usageTotals(groupBy: $groupBy, meter: $meter, periodStart: $periodStart, granularity: $granularity) {\n        meter from to quantity eventCount lastEventAt dimensions { dimension value }\n      }\n    }\n  }\n": types.BucketsDocument,
     "\n  query Periods($tenantId: ID!, $first: Int!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      billingPeriods(first: $first, after: $after) { nodes { start end } pageInfo { hasNextPage endCursor } }\n    }\n  }\n": types.PeriodsDocument,
+    "\n  query InvoicePart($id: ID!, $part: Int!) {\n    invoice(id: $id) { status sha256 generatedAt documentPart(part: $part) }\n  }\n": types.InvoicePartDocument,
     "\n  query Verify($id: ID!) { verifyInvoice(id: $id) { matches expectedSha256 checkedEvents differences } }\n": types.VerifyDocument,
     "\n  subscription Alerts($tenantId: ID!, $after: Cursor) {\n    quotaAlerts(tenantId: $tenantId, after: $after) {\n      cursor tenantId kind meter window windowStart threshold thresholdKind limit used at\n    }\n  }\n": types.AlertsDocument,
     "\n  query WatchedTenants($first: Int!) {\n    tenants(first: $first) { nodes { ...Watched } pageInfo { hasNextPage } }\n  }\n  fragment Watched on Tenant {\n    id status\n    accounting { accepted inFlight quarantined }\n    quotas { state used reserved limit { meter window kind limit } }\n  }\n": types.WatchedTenantsDocument,
@@ -206,10 +204,6 @@ export function graphql(source: "query UnmeteredOf($tenantId: ID!) { unmeteredTy
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "query Invoice($id: ID!) { invoice(id: $id) { document sha256 generatedAt } }"): typeof import('./graphql.js').InvoiceDocument;
-/**
- * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
- */
 export function graphql(source: "\n  query Denial($tenantId: ID!, $key: String!) {\n    tenant(id: $tenantId) {\n      quotaDenial(idempotencyKey: $key) {\n        at meter amount reason explanation retryAt\n        limits { meter window kind limit used reserved remaining resetAt denies }\n      }\n    }\n  }\n"): typeof import('./graphql.js').DenialDocument;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
@@ -227,10 +221,6 @@ export function graphql(source: "\n  query Event($tenantId: ID!, $source: String
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
 export function graphql(source: "\n  query Invoices($tenantId: ID!, $first: Int!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      invoices(first: $first, after: $after) {\n        nodes { id number status period { start end } total { amount currency } }\n        pageInfo { hasNextPage endCursor }\n      }\n    }\n  }\n"): typeof import('./graphql.js').InvoicesDocument;
-/**
- * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
- */
-export function graphql(source: "\n  query InvoiceLines($id: ID!) {\n    invoice(id: $id) {\n      number status period { start end } total { amount currency }\n      lines {\n        kind description meter quantity amount { amount }\n        arithmetic { quantity unitAmount flatAmount amount note }\n      }\n    }\n  }\n"): typeof import('./graphql.js').InvoiceLinesDocument;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
@@ -259,6 +249,10 @@ export function graphql(source: "\n  query Buckets(\n    $tenantId: ID!, $groupB
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
 export function graphql(source: "\n  query Periods($tenantId: ID!, $first: Int!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      billingPeriods(first: $first, after: $after) { nodes { start end } pageInfo { hasNextPage endCursor } }\n    }\n  }\n"): typeof import('./graphql.js').PeriodsDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query InvoicePart($id: ID!, $part: Int!) {\n    invoice(id: $id) { status sha256 generatedAt documentPart(part: $part) }\n  }\n"): typeof import('./graphql.js').InvoicePartDocument;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */

@@ -120,17 +120,6 @@ export type Granularity =
   /** A billing period */
   | 'PERIOD';
 
-/** What a line charges */
-export type InvoiceLineKind =
-  /** The difference that late usage or a void makes to a closed period */
-  | 'ADJUSTMENT'
-  /** What usage lacks to the minimum commit */
-  | 'MINIMUM_COMMIT'
-  /** The recurring fee */
-  | 'RECURRING'
-  /** Usage of a meter, by one price */
-  | 'USAGE';
-
 /** A name and address on invoices */
 export type InvoicePartyInput = {
   /** At most 8 of 100 characters, e.g. street, town, country, tax number */
@@ -517,13 +506,6 @@ export type UnmeteredOfQueryVariables = Exact<{
 
 export type UnmeteredOfQuery = { readonly unmeteredTypes: ReadonlyArray<{ readonly eventType: string, readonly count: number }> };
 
-export type InvoiceQueryVariables = Exact<{
-  id: string;
-}>;
-
-
-export type InvoiceQuery = { readonly invoice: { readonly document: string, readonly sha256: string, readonly generatedAt: string } | null };
-
 export type DenialQueryVariables = Exact<{
   tenantId: string;
   key: string;
@@ -562,13 +544,6 @@ export type InvoicesQueryVariables = Exact<{
 
 
 export type InvoicesQuery = { readonly tenant: { readonly invoices: { readonly nodes: ReadonlyArray<{ readonly id: string, readonly number: string, readonly status: InvoiceStatus, readonly period: { readonly start: string, readonly end: string }, readonly total: { readonly amount: string, readonly currency: string } }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } } | null };
-
-export type InvoiceLinesQueryVariables = Exact<{
-  id: string;
-}>;
-
-
-export type InvoiceLinesQuery = { readonly invoice: { readonly number: string, readonly status: InvoiceStatus, readonly period: { readonly start: string, readonly end: string }, readonly total: { readonly amount: string, readonly currency: string }, readonly lines: ReadonlyArray<{ readonly kind: InvoiceLineKind, readonly description: string, readonly meter: string | null, readonly quantity: string, readonly amount: { readonly amount: string }, readonly arithmetic: ReadonlyArray<{ readonly quantity: string, readonly unitAmount: string, readonly flatAmount: string, readonly amount: string, readonly note: string | null }> }> } | null };
 
 export type QuotasQueryVariables = Exact<{
   tenantId: string;
@@ -628,6 +603,14 @@ export type PeriodsQueryVariables = Exact<{
 
 
 export type PeriodsQuery = { readonly tenant: { readonly billingPeriods: { readonly nodes: ReadonlyArray<{ readonly start: string, readonly end: string }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } } | null };
+
+export type InvoicePartQueryVariables = Exact<{
+  id: string;
+  part: number;
+}>;
+
+
+export type InvoicePartQuery = { readonly invoice: { readonly status: InvoiceStatus, readonly sha256: string, readonly generatedAt: string, readonly documentPart: string | null } | null };
 
 export type VerifyQueryVariables = Exact<{
   id: string;
@@ -998,15 +981,6 @@ export const UnmeteredOfDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<UnmeteredOfQuery, UnmeteredOfQueryVariables>;
-export const InvoiceDocument = new TypedDocumentString(`
-    query Invoice($id: ID!) {
-  invoice(id: $id) {
-    document
-    sha256
-    generatedAt
-  }
-}
-    `) as unknown as TypedDocumentString<InvoiceQuery, InvoiceQueryVariables>;
 export const DenialDocument = new TypedDocumentString(`
     query Denial($tenantId: ID!, $key: String!) {
   tenant(id: $tenantId) {
@@ -1111,38 +1085,6 @@ export const InvoicesDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<InvoicesQuery, InvoicesQueryVariables>;
-export const InvoiceLinesDocument = new TypedDocumentString(`
-    query InvoiceLines($id: ID!) {
-  invoice(id: $id) {
-    number
-    status
-    period {
-      start
-      end
-    }
-    total {
-      amount
-      currency
-    }
-    lines {
-      kind
-      description
-      meter
-      quantity
-      amount {
-        amount
-      }
-      arithmetic {
-        quantity
-        unitAmount
-        flatAmount
-        amount
-        note
-      }
-    }
-  }
-}
-    `) as unknown as TypedDocumentString<InvoiceLinesQuery, InvoiceLinesQueryVariables>;
 export const QuotasDocument = new TypedDocumentString(`
     query Quotas($tenantId: ID!) {
   tenant(id: $tenantId) {
@@ -1284,6 +1226,16 @@ export const PeriodsDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<PeriodsQuery, PeriodsQueryVariables>;
+export const InvoicePartDocument = new TypedDocumentString(`
+    query InvoicePart($id: ID!, $part: Int!) {
+  invoice(id: $id) {
+    status
+    sha256
+    generatedAt
+    documentPart(part: $part)
+  }
+}
+    `) as unknown as TypedDocumentString<InvoicePartQuery, InvoicePartQueryVariables>;
 export const VerifyDocument = new TypedDocumentString(`
     query Verify($id: ID!) {
   verifyInvoice(id: $id) {

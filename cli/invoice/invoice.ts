@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { stringify } from "csv-stringify/sync";
 import { invoicePage } from "#platform/paper/page.js";
@@ -6,15 +5,10 @@ import type { PaperName } from "#platform/paper/sizes.js";
 import { type InvoiceDocument, type IssuedInvoice, paperOf } from "#platform/paper/words.js";
 import type { Env } from "#platform/process/config.js";
 import { readInvoice } from "#schema/events/invoice.v2.js";
-import { asTyped } from "../as-typed.js";
-import { askGraph, type ConnectionOptions, findConnection } from "../connection/connection.js";
-import { UserError } from "../connection/failure.js";
+import { type ConnectionOptions, findConnection } from "../connection/connection.js";
 import { asText } from "../csv.js";
-import { graphql } from "../graphql/index.js";
-import { invoicesAdvice } from "../show/print.js";
+import { type WholeInvoice, wholeInvoice } from "../show/whole-invoice.js";
 import type { InvoiceFormat } from "./formats.js";
-
-const INVOICE = graphql(`query Invoice($id: ID!) { invoice(id: $id) { document sha256 generatedAt } }`);
 
 /**
  * `metrly invoices export ID`: the invoice's bytes, its lines as CSV, a printable page, or a PDF. Refuses an invoice with a wrong
@@ -22,11 +16,7 @@ const INVOICE = graphql(`query Invoice($id: ID!) { invoice(id: $id) { document s
  */
 export async function exportInvoice(id: string, options: ConnectionOptions & ExportOptions, env: Env): Promise<void> {
   const connection = await findConnection(options, env);
-  const { invoice } = await askGraph(connection, INVOICE, { id });
-  if (invoice === null) throw new UserError(`NOT_FOUND: There is no invoice ${id}. ${invoicesAdvice()}`);
-  const { document, sha256 } = invoice;
-  if (createHash("sha256").update(document, "utf8").digest("hex") !== sha256)
-    throw new UserError(`${id} does not match its SHA-256. Check it: ${asTyped(`invoices verify ${id}`)}`);
+  const invoice = await wholeInvoice(connection, id);
   if (options.pdf !== undefined) await writeFile(options.pdf, await pdfOf(invoice, options.paper ?? "a4"));
   if (options.pdf !== undefined && options.format === undefined && options.out === undefined) return;
   const text = textOf(invoice, options.format ?? "json");
@@ -42,24 +32,18 @@ interface ExportOptions {
   readonly paper?: PaperName;
 }
 
-interface Exported {
-  readonly document: string;
-  readonly sha256: string;
-  readonly generatedAt: string;
-}
-
 /** As JSON it is the document itself, byte for byte, so that anyone can check its hash. */
-export function textOf(invoice: Exported, format: InvoiceFormat): string {
+export function textOf(invoice: WholeInvoice, format: InvoiceFormat): string {
   if (format === "json") return invoice.document;
   return format === "csv" ? csvOf(readInvoice(invoice.document)) : invoicePage(paperOf(issued(invoice)));
 }
 
-async function pdfOf(invoice: Exported, size: PaperName): Promise<Buffer> {
+async function pdfOf(invoice: WholeInvoice, size: PaperName): Promise<Buffer> {
   const { invoicePdf } = await import("#platform/paper/pdf.js");
   return invoicePdf(paperOf(issued(invoice)), size);
 }
 
-const issued = ({ document, sha256, generatedAt }: Exported): IssuedInvoice => ({
+const issued = ({ document, sha256, generatedAt }: WholeInvoice): IssuedInvoice => ({
   ...{ document: readInvoice(document), sha256 },
   issuedAt: Date.parse(generatedAt),
 });

@@ -1,12 +1,13 @@
 import { nowMs } from "#platform/lifecycle/time.js";
 import type { Env } from "#platform/process/config.js";
+import { readInvoice } from "#schema/events/invoice.v2.js";
 import { askGraph, findConnection } from "../connection/connection.js";
-import { UserError } from "../connection/failure.js";
 import { everyPage } from "../connection/pages.js";
-import type { InvoiceLinesQuery, InvoicesQuery } from "../graphql/graphql.js";
+import type { InvoicesQuery } from "../graphql/graphql.js";
 import { graphql } from "../graphql/index.js";
-import { invoicesAdvice, present, printRows, type ShowOptions } from "./print.js";
+import { present, printRows, type ShowOptions } from "./print.js";
 import { type Column, shortDay } from "./table.js";
+import { wholeInvoice } from "./whole-invoice.js";
 
 const INVOICES = graphql(`
   query Invoices($tenantId: ID!, $first: Int!, $after: Cursor) {
@@ -18,20 +19,12 @@ const INVOICES = graphql(`
     }
   }
 `);
-const LINES = graphql(`
-  query InvoiceLines($id: ID!) {
-    invoice(id: $id) {
-      number status period { start end } total { amount currency }
-      lines {
-        kind description meter quantity amount { amount }
-        arithmetic { quantity unitAmount flatAmount amount note }
-      }
-    }
-  }
-`);
-
 type Invoice = NonNullable<InvoicesQuery["tenant"]>["invoices"]["nodes"][number];
-type Line = NonNullable<InvoiceLinesQuery["invoice"]>["lines"][number];
+type DocumentLine = ReturnType<typeof readInvoice>["lines"][number];
+/** As in the graph. */
+type Line = Pick<DocumentLine, "kind" | "description" | "meter" | "quantity" | "arithmetic"> & {
+  readonly amount: { readonly amount: string };
+};
 
 export async function listInvoices(tenantId: string, options: ShowOptions, env: Env): Promise<void> {
   const connection = await findConnection(options, env);
@@ -61,8 +54,15 @@ export function stepText({ quantity, unitAmount, flatAmount, amount, note }: Lin
 
 /** `metrly invoices show`: its lines, and at a terminal its total. */
 export async function showInvoice(id: string, options: ShowOptions, env: Env): Promise<void> {
-  const { invoice } = await askGraph(await findConnection(options, env), LINES, { id });
-  if (invoice === null) throw new UserError(`NOT_FOUND: There is no invoice ${id}. ${invoicesAdvice()}`);
+  const { document, status } = await wholeInvoice(await findConnection(options, env), id);
+  const { number, period, total, currency, lines } = readInvoice(document);
+  const rows = lines.map(
+    ({ kind, description, meter, quantity, amount, arithmetic }): Line => ({
+      ...{ kind, description, meter, quantity },
+      amount: { amount },
+      arithmetic,
+    }),
+  );
   const columns: Column<Line>[] = [
     { name: "KIND", text: ({ kind }) => kind },
     { name: "DESCRIPTION", text: ({ description }) => description, mayBeCut: true },
@@ -70,9 +70,8 @@ export async function showInvoice(id: string, options: ShowOptions, env: Env): P
     { name: "AMOUNT", text: ({ amount }) => amount.amount, isNumber: true },
     { name: "COMPUTED", text: ({ arithmetic }) => arithmetic.map(stepText).join("; "), mayWrap: true },
   ];
-  await printRows(invoice.lines, columns, options);
+  await printRows(rows, columns, options);
   if (options.json || options.csv) return;
-  const { number, status, period, total } = invoice;
   const days = `${period.start.slice(0, 10)} to ${period.end.slice(0, 10)}`;
-  process.stderr.write(`${number}, ${days}, ${status}: ${total.amount} ${total.currency}\n`);
+  process.stderr.write(`${number}, ${days}, ${status}: ${total} ${currency}\n`);
 }

@@ -85,29 +85,6 @@ export function readInvoice(text: string): Static<typeof invoiceV1.schema> | Sta
   return value.schema === invoiceV1.type ? invoiceV1.parse(value) : invoiceV2.parse(withLaterMembers(value));
 }
 
-const MEMBERS = ["currency", "number", "schema", "total"] as const;
-/** Members whose values are plain text without escapes. */
-export type InvoiceHead = Readonly<Record<Exclude<(typeof MEMBERS)[number], "schema">, string>>;
-
-/**
- * Currency, number and total of a stored invoice without parsing its document, which may have megabytes: a canonical document has
- * each of these names once as a member, and `"name":"` in no value, where a quotation mark has a backslash. Throws as `readInvoice`.
- */
-export function readInvoiceHead(text: string): InvoiceHead {
-  let at = 0;
-  const [currency, number, schema, total] = MEMBERS.map((name) => {
-    // In the order of canonical JSON: one walk over the text finds them all.
-    const found = text.indexOf(`"${name}":"`, at);
-    const start = found + name.length + 4;
-    at = found < 0 ? text.length : text.indexOf('"', start);
-    return found < 0 ? undefined : text.slice(start, at);
-  });
-  if (schema !== invoiceV1.type && schema !== invoiceV2.type) return readInvoice(text);
-  return currency === undefined || number === undefined || total === undefined
-    ? readInvoice(text)
-    : { currency, number, total };
-}
-
 /** Version 2 as it was written before it had these members: not released, but stored by whoever ran it. */
 function withLaterMembers(value: object): object {
   if (!isJsonObject(value) || value.schema !== invoiceV2.type || "buyer" in value) return value;

@@ -15,8 +15,13 @@ export interface Verification {
   readonly differences: readonly string[];
 }
 
+interface ClaimedInvoice extends Omit<StoredInvoice, "document"> {
+  readonly document: string | (() => Promise<string>);
+}
+
 export interface InvoiceVerifier {
-  verify(invoice: StoredInvoice): Promise<Verification>;
+  /** Reads the document at its turn. */
+  verify(invoice: ClaimedInvoice): Promise<Verification>;
 }
 
 /** Of the heap, for each verification: half of it for those that run at once. */
@@ -41,10 +46,10 @@ export function createInvoiceVerifier(options: {
   const turns = createFairTurns(TURNS);
   return {
     verify: ({ tenantId, ordinal, sha256, document }) =>
-      inTurn(turns, tenantId, "Too many invoices are being verified; try again later", () =>
+      inTurn(turns, tenantId, "Too many invoices are being verified; try again later", async () =>
         verifyInvoice(
           { ledger, tenancy, partition: partitionOf(tenantId, partitions), maxBytes },
-          { tenantId, ordinal, sha256, document },
+          { tenantId, ordinal, sha256, document: typeof document === "string" ? document : await document() },
         ),
       ),
   };

@@ -10,7 +10,7 @@ import type { LedgerEntry, RecordedEvent } from "#schema/events/usage-recorded.v
 import { CURRENT_INVOICE_VERSION } from "#schema/vocabulary.js";
 import { createMigratedDatabase } from "../../tests/servers/migrated.js";
 import { closeTenant } from "./closing/close.js";
-import { listInvoices, type StoredInvoice } from "./store/invoices.js";
+import { documentsByKey, listInvoices, type StoredInvoice } from "./store/invoices.js";
 import { type BucketedCell, readCells, UNBOUNDED, type UsageQuery } from "./store/usage.js";
 import { type Aggregator, createAggregator } from "./usage-recorded.js";
 
@@ -195,8 +195,14 @@ export async function billingWorld(): Promise<BillingWorld> {
       [aggregator, other] = [other, aggregator];
     },
     close: (tenantId) => closeTenant({ database, tenancy, clock }, tenantId),
-    invoices: async (tenantId) =>
-      (await listInvoices(database.pool, [{ tenantId, before: UNBOUNDED, take: 1000 }])).flat().reverse(),
+    async invoices(tenantId) {
+      const heads = (await listInvoices(database.pool, [{ tenantId, before: UNBOUNDED, take: 1000 }])).flat().reverse();
+      const documents = await documentsByKey(database.pool, heads);
+      return heads.map(({ currency: _, total: __, version: ___, ...head }) => ({
+        ...head,
+        document: documents.find(({ ordinal }) => ordinal === head.ordinal)?.document ?? "",
+      }));
+    },
     async stop() {
       aggregator.stop();
       other.stop();

@@ -1,9 +1,12 @@
+import { MetrlyError } from "#kernel/errors.js";
 import { nextPeriod, type Period } from "#kernel/period.js";
+import { callerOf } from "#platform/auth/identity.js";
 import { readSizeOf } from "#platform/graphql/answer-size.js";
 import { batched } from "#platform/graphql/batched.js";
 import type { PageArguments } from "#platform/graphql/page-types.js";
 import { numberedList, type Page } from "#platform/graphql/pagination.js";
 import type { SubgraphContext } from "#platform/graphql/subgraph.js";
+import { createProcessorTurns } from "#platform/lifecycle/processor-turns.js";
 import { nextTurn } from "#platform/lifecycle/time.js";
 import { knownTenant, onceCaughtUp, UnknownHere } from "#platform/tenancy-client/caught-up.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
@@ -13,7 +16,14 @@ import { CURRENT_INVOICE_VERSION } from "#schema/vocabulary.js";
 import { type DerivationInput, priceInvoices, readDerivations } from "../closing/derive.js";
 import { earliestOpenPeriod, openStatus, periodStartingAt, periodsDueByTestClock } from "../rules/calendar.js";
 import { parseInvoiceId } from "../rules/invoice-document.js";
-import { type InvoiceKey, invoicesByKey, listInvoices, type StoredInvoice } from "../store/invoices.js";
+import {
+  documentPart,
+  documentsByKey,
+  type InvoiceHead,
+  type InvoiceKey,
+  invoicesByKey,
+  listInvoices,
+} from "../store/invoices.js";
 import { type EndedPeriod, listEnded, type PeriodKey, periodsByKey } from "../store/periods.js";
 import { UNBOUNDED } from "../store/usage.js";
 import type { BillingPeriodType, InvoicePreviewType, InvoiceType } from "./types.js";
@@ -25,20 +35,36 @@ const PERIODS = numberedList("periods");
 /** By the tenant's own invoice number. */
 const INVOICES = numberedList("invoices");
 
+/** Turns of the event loop between two documents. */
+const RESTS = 16;
+/** More than PostgreSQL stores in a text. */
+const MAX_PART = 2_047;
+
+function gone({ tenantId, ordinal }: InvoiceKey): never {
+  throw new Error(`invoice ${ordinal} of ${tenantId} is gone`);
+}
+
 export type InvoiceReads = ReturnType<typeof createInvoiceReads>;
 
 /** Reads of periods and invoices for the graph, batched over the tenants of an operation. */
 export function createInvoiceReads({ database, tenancy, clock }: GraphOptions) {
   const { pool } = database;
   const endedOf = batched((pages: readonly Parameters<typeof listEnded>[1][number][]) => listEnded(pool, pages));
-  // A list shows little of an invoice and reads all of it.
-  const invoicesOf = batched((pages: readonly Parameters<typeof listInvoices>[1][number][], context) =>
-    listInvoices(pool, pages, readSizeOf(context).take),
+  const invoicesOf = batched((pages: readonly Parameters<typeof listInvoices>[1][number][]) =>
+    listInvoices(pool, pages),
   );
-  const invoiceOf = batched(async (keys: readonly InvoiceKey[], context) => {
-    const read = await invoicesByKey(pool, keys, readSizeOf(context).take);
-    const found = new Map(read.map((i) => [`${i.tenantId}/${i.ordinal}`, i]));
+  const invoiceOf = batched(async (keys: readonly InvoiceKey[]) => {
+    const found = new Map((await invoicesByKey(pool, keys)).map((i) => [`${i.tenantId}/${i.ordinal}`, i]));
     return keys.map((key) => found.get(`${key.tenantId}/${key.ordinal}`));
+  });
+  // Parsing and answering a document of megabytes takes tenths of a second: one operation of it in a turn of the event loop.
+  const turns = createProcessorTurns({ rests: RESTS, hasOthers: () => false });
+  const documentOf = batched(async (keys: readonly InvoiceKey[], context) => {
+    const read = await documentsByKey(pool, keys, readSizeOf(context).take);
+    const bytes = read.reduce((sum, { document }) => sum + document.length, 0);
+    await turns.take(callerOf(context.identity), bytes);
+    const found = new Map(read.map((i) => [`${i.tenantId}/${i.ordinal}`, i]));
+    return keys.map((key) => found.get(`${key.tenantId}/${key.ordinal}`) ?? gone(key));
   });
   const periodOf = batched(async (keys: readonly PeriodKey[]) => {
     const found = new Map((await periodsByKey(pool, keys)).map((p) => [`${p.tenantId}/${p.period.start}`, p]));
@@ -107,7 +133,13 @@ export function createInvoiceReads({ database, tenancy, clock }: GraphOptions) {
     return page.of(rows, (invoice) => invoice.ordinal, invoiceView);
   }
 
-  async function invoiceById(context: SubgraphContext, id: string): Promise<StoredInvoice | undefined> {
+  /** A part of its document, counted from 0; null: it has fewer. */
+  async function partOf(key: InvoiceKey, part: number): Promise<string | null> {
+    if (part < 0 || part > MAX_PART) throw new MetrlyError("INVALID", `part: must be 0 to ${MAX_PART}`);
+    return (await documentPart(pool, key, part)) ?? null;
+  }
+
+  async function invoiceById(context: SubgraphContext, id: string): Promise<InvoiceHead | undefined> {
     const key = parseInvoiceId(id);
     return key === undefined ? undefined : invoiceOf(context, key);
   }
@@ -164,5 +196,17 @@ export function createInvoiceReads({ database, tenancy, clock }: GraphOptions) {
     return view;
   }
 
-  return { hasFollowed, billingPeriods, invoices, invoiceById, invoiceOf, periodOf, lastEnded, upcoming, preview };
+  return {
+    hasFollowed,
+    billingPeriods,
+    invoices,
+    invoiceById,
+    invoiceOf,
+    documentOf,
+    partOf,
+    periodOf,
+    lastEnded,
+    upcoming,
+    preview,
+  };
 }

@@ -61,7 +61,8 @@ export class BillingOperations {
     authorize(context.identity, "Query.verifyInvoice", key?.tenantId, noSuch("invoice", id));
     const stored = key && (await this.billing.invoiceOf(context, key));
     if (stored === undefined) throw noSuch("invoice", id);
-    return this.verifier.verify(stored);
+    const document = async () => (await this.billing.documentOf(context, stored)).document;
+    return this.verifier.verify({ ...stored, document });
   }
 
   @Directive("@cost(weight: 50)")

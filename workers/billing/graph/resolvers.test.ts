@@ -6,13 +6,14 @@ import { connectPostgresLog } from "#platform/event-log/postgres/log.js";
 import { answerTooLarge } from "#platform/graphql/answer-size.js";
 import type { Page } from "#platform/graphql/pagination.js";
 import type { Subgraph } from "#platform/graphql/subgraph.js";
+import { canonicalJson } from "#schema/canonical-json.js";
+import { invoiceV2, readInvoice } from "#schema/events/invoice.v2.js";
 import { usageReceivedV1 } from "#schema/events/usage-received.v1.js";
 import type { Identity } from "#schema/policy.js";
 import { TOPICS, USAGE_RECEIVED } from "#schema/topics.js";
 import { createMigratedDatabase } from "../../../tests/servers/migrated.js";
 import { hasPostgres, type TestDatabase } from "../../../tests/servers/servers.js";
-import { type AdmitBytes, invoicesByKey, listInvoices, type StoredInvoice } from "../store/invoices.js";
-import { UNBOUNDED } from "../store/usage.js";
+import { documentsByKey } from "../store/invoices.js";
 import {
   at,
   type BillingWorld,
@@ -195,9 +196,7 @@ describe.skipIf(!hasPostgres)("billing's graph", () => {
   });
 
   test("a list of numbers and totals parses no document", async () => {
-    const [invoice] = (
-      await listInvoices(world.database.pool, [{ tenantId: "acme", before: UNBOUNDED, take: 1 }])
-    ).flat();
+    const invoice = (await world.invoices("acme")).at(-1);
     const parsed: unknown[] = [];
     const parseJson = vi.spyOn(JSON, "parse").mockImplementation((text, reviver) => {
       parsed.push(text);
@@ -215,9 +214,7 @@ describe.skipIf(!hasPostgres)("billing's graph", () => {
   });
 
   test("an operation parses an invoice's document once, wherever it shows the invoice", async () => {
-    const [invoice] = (
-      await listInvoices(world.database.pool, [{ tenantId: "acme", before: UNBOUNDED, take: 1 }])
-    ).flat();
+    const invoice = (await world.invoices("acme")).at(-1);
     let parsed = 0;
     const parseJson = vi.spyOn(JSON, "parse").mockImplementation((text, reviver) => {
       if (text === invoice?.document) parsed += 1;
@@ -233,24 +230,117 @@ describe.skipIf(!hasPostgres)("billing's graph", () => {
     }
   });
 
-  test("learns the size of invoices before it reads them, and reads nothing that is too much", async () => {
+  test("learns the size of documents before it reads them, and reads nothing that is too much", async () => {
     const { pool } = world.database;
-    const page = [{ tenantId: "acme", before: UNBOUNDED, take: 200 }];
     const keys = [1, 2, 2].map((ordinal) => ({ tenantId: "acme", ordinal }));
-    const reads: Readonly<Record<string, (admit?: AdmitBytes) => Promise<readonly StoredInvoice[]>>> = {
-      pages: async (admit) => (await listInvoices(pool, page, admit)).flat(),
-      keys: (admit) => invoicesByKey(pool, keys, admit),
+    const bytes = (await documentsByKey(pool, keys)).reduce(
+      (sum, { document }) => sum + Buffer.byteLength(document),
+      0,
+    );
+    const told: number[] = [];
+    expect(await documentsByKey(pool, keys, (size) => told.push(size))).toHaveLength(2);
+    expect(told).toEqual([bytes]);
+    const refuse = () => {
+      throw answerTooLarge();
     };
-    for (const [what, read] of Object.entries(reads)) {
-      const bytes = (await read()).reduce((sum, { document }) => sum + Buffer.byteLength(document), 0);
-      const told: number[] = [];
-      expect(await read((size) => told.push(size)), what).toHaveLength(2);
-      expect(told, what).toEqual([bytes]);
-      const refuse = () => {
-        throw answerTooLarge();
-      };
-      await expect(read(refuse), what).rejects.toMatchObject({ code: "TOO_LARGE" });
+    await expect(documentsByKey(pool, keys, refuse)).rejects.toMatchObject({ code: "TOO_LARGE" });
+  });
+
+  test("an invoice says without its document what that says", async () => {
+    const read = "invoices { nodes { document number currency total { amount currency } } }";
+    const [tenant] = (await ofTenant(acme, read)) as { invoices: Page<Record<string, unknown>> }[];
+    expect(tenant?.invoices.nodes).toHaveLength(2);
+    for (const { document, ...head } of tenant?.invoices.nodes ?? []) {
+      const { number, currency, total } = readInvoice(String(document));
+      expect(head).toEqual({ number, currency, total: { amount: total, currency } });
     }
+  });
+
+  describe("of invoices with large documents", () => {
+    const large = canonicalJson({ ...invoiceV2.example, buyer: { name: "💥".repeat(1_200_000), addressLines: ["x"] } });
+
+    beforeAll(async () => {
+      world.state.apply(tenant("large"));
+      for (let ordinal = 1; ordinal <= 8; ordinal += 1) {
+        await world.database.pool.query(
+          `INSERT INTO billing_period (tenant_id, start_at, end_at, partition, status, watermark, tenancy_version,
+             plan_id, plan_version, invoice_version, closing_since, closed_at, invoice_ordinal)
+           SELECT 'large', $1::int, $1::int + 1, partition, status, watermark, tenancy_version, plan_id, plan_version, 2,
+             closing_since, closed_at, $1::int FROM billing_period WHERE tenant_id = 'acme' AND invoice_ordinal = 1`,
+          [ordinal],
+        );
+        await world.database.pool.query(
+          `INSERT INTO invoice (tenant_id, ordinal, period_start, currency, total, sha256, document, generated_at)
+           VALUES ('large', $1::int, $1::int, 'EUR', 19, '', $2, 0)`,
+          [ordinal, large],
+        );
+      }
+    });
+
+    test("a list that shows no document needs none, however large they are", async () => {
+      const fields = "invoices(first: 200) { nodes { id number status period { start } total { amount } sha256 } }";
+      const [answer] = (await ofTenant(platform, fields, ["large"])) as { invoices: Page<unknown> }[];
+      expect(answer?.invoices.nodes).toHaveLength(8);
+      const { errors } = await ask(platform, `{ ${askedFor(8, "lines { kind }")} }`);
+      expect(errors?.[0]?.originalError).toMatchObject({ code: "TOO_LARGE" });
+    });
+
+    test("a document that is too large for an answer comes in parts", async () => {
+      const parts: string[] = [];
+      for (let part = 0; ; part += 1) {
+        const { data } = await ask(platform, `{ invoice(id: "inv_large_000001") { documentPart(part: ${part}) } }`);
+        const { documentPart } = (data as { invoice: { documentPart: string | null } }).invoice;
+        if (documentPart === null) break;
+        parts.push(documentPart);
+      }
+      expect(parts).toHaveLength(3);
+      expect(parts.join("") === large).toBe(true);
+      const { errors } = await ask(platform, `{ invoice(id: "inv_large_000001") { documentPart(part: -1) } }`);
+      expect(errors?.[0]?.originalError).toMatchObject({ code: "INVALID" });
+    });
+
+    test("is one of them parsed in a turn of the event loop, whoever asks for how many", async () => {
+      const { pool } = world.database;
+      const query = pool.query.bind(pool) as (...args: readonly unknown[]) => Promise<unknown>;
+      const arrived: (() => void)[] = [];
+      const all = 4;
+      // They arrive together.
+      const held = vi.spyOn(pool, "query").mockImplementation((async (...args: readonly unknown[]) => {
+        const rows = await query(...args);
+        if (!String(args[0]).includes(", i.document ")) return rows;
+        await new Promise<void>((resolve) => {
+          arrived.push(resolve);
+          if (arrived.length === all) for (const go of arrived) go();
+        });
+        return rows;
+      }) as typeof pool.query);
+      let parsed = 0;
+      const parseJson = vi.spyOn(JSON, "parse").mockImplementation((text, reviver) => {
+        if (text === large) parsed += 1;
+        return parseUnwatched(text, reviver);
+      });
+      try {
+        let isOver = false;
+        const answers = Promise.all(
+          Array.from({ length: all }, () => ask(platform, `{ ${askedFor(1, "lines { kind }")} }`)),
+        ).finally(() => {
+          isOver = true;
+        });
+        let most = 0;
+        for (let before = 0; !isOver; before = parsed) {
+          await new Promise((resolve) => setImmediate(resolve));
+          most = Math.max(most, parsed - before);
+        }
+        for (const { errors } of await answers) expect(errors).toBeUndefined();
+        expect([parsed, most]).toEqual([all, 1]);
+      } finally {
+        parseJson.mockRestore();
+        held.mockRestore();
+      }
+    });
+
+    const askedFor = (count: number, fields: string): string =>
+      Array.from({ length: count }, (_, n) => `i${n}: invoice(id: "inv_large_00000${n + 1}") { ${fields} }`).join(" ");
   });
 
   test("the upcoming invoice carries the adjustment of the closed period that got late usage", async () => {

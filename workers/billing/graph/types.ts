@@ -215,6 +215,7 @@ export class InvoicePartyType {
 })
 export class InvoiceType {
   declare readonly tenantId: string;
+  declare readonly ordinal: number;
   declare readonly periodStart: number;
   @Field(() => ID, { description: "`inv_<tenant>_<ordinal>`" }) declare readonly id: string;
   @Field(() => String, { description: "For people and accounting, e.g. ACME-000001; consecutive per tenant" })
@@ -222,28 +223,11 @@ export class InvoiceType {
   @Field(() => InvoiceStatus, { description: "CLOSED, the only status" })
   declare readonly status: keyof typeof InvoiceStatus;
   @Field(() => String, { description: "ISO 4217 code of all its amounts" }) declare readonly currency: string;
-  @Field(() => InvoicePartyType, {
-    nullable: true,
-    description: "The seller when the period ended; null if none was configured, and in version 1 of the document",
-  })
-  declare readonly seller: InvoicePartyType | null;
-  @Field(() => InvoicePartyType, {
-    nullable: true,
-    description: "The buyer when the period ended; null in version 1 of the document",
-  })
-  declare readonly buyer: InvoicePartyType | null;
-  @Field(() => [InvoiceLineType], { description: "Fees, usage, commit and adjustments" })
-  declare readonly lines: readonly InvoiceLineType[];
-  @Field(() => [UnpricedUsageType], { description: "Empty in version 1 of the document" })
-  declare readonly unpricedUsage: readonly UnpricedUsageType[];
   @Field(() => MoneyType, { description: "The sum of the lines" }) declare readonly total: MoneyType;
   @Field(() => DateTimeScalar, { description: "When it was written; not part of the document" })
   declare readonly generatedAt: number;
   @Field(() => String, { description: "SHA-256 of `document`, which is canonical JSON (RFC 8785)" })
   declare readonly sha256: string;
-  @Directive("@cost(weight: 20)")
-  @Field(() => String, { description: "The invoice itself: canonical JSON, from which every other field is read" })
-  declare readonly document: string;
 }
 
 @ObjectType("InvoicePreview", { description: "What an invoice would say about the usage known now; it is not stored" })

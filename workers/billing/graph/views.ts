@@ -1,77 +1,64 @@
+import { Decimal } from "#kernel/decimal.js";
 import { formatMoney } from "#kernel/money.js";
+import { UpgradeRequired } from "#kernel/upgrade-required.js";
 import type { LineDocument } from "#schema/events/invoice.v1.js";
-import { type InvoiceHead, readInvoice, readInvoiceHead, type UnpricedDocument } from "#schema/events/invoice.v2.js";
-import { CURRENT_INVOICE_VERSION } from "#schema/vocabulary.js";
+import { readInvoice, type UnpricedDocument } from "#schema/events/invoice.v2.js";
+import { CURRENT_INVOICE_VERSION, INVOICE_VERSIONS } from "#schema/vocabulary.js";
 import type { Derived } from "../closing/derive.js";
-import { invoiceIdOf, lineDocument, unpricedDocument } from "../rules/invoice-document.js";
+import { invoiceIdOf, invoiceNumberOf, lineDocument, unpricedDocument } from "../rules/invoice-document.js";
 import { totalOf } from "../rules/invoice-lines.js";
-import type { StoredInvoice } from "../store/invoices.js";
+import type { InvoiceHead, KeyedDocument } from "../store/invoices.js";
 import type { EndedPeriod } from "../store/periods.js";
 import type {
   BillingPeriodType,
   InvoiceLineType,
+  InvoicePartyType,
   InvoicePreviewType,
   InvoiceType,
   UnpricedUsageType,
 } from "./types.js";
 
-const views = new WeakMap<StoredInvoice, InvoiceType>();
-
 /**
- * An invoice in the graph: read from its document, so that they cannot differ. The document, which may have megabytes, is parsed
- * when a field needs all of it: a list of invoices, or an invoice on paper, often does not; and once, however many lines adjust it.
+ * An invoice in the graph, as far as it is read without its document, which may have megabytes. Throws UpgradeRequired for one that
+ * newer code wrote.
  */
-export function invoiceView(stored: StoredInvoice): InvoiceType {
+export function invoiceView({ total, version, ...head }: InvoiceHead): InvoiceType {
+  const { tenantId, ordinal, currency } = head;
+  const known = INVOICE_VERSIONS.find((one) => one === version);
+  if (known === undefined)
+    throw new UpgradeRequired({ contract: "metrly.invoice.v2", set: "version", member: `metrly.invoice.v${version}` });
+  return {
+    ...head,
+    id: invoiceIdOf(tenantId, ordinal),
+    number: invoiceNumberOf(tenantId, ordinal, known),
+    status: "CLOSED",
+    total: { amount: formatMoney(new Decimal(total), currency), currency },
+  };
+}
+
+const views = new WeakMap<KeyedDocument, DocumentView>();
+
+export interface DocumentView {
+  readonly seller: InvoicePartyType | null;
+  readonly buyer: InvoicePartyType | null;
+  readonly lines: readonly InvoiceLineType[];
+  readonly unpricedUsage: readonly UnpricedUsageType[];
+}
+
+/** What is read from an invoice's document, parsed once. */
+export function documentView(stored: KeyedDocument): DocumentView {
   const view = views.get(stored) ?? createView(stored);
   views.set(stored, view);
   return view;
 }
 
-function createView(stored: StoredInvoice): InvoiceType {
-  let known: InvoiceHead | undefined;
-  const head = () => {
-    known ??= readInvoiceHead(stored.document);
-    return known;
-  };
-  let parsed: ReturnType<typeof readInvoice> | undefined;
-  const read = () => {
-    parsed ??= readInvoice(stored.document);
-    return parsed;
-  };
+function createView({ document }: KeyedDocument): DocumentView {
+  const read = readInvoice(document);
   return {
-    id: invoiceIdOf(stored.tenantId, stored.ordinal),
-    tenantId: stored.tenantId,
-    periodStart: stored.periodStart,
-    status: "CLOSED",
-    generatedAt: stored.generatedAt,
-    sha256: stored.sha256,
-    document: stored.document,
-    get number() {
-      return head().number;
-    },
-    get currency() {
-      return head().currency;
-    },
-    get seller() {
-      const document = read();
-      return "seller" in document ? document.seller : null;
-    },
-    get buyer() {
-      const document = read();
-      return "buyer" in document ? document.buyer : null;
-    },
-    get lines() {
-      const { lines, currency } = read();
-      return lines.map((line) => lineView(line, currency));
-    },
-    get unpricedUsage() {
-      const document = read();
-      return "unpricedUsage" in document ? document.unpricedUsage.map(unpricedView) : [];
-    },
-    get total() {
-      const { total, currency } = head();
-      return { amount: total, currency };
-    },
+    seller: "seller" in read ? read.seller : null,
+    buyer: "buyer" in read ? read.buyer : null,
+    lines: read.lines.map((line) => lineView(line, read.currency)),
+    unpricedUsage: "unpricedUsage" in read ? read.unpricedUsage.map(unpricedView) : [],
   };
 }
 

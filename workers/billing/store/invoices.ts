@@ -15,8 +15,17 @@ export interface StoredInvoice {
   readonly generatedAt: number;
 }
 
-const COLUMNS = `i.tenant_id AS "tenantId", i.ordinal, i.period_start AS "periodStart", i.sha256, i.document,
-  i.generated_at AS "generatedAt"`;
+/** What lists show of a closed invoice: its document, which may have megabytes, is not read. */
+export interface InvoiceHead extends Omit<StoredInvoice, "document"> {
+  readonly currency: string;
+  /** As a decimal. */
+  readonly total: string;
+  readonly version: number;
+}
+
+const COLUMNS = `i.tenant_id AS "tenantId", i.ordinal, i.period_start AS "periodStart", i.currency,
+  i.total::text AS total, p.invoice_version AS version, i.sha256, i.generated_at AS "generatedAt"`;
+const JOIN_PERIOD = "JOIN billing_period p ON p.tenant_id = i.tenant_id AND p.start_at = i.period_start";
 
 /** Ordinal and hash of a tenant's last invoice; call it under the lock of its closing period. */
 export async function lastInvoice(
@@ -105,25 +114,57 @@ export interface InvoiceKey {
   readonly ordinal: number;
 }
 
+/** Each once, in any order. */
+export async function invoicesByKey(q: Queryable, keys: readonly InvoiceKey[]): Promise<InvoiceHead[]> {
+  const { rows } = await q.query<InvoiceHead>(`SELECT ${COLUMNS} ${FROM_KEYS} ${JOIN_PERIOD}`, parametersOf(keys));
+  return rows;
+}
+
+const FROM_KEYS = `FROM invoice i JOIN (SELECT DISTINCT * FROM unnest($1::text[], $2::int[]) AS w(tenant_id, ordinal)) w
+  USING (tenant_id, ordinal)`;
+const parametersOf = (keys: readonly InvoiceKey[]) => [keys.map((key) => key.tenantId), keys.map((key) => key.ordinal)];
+
 /** Called with the bytes of documents before they are read: throws if those are too many. */
 export type AdmitBytes = (bytes: number) => void;
 
-const BYTES = "coalesce(sum(octet_length(i.document)), 0)::float8 AS bytes";
+export interface KeyedDocument extends InvoiceKey {
+  readonly document: string;
+}
 
 /** Each once, in any order. */
-export async function invoicesByKey(
+export async function documentsByKey(
   q: Queryable,
   keys: readonly InvoiceKey[],
   admit?: AdmitBytes,
-): Promise<StoredInvoice[]> {
-  const from = `FROM invoice i JOIN (SELECT DISTINCT * FROM unnest($1::text[], $2::int[]) AS w(tenant_id, ordinal)) w
-    USING (tenant_id, ordinal)`;
-  const parameters = [keys.map((key) => key.tenantId), keys.map((key) => key.ordinal)];
+): Promise<KeyedDocument[]> {
   if (admit !== undefined) {
-    const sizes = await q.query<{ bytes: number }>(`SELECT ${BYTES} ${from}`, parameters);
+    const sizes = await q.query<{ bytes: number }>(
+      `SELECT coalesce(sum(octet_length(i.document)), 0)::float8 AS bytes ${FROM_KEYS}`,
+      parametersOf(keys),
+    );
     admit(sizes.rows[0]?.bytes ?? 0);
   }
-  return (await q.query<StoredInvoice>(`SELECT ${COLUMNS} ${from}`, parameters)).rows;
+  const { rows } = await q.query<KeyedDocument>(
+    `SELECT tenant_id AS "tenantId", ordinal, i.document ${FROM_KEYS}`,
+    parametersOf(keys),
+  );
+  return rows;
+}
+
+/** Characters of a part: less than half of an answer's bytes, whatever they are. */
+const PART_CHARACTERS = 1 << 19;
+
+/** A part of a document, counted from 0; undefined: it has fewer. */
+export async function documentPart(
+  q: Queryable,
+  { tenantId, ordinal }: InvoiceKey,
+  part: number,
+): Promise<string | undefined> {
+  const { rows } = await q.query<{ text: string }>(
+    "SELECT substr(document, $3::int, $4::int) AS text FROM invoice WHERE tenant_id = $1 AND ordinal = $2",
+    [tenantId, ordinal, part * PART_CHARACTERS + 1, PART_CHARACTERS],
+  );
+  return rows[0]?.text === "" ? undefined : rows[0]?.text;
 }
 
 export interface InvoicePage {
@@ -134,27 +175,13 @@ export interface InvoicePage {
 }
 
 /** Pages of invoices, newest first, all pages in one statement. */
-export async function listInvoices(
-  q: Queryable,
-  pages: readonly InvoicePage[],
-  admit?: AdmitBytes,
-): Promise<StoredInvoice[][]> {
-  const from = (columns: string) => `FROM unnest($1::text[], $2::bigint[], $3::int[])
-      WITH ORDINALITY AS w(tenant_id, before, take, n)
-      CROSS JOIN LATERAL (SELECT ${columns} FROM invoice i
-        WHERE i.tenant_id = w.tenant_id AND i.ordinal < w.before ORDER BY i.ordinal DESC LIMIT w.take) i`;
-  const parameters = [
-    pages.map((page) => page.tenantId),
-    pages.map((page) => page.before),
-    pages.map((page) => page.take),
-  ];
-  if (admit !== undefined) {
-    const sizes = await q.query<{ bytes: number }>(`SELECT ${BYTES} ${from("i.document")}`, parameters);
-    admit(sizes.rows[0]?.bytes ?? 0);
-  }
-  const { rows } = await q.query<StoredInvoice & { n: number }>(
-    `SELECT w.n, i.* ${from(COLUMNS)} ORDER BY w.n, i.ordinal DESC`,
-    parameters,
+export async function listInvoices(q: Queryable, pages: readonly InvoicePage[]): Promise<InvoiceHead[][]> {
+  const { rows } = await q.query<InvoiceHead & { n: number }>(
+    `SELECT w.n, i.* FROM unnest($1::text[], $2::bigint[], $3::int[]) WITH ORDINALITY AS w(tenant_id, before, take, n)
+      CROSS JOIN LATERAL (SELECT ${COLUMNS} FROM invoice i ${JOIN_PERIOD}
+        WHERE i.tenant_id = w.tenant_id AND i.ordinal < w.before ORDER BY i.ordinal DESC LIMIT w.take) i
+      ORDER BY w.n, i.ordinal DESC`,
+    [pages.map((page) => page.tenantId), pages.map((page) => page.before), pages.map((page) => page.take)],
   );
   return groupByQuery(rows, pages.length, ({ n: _, ...invoice }) => invoice);
 }
