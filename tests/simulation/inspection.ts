@@ -1,26 +1,35 @@
 import { createInstance } from "./instance.js";
+import type { Sample } from "./judge/history.js";
+import { TRUST_MS } from "./judge/quotas.js";
 import { periodOf } from "./judge/usage.js";
 import type { Serving } from "./roles.js";
 import type { Scheduler } from "./scheduler.js";
-import { LIMITS, TENANTS } from "./terms/terms.js";
+import type { QuotaAnswer } from "./terms/requests.js";
+import { LIMITS, type LimitTerms, TENANTS } from "./terms/terms.js";
 import type { Reachable } from "./workload.js";
 
 export interface InspectionOptions {
   readonly scheduler: Scheduler;
   readonly reachable: () => readonly Reachable[];
-  /** Usage in quota's database. */
-  readonly totals: ReadonlyMap<string, number>;
+  /** Usage that quota's database has. */
+  readonly sample: Sample;
+  /** An hour after the last usage, when all reservations have ended; or at once. */
+  readonly isLater: boolean;
+  readonly areClocksRight: boolean;
 }
 
 /** A process that has just found out that it knows too little denies what it will allow. */
 const ATTEMPTS = 20;
 const AGAIN_MS = 500;
+const HOUR_MS = 3_600_000;
+/** More than an inspection takes. */
+const LONGEST_MS = 120_000;
 
 /**
- * An operator at a system at rest, an hour later: quota's totals are those of the ledger, and all room that usage leaves can be
- * had, since every reservation has ended.
+ * An operator at a system at rest. At once, quota's totals are those of the ledger, and no more can be had than usage leaves;
+ * an hour later, all of that can be had.
  */
-export function startInspection({ scheduler, reachable, totals }: InspectionOptions) {
+export function startInspection({ scheduler, reachable, sample, isLater, areClocksRight }: InspectionOptions) {
   const operator = createInstance(scheduler, "operator");
   let found: readonly string[] | undefined;
 
@@ -42,9 +51,9 @@ export function startInspection({ scheduler, reachable, totals }: InspectionOpti
     return Promise.reject(new Error("no process of quota serves"));
   }
 
-  const pause = () =>
+  const pause = (ms: number) =>
     new Promise<void>((resolve) =>
-      scheduler.after(AGAIN_MS, operator.name, {
+      scheduler.after(ms, operator.name, {
         key: operator.keyOf("waits"),
         run() {
           resolve();
@@ -55,15 +64,28 @@ export function startInspection({ scheduler, reachable, totals }: InspectionOpti
 
   async function inspect(): Promise<string[]> {
     const wrong: string[] = [];
+    if (!isLater) await pause(TRUST_MS);
     for (const tenantId of TENANTS) {
-      wrong.push(...(await reconciled(tenantId)));
+      if (!isLater) wrong.push(...(await reconciled(tenantId)));
       for (const meter of new Set(LIMITS.flatMap((limit) => limit.meter ?? []))) {
-        const used = totals.get([tenantId, meter, periodOf(scheduler.nowMs())].join(" ")) ?? 0;
-        const room = Math.min(...hardLimits(meter).map(({ window, limit }) => limit - (window === "HOUR" ? 0 : used)));
-        if (room > 0) wrong.push(...(await denied(tenantId, meter, room)));
+        const room = Math.min(...hardLimits(meter).map(({ window, limit }) => limit - usedOf(tenantId, meter, window)));
+        if (!isLater) wrong.push(...(await allowed(tenantId, meter, Math.max(0, room) + 1)));
+        else if (room > 0) wrong.push(...(await denied(tenantId, meter, room)));
       }
     }
     return wrong;
+  }
+
+  function usedOf(tenantId: string, meter: string, window: LimitTerms["window"]): number {
+    const now = scheduler.nowMs();
+    if (window !== "HOUR") return sample.totals.get([tenantId, meter, periodOf(now)].join(" ")) ?? 0;
+    // What a wrong clock recorded may seem to be of another hour.
+    if (isLater || !areClocksRight) return 0;
+    const slices = [...sample.slices].filter(([key]) => {
+      const [ofTenant, ofMeter, start] = key.split(" ");
+      return ofTenant === tenantId && ofMeter === meter && Number(start) > now - HOUR_MS + LONGEST_MS;
+    });
+    return slices.reduce((sum, [, total]) => sum + total, 0);
   }
 
   /** As an operator, who starts it again when the hour that passed has ended its transaction. */
@@ -73,18 +95,27 @@ export function startInspection({ scheduler, reachable, totals }: InspectionOpti
         return await ask(({ reconcile }) => reconcile && (() => reconcile(tenantId)));
       } catch (error) {
         if (attempt === ATTEMPTS) throw error;
-        await pause();
+        await pause(AGAIN_MS);
       }
   }
 
-  async function denied(tenantId: string, meter: string, amount: number): Promise<string[]> {
+  function check(tenantId: string, meter: string, amount: number): Promise<QuotaAnswer> {
     const request = { operation: "check", tenantId, meter, amount, key: "inspection", ttlMs: 1_000 } as const;
+    return ask(({ ask }) => ask && (() => ask(request)));
+  }
+
+  async function allowed(tenantId: string, meter: string, amount: number): Promise<string[]> {
+    const answer = await check(tenantId, meter, amount);
+    return "allowed" in answer && answer.allowed ? [`${amount} ${meter} of ${tenantId} are not left and allowed`] : [];
+  }
+
+  async function denied(tenantId: string, meter: string, amount: number): Promise<string[]> {
     for (let attempt = 1; ; attempt += 1) {
-      const answer = await ask(({ ask }) => ask && (() => ask(request)));
+      const answer = await check(tenantId, meter, amount);
       if ("allowed" in answer && answer.allowed) return [];
       if (attempt === ATTEMPTS)
         return [`${amount} ${meter} of ${tenantId} are left and denied: ${JSON.stringify(answer)}`];
-      await pause();
+      await pause(AGAIN_MS);
     }
   }
 

@@ -26,6 +26,10 @@ const CALMER = { steps: 900, events: 4, faultRate: 0.004, withoutQuota: true };
 const WITH_QUOTA = { steps: 200, events: 5, faultRate: 0.01 };
 /** Many requests for quota, of which some exceed their limits. */
 const LIMITED = { steps: 400, events: 20, faultRate: 0.002, instances: 1, lastStep: 4_000 };
+/** All alerts are raised while something may fail; little does, but beside the calls that a seed looks at. */
+const ALERTED = { steps: 5_000, events: 12, faultRate: 0.0005, instances: 1, lastStep: 7_000 };
+/** The counters forget what many requests have reserved. */
+const LOST = { steps: 6_000, events: 24, faultRate: 0.004, instances: 1, lastStep: 6_500 };
 /** Where each flaw was found when this was written: most of the time the first run shows it. */
 const FOUND = {
   "cursor-outside-transaction": { firstSeed: 4, ...SHORT },
@@ -33,6 +37,8 @@ const FOUND = {
   "accepted-before-acknowledged": { firstSeed: 6, ...LONGER },
   "published-before-acknowledged": { firstSeed: 31, ...SHORT },
   "announced-before-acknowledged": { firstSeed: 14, ...CALMER },
+  "alerted-before-acknowledged": { firstSeed: 66, ...ALERTED },
+  "lost-reservations-forgotten": { firstSeed: 1, ...LOST },
   "own-amount-forgotten": { firstSeed: 7, ...LIMITED },
   "expired-reservation-kept": { firstSeed: 1, ...WITH_QUOTA },
 } satisfies Partial<Record<keyof typeof FLAWS, object>>;

@@ -9,7 +9,7 @@ import { createHistory } from "./judge/history.js";
 import { judgeInvoices } from "./judge/invoices.js";
 import type { Judged } from "./judge/judged.js";
 import { judgeLedger, judgeLedgerAtRest } from "./judge/ledger.js";
-import { judgeAdmissions, judgeQuotasAtRest, sampleOf, totalsOf } from "./judge/quotas.js";
+import { judgeAdmissions, judgeQuotasAtRest, sampleOf } from "./judge/quotas.js";
 import { recordedOf } from "./judge/recorded.js";
 import { createSimulatedLog } from "./log.js";
 import { createProcesses } from "./processes.js";
@@ -86,7 +86,7 @@ interface Phase {
 }
 
 /**
- * One run: everything that happens in it follows from the seed and the code. Faults for so many steps; then rest, an inspection, a
+ * One run: everything that happens in it follows from the seed and the code. Faults for so many steps; then rest, two inspections, a
  * leap to the end of the next billing period, which is closed under faults, and rest again.
  */
 export async function simulate(options: SimulationOptions): Promise<Outcome> {
@@ -136,21 +136,21 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
   };
 
   let inspection: ReturnType<typeof startInspection> | undefined;
-  const inspected: Phase = {
+  const inspected = (isLater: boolean): Phase => ({
     async begin() {
-      scheduler.leapTo(scheduler.nowMs() + INSPECTED_AFTER_MS);
-      const totals = await totalsOf(quota.ask);
-      inspection = startInspection({ scheduler, totals, reachable: processes.reachable });
+      if (isLater) scheduler.leapTo(scheduler.nowMs() + INSPECTED_AFTER_MS);
+      const options = { scheduler, reachable: processes.reachable, isLater, areClocksRight: judged.areClocksRight() };
+      inspection = startInspection({ ...options, sample: await sample() });
     },
     open: async () => (inspection?.found() === undefined ? "the inspection goes on" : undefined),
     judge: () => inspection?.found() ?? [],
-  };
+  });
   const phases: Phase[] = [
     {
       open: async () => (processes.isOneFrozen() ? "a process is frozen" : rest.unprocessed()),
       judge: async () => [...(await judgeLedgerAtRest(judged)), ...(hasQuota ? await judgeQuotasAtRest(judged) : [])],
     },
-    ...(hasQuota ? [inspected] : []),
+    ...(hasQuota ? [inspected(false), inspected(true)] : []),
     {
       begin() {
         scheduler.leapTo(LEAP_MS);

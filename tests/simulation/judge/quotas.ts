@@ -6,7 +6,7 @@ import { countedOf, type Recorded, recordedOf } from "./recorded.js";
 import { periodOf, quantityOf } from "./usage.js";
 
 /** A decision is made on all usage that the database had so long before (workers/quota/README.md). */
-const TRUST_MS = 3_000;
+export const TRUST_MS = 3_000;
 const HOUR_MS = 3_600_000;
 
 /** What is known of a run. */
