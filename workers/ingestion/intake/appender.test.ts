@@ -161,6 +161,17 @@ describe("the queue in front of the log", () => {
     expect(await codeOf(appender.append([receivedItem({ id: "c" })]))).toBe("BUSY");
   });
 
+  test("a log that answered while the process was busy is in time", async () => {
+    const log = heldLog();
+    const appender = appenderOn(log, { timeoutMs: 20 });
+    const asked = codeOf(appender.append([receivedItem({ id: "a" })]));
+    await turn();
+    // Read in the turn in which the deadline is noticed, after its timer.
+    time.after(20, () => log.sends[0]?.answer(), {});
+    await time.advance(20);
+    expect(await asked).toBe("resolved");
+  });
+
   test("an unsent item releases its capacity at its deadline and is never sent", async () => {
     const log = heldLog();
     const appender = appenderOn(log, { maxItems: 3, timeoutMs: 20 });

@@ -101,7 +101,10 @@ interface SizedItem extends EncodedItem {
 export function createAppender(options: AppenderOptions): Appender {
   const limits = options.limits ?? DEFAULT_LIMITS;
   const partitions = new Map<number, Partition>();
-  const deadlines = createDeadlineQueue<Waiting>(limits.timeoutMs, (part) => part.failed(unavailable(undefined)));
+  // After this turn of the event loop: a process that was busy until now has not read the log's answer yet.
+  const deadlines = createDeadlineQueue<Waiting>(limits.timeoutMs, (part) =>
+    nextTurn(() => part.failed(unavailable(undefined))),
+  );
   const running = new Set<Promise<void>>();
   const items = createShares({ shared: limits.sharedItems, max: limits.maxItems });
   const bytes = createShares({ shared: limits.sharedBytes, max: limits.maxBytes });
