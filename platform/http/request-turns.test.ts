@@ -1,11 +1,24 @@
 import { IncomingMessage, ServerResponse } from "node:http";
 import { connect, Socket } from "node:net";
 import { pino } from "pino";
-import { expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { machineTime, replaceTime } from "#platform/lifecycle/time.js";
 import { inRequestTurns } from "./request-turns.js";
 import { createHttpServer, portOf } from "./server.js";
 
+const REQUEST_MS = 0.5;
+/** In two milliseconds. */
 const PER_TURN = 4;
+let clock = 0;
+let restore = (): void => undefined;
+beforeEach(() => {
+  restore = replaceTime({ ...machineTime, monotonicMs: () => clock });
+});
+afterEach(() => restore());
+/** A request takes that long to begin. */
+const work = (): void => {
+  clock += REQUEST_MS;
+};
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 /** Takes all that is written. */
@@ -20,10 +33,12 @@ function world(waiting?: { readonly shared: number; readonly max: number }) {
   const begun: string[] = [];
   const names = new WeakMap<Socket, string>();
   const addresses = new WeakMap<Socket, string>();
-  const handle = inRequestTurns(({ socket }) => void begun.push(names.get(socket) ?? ""), {
-    addressOf: ({ socket }) => addresses.get(socket) ?? "",
-    ...(waiting && { waiting }),
-  });
+  function answer({ socket }: IncomingMessage): void {
+    begun.push(names.get(socket) ?? "");
+    work();
+  }
+  const addressOf = ({ socket }: IncomingMessage): string => addresses.get(socket) ?? "";
+  const handle = inRequestTurns(answer, { addressOf, ...(waiting && { waiting }) });
   const connection = (address: string, name = address) => {
     const socket = new Sink();
     names.set(socket, name);
@@ -51,6 +66,7 @@ test("of all that clients have pipelined, few requests begin in a turn of the ev
   const app = createHttpServer(pino({ level: "silent" }));
   app.get("/", async () => {
     begun += 1;
+    work();
     return {};
   });
   await app.listen({ host: "127.0.0.1", port: 0 });

@@ -3,11 +3,11 @@ import type { Socket } from "node:net";
 import { MetrlyError } from "#kernel/errors.js";
 import { createFairQueue } from "#platform/lifecycle/fair-queue.js";
 import { createShares, type ShareLimits } from "#platform/lifecycle/shares.js";
-import { nextTurn } from "#platform/lifecycle/time.js";
+import { monotonicMs, nextTurn } from "#platform/lifecycle/time.js";
 import { refuseRequest } from "./slow-requests.js";
 
-/** A millisecond or two of routing and authentication. One connection is accepted between two turns. */
-const REQUESTS_PER_TURN = 4;
+/** Of routing and authentication of requests that begin in one turn. One connection is accepted between two turns. */
+const TURN_MS = 2;
 /** Of requests that wait to begin, bytes: beyond, an address may hold its share of the first. */
 const WAITING: ShareLimits = { shared: 32 << 20, max: 48 << 20 };
 /** What node:http holds of a request without a body, about, and of a body that nobody reads yet, at most. */
@@ -33,7 +33,7 @@ export interface RequestTurns {
 }
 
 /**
- * Begins few requests in each turn of the event loop, before anything is known about them: node:http hands over all that clients
+ * Begins requests for a short time in each turn of the event loop, before anything is known about them: node:http hands over all that clients
  * have pipelined, and connections are accepted only between turns. Those that wait take turns by address, and at an address's turn
  * by connection: behind a proxy, all clients may have one address. Requests behind an unanswered one of their connection have a turn of
  * their own, so that they delay no other connection. Closes connections, with BUSY, whose requests exceed the
@@ -43,22 +43,25 @@ export function inRequestTurns(answer: Handler, { addressOf, waiting = WAITING }
   const turns = createFairQueue<string>(1);
   const lines = new Map<string, Connections>();
   const shares = createShares(waiting);
-  let begun = 0;
+  /** When the first request of this turn began; undefined: none has. */
+  let since: number | undefined;
+  const isFull = (): boolean => since !== undefined && monotonicMs() - since >= TURN_MS;
 
   function begin(request: IncomingMessage, response: ServerResponse): void {
-    if (begun === 0) nextTurn(beginWaiting);
-    begun += 1;
+    if (since === undefined) {
+      since = monotonicMs();
+      nextTurn(beginWaiting);
+    }
     answer(request, response);
   }
 
   function beginWaiting(): void {
-    begun = 0;
-    for (const name of turns.take(REQUESTS_PER_TURN)) {
+    since = undefined;
+    while (turns.size > 0 && !isFull()) {
+      const [name = ""] = turns.take(1);
       const next = nextOf(name);
       if (next !== undefined) begin(next.request, next.response);
     }
-    // All had gone.
-    if (begun === 0 && turns.size > 0) nextTurn(beginWaiting);
   }
 
   /** The next request whose client is still there. A Map keeps insertion order: a connection that was served goes to the end. */
@@ -93,7 +96,7 @@ export function inRequestTurns(answer: Handler, { addressOf, waiting = WAITING }
   }
 
   return (request, response) => {
-    if (turns.size === 0 && begun < REQUESTS_PER_TURN) begin(request, response);
+    if (turns.size === 0 && !isFull()) begin(request, response);
     else wait(request, response);
   };
 }
