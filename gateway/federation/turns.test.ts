@@ -1,5 +1,6 @@
 import { type ExecutionArgs, GraphQLSchema, parse } from "graphql";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
+import { machineTime, replaceTime } from "#platform/lifecycle/time.js";
 import type { GatewayContext } from "../operations/operation.js";
 import { inTurns } from "./turns.js";
 
@@ -82,11 +83,13 @@ test("what waits is bounded by its memory, of one caller and of all, whatever it
 });
 
 test("operations that wait for nothing leave the event loop to others, with turns in which connections are accepted", async () => {
-  let ended = 0;
+  let [ended, clock] = [0, 0];
+  onTestFinished(replaceTime({ ...machineTime, monotonicMs: () => clock }));
   const federation = inTurns({
     schema: new GraphQLSchema({}),
     execute: async () => {
       ended += 1;
+      clock += 5;
       return { data: {} };
     },
     subscribe: () => Promise.reject(new Error("not asked")),

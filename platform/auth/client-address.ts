@@ -14,7 +14,7 @@ export function networkOf(address = ""): string {
   if (!ipaddr.isValid(address)) return address;
   const parsed = ipaddr.process(address);
   return parsed.kind() === "ipv6"
-    ? parsed.toString().split(":").slice(0, IPV6_NETWORK_GROUPS).join(":")
+    ? parsed.toNormalizedString().split(":").slice(0, IPV6_NETWORK_GROUPS).join(":")
     : parsed.toString();
 }
 

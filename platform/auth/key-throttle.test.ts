@@ -91,6 +91,9 @@ test("an IPv6 network is one address, however it is written, and an IPv4 one in 
   for (let n = 0; n < 50; n += 1) fail(`2001:db8:0:1::${n.toString(16)}`, wrong(n));
   expect(await mayTry("2001:db8:0:1:ffff::1", wrong(0))).toBe(false);
   expect(await mayTry("2001:db8:0:2::1", wrong(0))).toBe(true);
+  // However it is shortened, the network is the first half.
+  for (let n = 0; n < 50; n += 1) fail(`2001:db8::${n.toString(16)}:2:3:4`, wrong(n));
+  expect(await mayTry("2001:db8::ffff:2:3:4", wrong(0))).toBe(false);
   for (let n = 0; n < 50; n += 1) fail("::ffff:192.0.2.1", wrong(n));
   expect(await mayTry("192.0.2.1", wrong(0))).toBe(false);
 });

@@ -83,12 +83,15 @@ test("unread answers are bounded together: the connections with the most are clo
   expect((await server.get("/fast", MANY)).statusCode).toBe(200);
 });
 
-test("an unread text counts its bytes, not its characters", async () => {
-  const server = await serve({ maxUnreadBytes: 40 * MIB, maxUnreadMs: 600_000 });
-  const reader = await server.open(MANY, "GET /text HTTP/1.1\r\nhost: x\r\n\r\n".repeat(3));
-  reader.pause();
-  await waitFor(async () => (await connectionsOf(server.app.server)) === 0, { what: "the connection to be closed" });
-});
+test.each(["", "content-length: 5\r\n"])(
+  "an unread text counts its bytes, not its characters; announced: '%s'",
+  async (announced) => {
+    const server = await serve({ maxUnreadBytes: 16 * MIB, maxUnreadMs: 600_000 });
+    const reader = await server.open(MANY, `GET /text HTTP/1.1\r\nhost: x\r\n${announced}\r\n`);
+    reader.pause();
+    await waitFor(async () => (await connectionsOf(server.app.server)) === 0, { what: "the connection to be closed" });
+  },
+);
 
 /** A request may have an expectation that is not understood. */
 const EXPECTATIONS = [["none", ""] as const, ["an unknown one", "expect: more\r\n"] as const];

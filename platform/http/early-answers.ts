@@ -20,7 +20,8 @@ export class EarlyResponse extends ServerResponse<IncomingMessage> {
     if (this.#isEnding) return this;
     if (req.complete || req.destroyed || !hasBody(req)) return this.#endNow(rest);
     this.#isEnding = true;
-    const [chunk, encoding] = rest;
+    const [text, encoding] = rest;
+    const chunk = bytesOfLong(text, encoding);
     const isText = typeof chunk === "string" || chunk instanceof Uint8Array;
     if (isText) Reflect.apply(super.write, this, [chunk, typeof encoding === "string" ? encoding : undefined]);
     else this.flushHeaders();
@@ -32,14 +33,16 @@ export class EarlyResponse extends ServerResponse<IncomingMessage> {
   }
 
   #endNow([chunk, ...rest]: readonly unknown[]): this {
-    Reflect.apply(super.end, this, [isLongText(chunk, rest[0]) ? Buffer.from(chunk) : chunk, ...rest]);
+    Reflect.apply(super.end, this, [bytesOfLong(chunk, rest[0]), ...rest]);
     return this;
   }
 }
 
 /** A text in the heap has up to twice as many bytes as characters, and the unread bytes of a connection count its characters. */
-const isLongText = (chunk: unknown, encoding: unknown): chunk is string =>
-  typeof chunk === "string" && chunk.length > MAX_TEXT && (typeof encoding !== "string" || /^utf-?8$/i.test(encoding));
+function bytesOfLong(chunk: unknown, encoding: unknown): unknown {
+  const isUtf8 = typeof encoding !== "string" || /^utf-?8$/i.test(encoding);
+  return typeof chunk === "string" && chunk.length > MAX_TEXT && isUtf8 ? Buffer.from(chunk) : chunk;
+}
 
 /** Whether a request announces a body. */
 export function hasBody({ headers }: IncomingMessage): boolean {

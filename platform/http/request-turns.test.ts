@@ -6,8 +6,8 @@ import { machineTime, replaceTime } from "#platform/lifecycle/time.js";
 import { inRequestTurns } from "./request-turns.js";
 import { createHttpServer, portOf } from "./server.js";
 
-const REQUEST_MS = 0.5;
-/** In two milliseconds. */
+const REQUEST_MS = 1;
+/** In four milliseconds. */
 const PER_TURN = 4;
 let clock = 0;
 let restore = (): void => undefined;
@@ -123,6 +123,32 @@ test("each request begins once, in its connection's order, except of clients tha
   for (let n = 0; n < 100; n += 1) await turn();
   expect(begun.filter((name) => name === "gone")).toHaveLength(PER_TURN);
   expect(begun.filter((name) => name === "left")).toHaveLength(50);
+});
+
+test("a pipelined request does not begin before the one in front of it", async () => {
+  const order: IncomingMessage[] = [];
+  const handle = inRequestTurns(
+    (request) => {
+      order.push(request);
+      work();
+    },
+    { addressOf: () => "proxy" },
+  );
+  const requestOn = (socket: Socket, isFirst: boolean): IncomingMessage => {
+    const request = new IncomingMessage(socket);
+    const response = new ServerResponse(request);
+    if (isFirst) response.assignSocket(socket);
+    handle(request, response);
+    return request;
+  };
+  // Many are in front of the first one, in the line of first requests, and none in the other.
+  for (let n = 0; n < 50; n += 1) requestOn(new Sink(), true);
+  const socket = new Sink();
+  const sent = [requestOn(socket, true), ...Array.from({ length: 9 }, () => requestOn(socket, false))];
+  for (let n = 0; n < 50; n += 1) await turn();
+  expect(order).toHaveLength(60);
+  const begun = order.filter((one) => one.socket === socket);
+  expect(begun.map((one) => sent.indexOf(one))).toEqual([...sent.keys()]);
 });
 
 test("what waits is bounded by its memory, and an address with more than its share is refused first", async () => {

@@ -7,9 +7,9 @@ import { monotonicMs, nextTurn } from "#platform/lifecycle/time.js";
 import { refuseRequest } from "./slow-requests.js";
 
 /** Of routing and authentication of requests that begin in one turn. One connection is accepted between two turns. */
-const TURN_MS = 2;
+const TURN_MS = 4;
 /** Of requests that wait to begin, bytes: beyond, an address may hold its share of the first. */
-const WAITING: ShareLimits = { shared: 32 << 20, max: 48 << 20 };
+const WAITING: ShareLimits = { shared: 96 << 20, max: 128 << 20 };
 /** What node:http holds of a request without a body, about, and of a body that nobody reads yet, at most. */
 const REQUEST_BYTES = 4 << 10;
 const MAX_UNREAD_BYTES = 64 << 10;
@@ -43,21 +43,22 @@ export function inRequestTurns(answer: Handler, { addressOf, waiting = WAITING }
   const turns = createFairQueue<string>(1);
   const lines = new Map<string, Connections>();
   const shares = createShares(waiting);
-  /** When the first request of this turn began; undefined: none has. */
-  let since: number | undefined;
-  const isFull = (): boolean => since !== undefined && monotonicMs() - since >= TURN_MS;
+  let isBegun = false;
+  /** What the requests of this turn took until now, without what else happened in it. */
+  let spentMs = 0;
 
   function begin(request: IncomingMessage, response: ServerResponse): void {
-    if (since === undefined) {
-      since = monotonicMs();
-      nextTurn(beginWaiting);
-    }
+    if (!isBegun) nextTurn(beginWaiting);
+    isBegun = true;
+    const since = monotonicMs();
     answer(request, response);
+    spentMs += monotonicMs() - since;
   }
 
   function beginWaiting(): void {
-    since = undefined;
-    while (turns.size > 0 && !isFull()) {
+    isBegun = false;
+    spentMs = 0;
+    while (turns.size > 0 && spentMs < TURN_MS) {
       const [name = ""] = turns.take(1);
       const next = nextOf(name);
       if (next !== undefined) begin(next.request, next.response);
@@ -69,13 +70,21 @@ export function inRequestTurns(answer: Handler, { addressOf, waiting = WAITING }
     const connections: Connections = lines.get(name) ?? new Map();
     for (const [socket, requests] of connections) {
       connections.delete(socket);
-      const taken = requests.splice(0, isClosed(socket) ? requests.length : 1);
+      const taken = requests.splice(0, isClosed(socket) ? requests.length : 1).map(orEarlier);
       if (requests.length > 0) connections.set(socket, requests);
+      if (connections.size === 0) lines.delete(name);
       for (const { address, bytes } of taken) shares.hold(address, 1, -bytes);
       if (!isClosed(socket)) return taken[0];
     }
     lines.delete(name);
     return undefined;
+  }
+
+  /** A pipelined request whose connection's first one waits in the other line takes that one's place there. */
+  function orEarlier(taken: Waiting): Waiting {
+    const line = lines.get(taken.address)?.get(taken.request.socket);
+    const [earlier] = line?.splice(0, 1, taken) ?? [];
+    return earlier ?? taken;
   }
 
   function wait(request: IncomingMessage, response: ServerResponse): void {
@@ -96,7 +105,7 @@ export function inRequestTurns(answer: Handler, { addressOf, waiting = WAITING }
   }
 
   return (request, response) => {
-    if (turns.size === 0 && !isFull()) begin(request, response);
+    if (turns.size === 0 && spentMs < TURN_MS) begin(request, response);
     else wait(request, response);
   };
 }

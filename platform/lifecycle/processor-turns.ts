@@ -1,5 +1,5 @@
 import { createFairQueue } from "./fair-queue.js";
-import { after, nextTurn } from "./time.js";
+import { after, monotonicMs, nextTurn } from "./time.js";
 
 /**
  * After a turn with more work than this, of several milliseconds, others' answers and their sockets go first for `PAUSE_MS`. In
@@ -7,11 +7,13 @@ import { after, nextTurn } from "./time.js";
  */
 const HEAVY_BYTES = 64 << 10;
 const PAUSE_MS = 5;
+/** A turn after which turns are left out, if any are: connections wait for whole ones. */
+const LONG_MS = 2;
 
 export interface ProcessorTurnsOptions {
   /** Work started in one turn of the event loop, bytes; one piece of work may be more. */
   readonly bytesPerTurn?: number;
-  /** Turns of the event loop without work before those that wait go on; default: none. One connection is accepted in each. */
+  /** Turns of the event loop without work after a long one; default: none. One connection is accepted in each. */
   readonly rests?: number;
   /** Whether anybody else waits for anything. */
   hasOthers(): boolean;
@@ -40,15 +42,19 @@ export function createProcessorTurns({
 }: ProcessorTurnsOptions): ProcessorTurns {
   const waiting = createFairQueue<{ readonly go: () => void; readonly cost: number }>(bytesPerTurn / 4);
   let spentThisTurn = 0;
+  let began = 0;
 
   function spend(cost: number): void {
-    if (spentThisTurn === 0) nextTurn(endTurn);
+    if (spentThisTurn === 0) {
+      if (rests > 0) began = monotonicMs();
+      nextTurn(endTurn);
+    }
     spentThisTurn += cost;
   }
 
   function endTurn(): void {
     if (hasOthers() && spentThisTurn > HEAVY_BYTES) after(PAUSE_MS, beginTurn);
-    else rest(rests);
+    else rest(rests > 0 && monotonicMs() - began >= LONG_MS ? rests : 0);
   }
 
   function rest(left: number): void {

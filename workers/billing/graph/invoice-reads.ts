@@ -23,6 +23,7 @@ import {
   type InvoiceKey,
   invoicesByKey,
   listInvoices,
+  PART_BYTES,
 } from "../store/invoices.js";
 import { type EndedPeriod, listEnded, type PeriodKey, periodsByKey } from "../store/periods.js";
 import { UNBOUNDED } from "../store/usage.js";
@@ -134,8 +135,10 @@ export function createInvoiceReads({ database, tenancy, clock }: GraphOptions) {
   }
 
   /** A part of its document, counted from 0; null: it has fewer. */
-  async function partOf(key: InvoiceKey, part: number): Promise<string | null> {
+  async function partOf(context: SubgraphContext, key: InvoiceKey, part: number): Promise<string | null> {
     if (part < 0 || part > MAX_PART) throw new MetrlyError("INVALID", `part: must be 0 to ${MAX_PART}`);
+    // The database reads the whole document for a part of it.
+    readSizeOf(context).take(PART_BYTES);
     return (await documentPart(pool, key, part)) ?? null;
   }
 

@@ -73,9 +73,10 @@ export class InvoiceResolver {
   })
   async documentPart(
     @Root() invoice: InvoiceType,
+    @Ctx() context: SubgraphContext,
     @Arg("part", () => Int, { description: "The number of the part, from 0" }) part: number,
   ): Promise<string | null> {
-    return this.billing.partOf(invoice, part);
+    return this.billing.partOf(context, invoice, part);
   }
 
   private async viewOf(context: SubgraphContext, invoice: InvoiceType): Promise<DocumentView> {

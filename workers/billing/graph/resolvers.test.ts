@@ -297,6 +297,9 @@ describe.skipIf(!hasPostgres)("billing's graph", () => {
       expect(parts.join("") === large).toBe(true);
       const { errors } = await ask(platform, `{ invoice(id: "inv_large_000001") { documentPart(part: -1) } }`);
       expect(errors?.[0]?.originalError).toMatchObject({ code: "INVALID" });
+      const many = Array.from({ length: 9 }, (_, n) => `p${n}: documentPart(part: ${n})`).join(" ");
+      const tooMany = await ask(platform, `{ invoice(id: "inv_large_000001") { ${many} } }`);
+      expect(tooMany.errors?.[0]?.originalError).toMatchObject({ code: "TOO_LARGE" });
     });
 
     test("is one of them parsed in a turn of the event loop, whoever asks for how many", async () => {

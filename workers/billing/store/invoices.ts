@@ -153,6 +153,8 @@ export async function documentsByKey(
 
 /** Characters of a part: less than half of an answer's bytes, whatever they are. */
 const PART_CHARACTERS = 1 << 19;
+/** At most. */
+export const PART_BYTES = 4 * PART_CHARACTERS;
 
 /** A part of a document, counted from 0; undefined: it has fewer. */
 export async function documentPart(
