@@ -132,7 +132,8 @@ describe.skipIf(!hasPostgres)("the limit on dimension values", () => {
         round += 1;
         const tenantId = `tenant-${round}`;
         world.apply(tenantState(tenantId));
-        const memories = [createDimensionLimit(MAX_DIMENSION_VALUES), createDimensionLimit(MAX_DIMENSION_VALUES)];
+        // The second reads no scope whole, as of an import over many periods.
+        const memories = [createDimensionLimit(MAX_DIMENSION_VALUES), createDimensionLimit(MAX_DIMENSION_VALUES, 0)];
         const counted = new Set<number>();
         for (const { recorder, users: asked, fails } of steps) {
           const value = itemsRecord(asked.map((user) => call(`u${user}`, { tenantId })));
@@ -150,6 +151,31 @@ describe.skipIf(!hasPostgres)("the limit on dimension values", () => {
       }),
       { numRuns: runs(60) },
     );
+  });
+
+  test("events of many periods read few scopes whole, and of the others only the values that they have", async () => {
+    const months = Array.from({ length: 30 }, (_, n) => Date.UTC(2024, n, 15));
+    const eachMonth = (user: string) => itemsRecord(months.map((time) => call(user, { time })));
+    for (let n = 0; n < MAX_DIMENSION_VALUES; n += 1) await record(eachMonth(`u${n}`));
+    let rows = 0;
+    const counting: World["database"] = {
+      ...world.database,
+      transaction: (work) =>
+        world.database.transaction((tx) =>
+          work({
+            ...tx,
+            async query(...args: readonly unknown[]) {
+              const result: { readonly rows: readonly unknown[] } = await Reflect.apply(tx.query, tx, args);
+              if (String(Reflect.get(Object(args[0]), "name")).startsWith("dimension-")) rows += result.rows.length;
+              return result;
+            },
+          } as typeof tx),
+        ),
+    };
+    const memory = createDimensionLimit(MAX_DIMENSION_VALUES, 10);
+    expect(await record(eachMonth("u0"), memory, counting)).toMatchObject({ quarantined: 0 });
+    expect(rows).toBe(10 * MAX_DIMENSION_VALUES + 20 + 20);
+    expect(await record(eachMonth("new"), memory)).toMatchObject({ quarantined: 30 });
   });
 
   test("it is warned of once, not with every event", async () => {

@@ -1,7 +1,7 @@
 import { LRUCache } from "lru-cache";
 import type { Transaction } from "#platform/database/database.js";
 import type { DimensionScope, DimensionUse } from "../rules/event-reading.js";
-import { readDimensionValues, saveDimensionValues } from "../store/dimensions.js";
+import { readDimensionUses, readDimensionValues, saveDimensionValues } from "../store/dimensions.js";
 
 export type DimensionLimit = ReturnType<typeof createDimensionLimit>;
 /** The counted dimension values, as one transaction of a partition sees and extends them. */
@@ -9,18 +9,24 @@ export type CountedDimensions = Awaited<ReturnType<DimensionLimit["open"]>>;
 
 interface Counted {
   readonly partition: number;
+  /** How many there are. */
+  readonly size: number;
   readonly values: ReadonlySet<string>;
+  /** Whether `values` are all of them. */
+  readonly isWhole: boolean;
   readonly isFull: boolean;
 }
 
 /** Total over all scopes; about 100 bytes each. */
 const MAX_CACHED_VALUES = 250_000;
+/** Scopes whose values are read whole for a transaction. Imports may have many more, of every period that there was. */
+const MAX_WHOLE_SCOPES = 100;
 
 /**
  * Caches counted dimension values, so that the database is queried once per scope. A partition's cache is valid only while its
  * cursor is where this process left it: another recorder may have added values.
  */
-export function createDimensionLimit(limit: number) {
+export function createDimensionLimit(limit: number, maxWholeScopes = MAX_WHOLE_SCOPES) {
   const cache = new LRUCache<string, Counted>({
     maxSize: MAX_CACHED_VALUES,
     sizeCalculation: ({ values }) => values.size + 1,
@@ -33,8 +39,17 @@ export function createDimensionLimit(limit: number) {
 
   return {
     limit,
-    /** In the transaction that holds the partition's cursor, which is at `next`. */
-    async open(tx: Transaction, partition: number, next: number, scopes: ReadonlyMap<string, DimensionScope>) {
+    /**
+     * In the transaction that holds the partition's cursor, which is at `next`. `usesOf`: those that it will ask for, when there are too many
+     * scopes to read whole.
+     */
+    async open(
+      tx: Transaction,
+      partition: number,
+      next: number,
+      scopes: ReadonlyMap<string, DimensionScope>,
+      usesOf: () => readonly DimensionUse[],
+    ) {
       if (validAt.get(partition) !== next) forget(partition);
       const counted = new Map<string, Counted>();
       const missing: DimensionScope[] = [];
@@ -43,8 +58,15 @@ export function createDimensionLimit(limit: number) {
         if (known === undefined) missing.push(scope);
         else counted.set(scope.key, known);
       }
-      for (const [key, values] of await readDimensionValues(tx, partition, missing))
-        counted.set(key, { partition, values, isFull: false });
+      const whole = missing.slice(0, maxWholeScopes);
+      for (const [key, values] of await readDimensionValues(tx, partition, whole))
+        counted.set(key, { partition, size: values.size, values, isWhole: true, isFull: false });
+      if (missing.length > whole.length) {
+        const rest = new Set(missing.slice(maxWholeScopes).map(({ key }) => key));
+        const uses = usesOf().filter(({ scope }) => rest.has(scope.key));
+        for (const [key, read] of await readDimensionUses(tx, partition, missing.slice(maxWholeScopes), uses))
+          counted.set(key, { partition, ...read, isWhole: false, isFull: false });
+      }
       return countIn(partition, counted);
     },
   };
@@ -56,7 +78,7 @@ export function createDimensionLimit(limit: number) {
     const isCounted = ({ scope: { key }, value }: DimensionUse): boolean =>
       counted.get(key)?.values.has(value) === true || added.get(key)?.has(value) === true;
     const isFull = ({ key }: DimensionScope): boolean =>
-      (counted.get(key)?.values.size ?? 0) + (added.get(key)?.size ?? 0) >= limit;
+      (counted.get(key)?.size ?? 0) + (added.get(key)?.size ?? 0) >= limit;
     /** Counts an event's values regardless of the limit. */
     function count(fresh: readonly DimensionUse[]): void {
       for (const use of fresh) {
@@ -81,9 +103,16 @@ export function createDimensionLimit(limit: number) {
       /** Only after the commit: the partition's cursor is at `next` now. */
       committed(next: number): void {
         for (const [key, before] of counted) {
+          if (!before.isWhole) continue;
           const fresh = added.get(key);
           const values = fresh === undefined ? before.values : new Set([...before.values, ...fresh]);
-          cache.set(key, { partition, values, isFull: before.isFull || full.has(key) });
+          cache.set(key, {
+            partition,
+            size: values.size,
+            values,
+            isWhole: true,
+            isFull: before.isFull || full.has(key),
+          });
         }
         validAt.set(partition, next);
       },

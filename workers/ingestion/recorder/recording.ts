@@ -7,7 +7,9 @@ import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import {
   createEventReader,
   type DimensionScope,
+  type DimensionUse,
   type EventReader,
+  type EventReading,
   type MetersAndTenants,
 } from "../rules/event-reading.js";
 import { eventKeyOf, fingerprintUuid, recordUuid } from "../rules/fingerprint.js";
@@ -127,7 +129,7 @@ async function recordStamped(
       throw new Error(`this copy of tenancy is at ${stamp.tenancyVersion}, the ledger at ${cursor.tenancyVersion}`);
     const open: Recording = {
       ...{ tx, partition, cursor, stamp, reader, limit: dimensions.limit },
-      counting: (events) => dimensions.open(tx, partition, first, scopesOf(reader, events)),
+      counting: (events, usesOf) => dimensions.open(tx, partition, first, scopesOf(reader, events), usesOf),
     };
     const { counted, ...effect } =
       step.lookup === undefined ? await recordElements(open, step) : await recordLookup(open, step.lookup);
@@ -190,8 +192,11 @@ interface Recording {
   readonly stamp: Stamp;
   readonly reader: EventReader;
   readonly limit: number;
-  /** The counted values in the scopes of these events. */
-  counting(events: readonly Parameters<EventReader["scopes"]>[0][]): Promise<CountedDimensions>;
+  /** The counted values in the scopes of these events; `usesOf`: all that will be asked for. */
+  counting(
+    events: readonly Parameters<EventReader["scopes"]>[0][],
+    usesOf: () => readonly DimensionUse[],
+  ): Promise<CountedDimensions>;
 }
 
 type Effect = Omit<Recorded, "kind" | "cursor" | "full"> & { readonly counted: CountedDimensions };
@@ -200,7 +205,7 @@ async function recordElements(open: Recording, { elements }: RecordingStep): Pro
   const { tx, partition, cursor, stamp, reader } = open;
   const items = elements.flatMap((element) => (element.kind === "item" ? [element.item] : []));
   const known = items.length === 0 ? new Map() : await knownKeys(tx, partition, items);
-  const counted = await open.counting(items);
+  const counted = await open.counting(items, () => items.flatMap((item) => usesOf(reader.read(item))));
   const outcome = recordBatch(elements, known, { seq: cursor.seq, ...stamp }, (item) => {
     const reading = reader.read(item);
     if (reading.kind === "invalid") return { reason: "VALUE_INVALID", detail: reading.detail };
@@ -219,6 +224,9 @@ function scopesOf(reader: EventReader, events: Parameters<Recording["counting"]>
   return scopes;
 }
 
+const usesOf = (reading: EventReading | undefined): readonly DimensionUse[] =>
+  reading?.kind === "readable" ? reading.uses : [];
+
 function overLimit({ meter, period }: DimensionScope, limit: number): QuarantineCause {
   const dimensions = meter.dimensions.join(", ");
   const start = new Date(period.start).toISOString().slice(0, 10);
@@ -233,7 +241,7 @@ async function recordLookup(open: Recording, control: LookupControl): Promise<Ef
   if (control.kind === "resolve") return recordResolution(open, control, common);
   const entries = await recordVoid(open.tx, open.partition, control, common);
   await appendToLedger(open.tx, open.partition, entries);
-  return { entries, duplicates: 0, quarantined: 0, released: 0, counted: await open.counting([]) };
+  return { entries, duplicates: 0, quarantined: 0, released: 0, counted: await open.counting([], () => []) };
 }
 
 type Common = Stamp & { readonly seq: number };
@@ -261,7 +269,9 @@ async function recordResolution(
   const { tx, partition } = open;
   const key = eventKeyOf(tenantId, source, id);
   const pending = await oldestPending(tx, partition, key);
-  const counted = await open.counting(pending === undefined ? [] : [pending]);
+  const read = () =>
+    pending === undefined ? undefined : open.reader.read({ ...pending, value: JSON.parse(pending.data) });
+  const counted = await open.counting(pending === undefined ? [] : [pending], () => usesOf(read()));
   const none = { entries: [], duplicates: 0, quarantined: 0, released: 0, counted };
   if (pending === undefined) return none;
   const { fingerprint } = pending;

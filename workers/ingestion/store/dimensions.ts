@@ -15,16 +15,52 @@ export async function readDimensionValues(
            FROM unnest($2::text[], $3::text[], $4::bigint[]) WITH ORDINALITY AS s (tenant_id, meter, period_start_ms, place)
            JOIN dimension_value d ON d.partition = $1 AND d.tenant_id = s.tenant_id AND d.meter = s.meter
              AND d.period_start_ms = s.period_start_ms`,
-    values: [
-      partition,
-      scopes.map(({ tenantId }) => tenantId),
-      scopes.map(({ meter }) => meter.id),
-      scopes.map(({ period }) => period.start),
-    ],
+    values: [partition, ...columnsOf(scopes)],
   });
   for (const { place, value } of rows) found.get(scopes[place - 1]?.key ?? "")?.add(value);
   return found;
 }
+
+/** How many values are counted in each of these scopes, and which of these uses are among them. */
+export async function readDimensionUses(
+  tx: Transaction,
+  partition: number,
+  scopes: readonly DimensionScope[],
+  uses: readonly DimensionUse[],
+): Promise<Map<string, { readonly size: number; readonly values: ReadonlySet<string> }>> {
+  const sizes = await tx.query<{ place: number; size: number }>({
+    name: "dimension-sizes",
+    text: `SELECT s.place, (SELECT count(*)::int FROM dimension_value d WHERE d.partition = $1 AND d.tenant_id = s.tenant_id
+             AND d.meter = s.meter AND d.period_start_ms = s.period_start_ms) AS size
+           FROM unnest($2::text[], $3::text[], $4::bigint[]) WITH ORDINALITY AS s (tenant_id, meter, period_start_ms, place)`,
+    values: [partition, ...columnsOf(scopes)],
+  });
+  const known = await tx.query<{ place: number }>({
+    name: "dimension-uses",
+    text: `SELECT u.place FROM unnest($2::text[], $3::text[], $4::bigint[], $5::uuid[])
+             WITH ORDINALITY AS u (tenant_id, meter, period_start_ms, value, place)
+           JOIN dimension_value d ON d.partition = $1 AND d.tenant_id = u.tenant_id AND d.meter = u.meter
+             AND d.period_start_ms = u.period_start_ms AND d.value = u.value`,
+    values: [partition, ...columnsOf(uses.map(({ scope }) => scope)), uses.map(({ value }) => value)],
+  });
+  const values = new Map(scopes.map(({ key }) => [key, new Set<string>()]));
+  for (const { place } of known.rows) {
+    const use = uses[place - 1];
+    if (use !== undefined) values.get(use.scope.key)?.add(use.value);
+  }
+  return new Map(
+    sizes.rows.flatMap(({ place, size }) => {
+      const key = scopes[place - 1]?.key ?? "";
+      return [[key, { size, values: values.get(key) ?? new Set() }]];
+    }),
+  );
+}
+
+const columnsOf = (scopes: readonly DimensionScope[]) => [
+  scopes.map(({ tenantId }) => tenantId),
+  scopes.map(({ meter }) => meter.id),
+  scopes.map(({ period }) => period.start),
+];
 
 export async function saveDimensionValues(
   tx: Transaction,
