@@ -71,7 +71,9 @@ export function addSetUp(program: MetrlyCommand): void {
     .action(async (options) => (await import("../webhooks/endpoints.js")).listEndpoints(options, process.env));
   webhooks
     .command("create <url>")
-    .description("create an endpoint (https, mailto: or slack+https); prints its signing secret")
+    .description(
+      "create an endpoint (https, or http where Metrly runs embedded; mailto: or slack+https); prints its signing secret",
+    )
     .example("webhooks create https://example.com/hook --tenant acme", { what: "The tenants", by: "tenants list" })
     .ofTenantOrPlatform(OPERATORS)
     .option("--types <type,...>", "event types (default: all)")

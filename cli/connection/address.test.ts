@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { portOf } from "#platform/http/server.js";
-import { addressFile, adminTokenFile, isMetrlyOf } from "./address.js";
+import { addressFile, adminTokenFile, assertHttpUrl, isMetrlyOf } from "./address.js";
 import { findConnection } from "./connection.js";
 import { CHALLENGE_HEADER, PROOF_HEADER, proofOf } from "./proof.js";
 
@@ -83,4 +83,8 @@ test("where nobody listens, or there is no token to protect, the request itself 
   expect(await find()).toEqual({ url: urlOf(), token: TOKEN });
   await rm(adminTokenFile(dataDir));
   await expect(find()).rejects.toThrow("There is no readable");
+});
+
+test.each(["localhost:4000", "127.0.0.1:4000", "ftp://127.0.0.1", "http://", ""])("'%s' is no address", (url) => {
+  expect(() => assertHttpUrl(url)).toThrow("it begins with http:// or https://");
 });

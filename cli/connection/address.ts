@@ -9,6 +9,12 @@ import { asTyped } from "../as-typed.js";
 import { NoResponse, UserError } from "./failure.js";
 import { CHALLENGE_HEADER, PROOF_HEADER, proofOf } from "./proof.js";
 
+/** Throws `UserError`. */
+export function assertHttpUrl(url: string): void {
+  if (/^https?:\/\//i.test(url) && URL.canParse(url)) return;
+  throw new UserError(`"${url}" is not a URL: it begins with http:// or https://, such as http://127.0.0.1:4000.`);
+}
+
 /** Where a running Metrly writes its address. */
 export const addressFile = (dataDir: string): string => path.join(dataDir, "address");
 

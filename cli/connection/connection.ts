@@ -2,7 +2,7 @@ import { timeoutSignal } from "#platform/lifecycle/time.js";
 import { type Env, parseConfig } from "#platform/process/config.js";
 import { asTyped } from "../as-typed.js";
 import type { TypedDocumentString } from "../graphql/graphql.js";
-import { adminTokenFile, localUrl, readAdminToken } from "./address.js";
+import { adminTokenFile, assertHttpUrl, localUrl, readAdminToken } from "./address.js";
 import { NoResponse, UserError } from "./failure.js";
 
 export interface ConnectionOptions {
@@ -30,7 +30,7 @@ export async function findUrl(options: ConnectionOptions, env: Env): Promise<str
   const config = parseConfig(env);
   const hasOwnToken = (options.token ?? env.METRLY_TOKEN) !== undefined;
   const url = options.url ?? env.METRLY_URL ?? (await localUrl(config, env, hasOwnToken));
-  if (!URL.canParse(url)) throw new UserError(`"${url}" is not a URL.`);
+  assertHttpUrl(url);
   return url.replace(/\/$/, "");
 }
 

@@ -5,7 +5,7 @@ import { type Config, type Env, parseConfig } from "#platform/process/config.js"
 import { findInternalSecret } from "#platform/process/internal-secret.js";
 import type { ServiceName } from "#platform/process/services.js";
 import { asTyped } from "../as-typed.js";
-import { assertDataDir, localUrl } from "./address.js";
+import { assertDataDir, assertHttpUrl, localUrl } from "./address.js";
 import { UserError } from "./failure.js";
 
 /** Calls a service with the installation's internal secret, so it runs where the services run. */
@@ -25,7 +25,7 @@ export async function connectToService(
 ): Promise<ServiceConnection> {
   const config: Config = parseConfig(env);
   const base = url ?? config.serviceUrls[service] ?? (await localUrl(config, env, false));
-  if (!URL.canParse(base)) throw new UserError(`"${base}" is not a URL.`);
+  assertHttpUrl(base);
   if (config.internalSecret === undefined) assertDataDir(config.dataDir);
   const tokens = createIdentityTokens(await findInternalSecret(config));
   return {

@@ -97,7 +97,7 @@ Metrly is running, with demo data: ${TENANTS.map((tenant) => tenant.id).join(", 
       -H 'Content-Type: application/json' \\
       -d '{"meter":"api_calls","amount":"400","idempotencyKey":"try-1"}'
 
-  Watch alerts
+  Watch alerts as they come: of usage near or over a limit, or of a denial with nothing left
     ${asTyped("alerts watch")}
 
 Ctrl-C stops everything. METRLY_DEMO=off starts without demo data, METRLY_PORT=4100 on another port.

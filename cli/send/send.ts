@@ -83,7 +83,8 @@ export async function sendUsage(file: string | undefined, options: SendOptions, 
     return;
   }
   process.exitCode = 130;
-  process.stderr.write("Interrupted. The same command resumes; rows sent already are not counted twice.\n");
+  const again = checkpoint === undefined ? "sends all again" : "resumes";
+  process.stderr.write(`Interrupted. The same command ${again}; rows sent already are not counted twice.\n`);
 }
 
 /** What is missing where there is no key, or a wrong one. */

@@ -39,12 +39,13 @@ export interface Metrly extends Tracker, Quota {
   ): AsyncGenerator<Result, void, undefined>;
 }
 
-/** Throws TypeError for an address that is no `http` or `https` URL: it would look like an outage. */
+/** Throws TypeError for an address that is no `http` or `https` URL, which would look like an outage, and for an empty key. */
 export function createMetrly(options: MetrlyOptions): Metrly {
   if (!/^https?:\/\//i.test(options.url) || !isUrl(options.url))
     throw new TypeError(
       `url is ${JSON.stringify(options.url)}: it begins with http:// or https://, e.g. http://127.0.0.1:4000`,
     );
+  if (options.apiKey === "") throw new TypeError("apiKey is empty: metrly api-keys issue makes one");
   const tracker = createTracker(options, options.tracking);
   return Object.assign(tracker, createQuota(options, options.quota), {
     graph: <Result, Variables>(query: Operation<Result, Variables>, variables?: Variables) =>

@@ -105,6 +105,7 @@ describe("track", () => {
   test("events too large for one request are sent in several; data that JSON cannot represent is refused immediately", async () => {
     const { track, flush } = sdk("large", { tracking: { batchSize: 60 } });
     expect(() => track({ type: "api.call", data: { n: 1n } })).toThrow(TypeError);
+    expect(() => sdk("no key", { apiKey: "" })).toThrow("apiKey is empty");
     for (let n = 0; n < 60; n += 1) track({ type: "api.call", data: { note: "x".repeat(40_000) } });
     await flush();
     await waitFor(async () => (await counted("large")) === 60, { what: "60 counted" });
