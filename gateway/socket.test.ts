@@ -113,7 +113,8 @@ describe("a socket", () => {
   });
 
   test("is closed when its client asks on and does not read", async () => {
-    const { ask, socket, state } = await opened(world.issueKey("x".repeat(8_000), ["READ"], "acme"));
+    const key = world.issueKey("x".repeat(8_000), ["READ"], "acme");
+    const { ask, socket, state } = await opened(key);
     const large = `{ ${Array.from({ length: 30 }, (_, n) => `a${n}: whoAmI`).join(" ")} }`;
     socket.pause();
     // Answers of 240 kB; the kernel's buffers take some of them.
@@ -121,7 +122,11 @@ describe("a socket", () => {
       ask(String(n), large);
       if (n % 50 === 0) await (await opened(world.admin)).socket.terminate();
     }
-    await (await opened(world.admin)).socket.terminate();
+    // A caller's operations take turns: when one on another socket is answered, these have their answers.
+    const last = await opened(key);
+    last.ask("last", "{ whoAmI }");
+    await waitFor(() => last.got.some(({ id }) => id === "last"), { what: "the last answer" });
+    last.socket.terminate();
     socket.resume();
     await waitFor(() => state.closed, { what: "the socket to close" });
     expect([1013, 1006]).toContain(state.closed);
