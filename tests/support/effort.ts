@@ -1,5 +1,3 @@
-import { randomInt } from "node:crypto";
-
 /**
  * The size of a test. `npm test` runs each scenario once with a small load; `npm run test:chaos` sets METRLY_TEST_LONG and runs
  * the same scenarios at full length.
@@ -19,9 +17,14 @@ export function runs(usual: number): number {
   return Math.ceil(usual * scale);
 }
 
-/** METRLY_TEST_SEED, or a fresh seed. Printed, so that a failing run can be repeated. */
+/**
+ * Of all random inputs: METRLY_TEST_SEED, or the same in each run, so that what fails is of the change at hand. New inputs are for
+ * `npm run test:chaos`, `npm run simulate` and `npm run prove`.
+ */
+export const TEST_SEED: number = Number(process.env.METRLY_TEST_SEED || 20_261_129);
+
+/** The seed, printed, so that a failing run of its scenario can be repeated. */
 export function testSeed(): number {
-  const seed = Number(process.env.METRLY_TEST_SEED || randomInt(1, 2 ** 31));
-  process.stdout.write(`METRLY_TEST_SEED=${seed}\n`);
-  return seed;
+  process.stdout.write(`METRLY_TEST_SEED=${TEST_SEED}\n`);
+  return TEST_SEED;
 }

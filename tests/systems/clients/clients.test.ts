@@ -308,7 +308,8 @@ describe("clients of other vendors", () => {
           }),
           { numRuns: runs(12) },
         );
-      expect([...statuses]).toEqual(expect.arrayContaining([200, 202, 400]));
+      // Some random requests mean something, some do not.
+      expect([...statuses]).toEqual(expect.arrayContaining([200, 400]));
     });
   });
 });
