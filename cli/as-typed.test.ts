@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { asTyped } from "./as-typed.js";
+import { asTyped, startAsTyped } from "./as-typed.js";
 
 test.each([
   ["npx in a checkout", "/home/a/.npm/_npx/1/node_modules/.bin/metrly", "npx", "npx metrly"],
@@ -15,4 +15,13 @@ test.each([
   const onPath = ["/usr/bin", ...(event === undefined ? [] : [script.replace(/\/[^/]*$/, "")])];
   const env = { PATH: onPath.join(":"), npm_lifecycle_event: event };
   expect(asTyped("tenants list", { script, cwd: "/home/a/project", env })).toBe(`${expected} tenants list`);
+});
+
+test.each([
+  ["a checkout", "npx", "/home/a/project", "npm start"],
+  ["a project beside it", "npx", "/home/a/other", "npx metrly serve"],
+  ["a checkout, without npm", undefined, "/home/a/project", "node dist/cli/metrly.js serve"],
+])("the system is started as in %s", (_, event, root, expected) => {
+  const [cwd, env] = ["/home/a/project", { PATH: "/usr/bin", npm_lifecycle_event: event }];
+  expect(startAsTyped({ script: "/home/a/project/dist/cli/metrly.js", cwd, env }, root)).toBe(expected);
 });

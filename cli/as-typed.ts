@@ -1,4 +1,5 @@
 import path from "node:path";
+import { packageRoot } from "#platform/process/package-root.js";
 
 /** How this process was started. */
 export interface Start {
@@ -14,6 +15,11 @@ export interface Start {
  */
 export function asTyped(command: string, start: Start = thisProcess()): string {
   return `${programOf(start)} ${command}`;
+}
+
+/** How the whole system is started where this one was: `npm start` in a checkout. */
+export function startAsTyped(start: Start = thisProcess(), root: string = packageRoot()): string {
+  return start.cwd === root && programOf(start) === "npx metrly" ? "npm start" : asTyped("serve", start);
 }
 
 const thisProcess = (): Start => ({ script: process.argv[1] ?? "metrly", cwd: process.cwd(), env: process.env });

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import type { Command } from "commander";
 import { packageRoot } from "#platform/process/package-root.js";
 import { asTyped } from "../as-typed.js";
 import { SHELLS } from "../completion.js";
@@ -51,6 +52,11 @@ function whereFound(error: string): string {
   return "";
 }
 
+function verbsOf(noun: Command): string {
+  const names = noun.commands.map((verb) => verb.name());
+  return `Commands of ${noun.name()}: ${names.join(", ")}. For more: ${asTyped(`${noun.name()} --help`)}`;
+}
+
 /** `send` alone takes no admin token. */
 async function insteadOfToken([command, ...rest]: readonly string[]): Promise<string> {
   if (command !== "send") return "Without it (unset METRLY_TOKEN), the data directory's admin-token is used.";
@@ -76,6 +82,7 @@ function createProgram(): MetrlyCommand {
   addSetUp(program);
   program.commandsGroup("Operate:");
   addOperate(program, earlierOf("ingestion"));
+  for (const noun of program.commands) if (noun.commands.length > 0) noun.showHelpAfterError(verbsOf(noun));
   // Else it gets a group of its own.
   const help = program.createCommand("help").argument("[command]", "the command");
   program.addHelpCommand(help.description("display help for command").helpGroup("Operate:"));

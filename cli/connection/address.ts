@@ -5,7 +5,7 @@ import { hasCode } from "#kernel/errors.js";
 import { newUuid } from "#platform/lifecycle/random.js";
 import { timeoutSignal } from "#platform/lifecycle/time.js";
 import type { Config, Env } from "#platform/process/config.js";
-import { asTyped } from "../as-typed.js";
+import { startAsTyped } from "../as-typed.js";
 import { NoResponse, UserError } from "./failure.js";
 import { CHALLENGE_HEADER, PROOF_HEADER, proofOf } from "./proof.js";
 
@@ -42,7 +42,7 @@ export async function localUrl(
   if ((await isMetrlyOf(dataDir, url)) !== false) return url;
   const was = address === undefined ? "" : ", where it listened last";
   throw new UserError(
-    `Metrly does not run here: another program answers at ${url}${was}, or a Metrly of another version or data directory. Start it with ${asTyped("serve")}, or pass --url.`,
+    `Metrly does not run here: another program answers at ${url}${was}, or a Metrly of another version or data directory. Start it with ${startAsTyped()}, or pass --url.`,
   );
 }
 
@@ -58,7 +58,7 @@ export async function isMetrlyOf(dataDir: string, url: string): Promise<boolean 
     const headers = { [CHALLENGE_HEADER]: challenge };
     const answer = await fetch(`${url}/healthz`, { headers, redirect: "error", signal: timeoutSignal(ANSWER_MS) });
     await answer.body?.cancel();
-    return answer.headers.get(PROOF_HEADER) === proofOf(token, challenge, portOf(url));
+    return answer.headers.get(PROOF_HEADER) === proofOf(token, challenge, portOfUrl(url));
   } catch (error) {
     if (error instanceof Error && error.name === "TimeoutError")
       throw new NoResponse(`No response from ${url} within ${ANSWER_MS / 1000} s.`);
@@ -70,7 +70,8 @@ const NOBODY = ["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "EADDRNOTAVAIL"] 
 
 const isNobody = (error: unknown): boolean => error instanceof Error && hasCode(error.cause, ...NOBODY);
 
-const portOf = (url: string): number => Number(new URL(url).port || 80);
+/** Of an `http:` URL. */
+export const portOfUrl = (url: string): number => Number(new URL(url).port || 80);
 
 /** Undefined: there is none that this user may read. */
 export async function readAdminToken(dataDir: string): Promise<string | undefined> {
@@ -97,6 +98,6 @@ async function readUrl(file: string): Promise<string | undefined> {
 export function assertDataDir(dataDir: string): void {
   if (existsSync(dataDir)) return;
   throw new UserError(
-    `There is no ${dataDir}. Start Metrly here first (${asTyped("serve")}), or set METRLY_DATA_DIR to its data directory.`,
+    `There is no ${dataDir}. Start Metrly here first (${startAsTyped()}), or set METRLY_DATA_DIR to its data directory.`,
   );
 }

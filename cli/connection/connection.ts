@@ -1,6 +1,6 @@
 import { timeoutSignal } from "#platform/lifecycle/time.js";
 import { type Env, parseConfig } from "#platform/process/config.js";
-import { asTyped } from "../as-typed.js";
+import { startAsTyped } from "../as-typed.js";
 import type { TypedDocumentString } from "../graphql/graphql.js";
 import { adminTokenFile, assertHttpUrl, localUrl, readAdminToken } from "./address.js";
 import { NoResponse, UserError } from "./failure.js";
@@ -38,7 +38,7 @@ async function adminTokenOf(dataDir: string): Promise<string> {
   const token = await readAdminToken(dataDir);
   if (token !== undefined) return token;
   throw new UserError(
-    `There is no readable ${adminTokenFile(dataDir)}. Start Metrly here first (${asTyped("serve")}), or pass --token or METRLY_TOKEN.`,
+    `There is no readable ${adminTokenFile(dataDir)}. Start Metrly here first (${startAsTyped()}), or pass --token or METRLY_TOKEN.`,
   );
 }
 
@@ -75,7 +75,7 @@ export async function askText(connection: Connection, query: string, variables: 
     });
   } catch {
     throw new NoResponse(
-      `No response from ${connection.url}. Is Metrly running? Start it with ${asTyped("serve")}, or pass --url.`,
+      `No response from ${connection.url}. Is Metrly running? Start it with ${startAsTyped()}, or pass --url.`,
     );
   }
   const answer = await graphAnswerOf(response);

@@ -4,7 +4,7 @@ import { IDENTITY_HEADER } from "#platform/auth/internal-api.js";
 import { type Config, type Env, parseConfig } from "#platform/process/config.js";
 import { findInternalSecret } from "#platform/process/internal-secret.js";
 import type { ServiceName } from "#platform/process/services.js";
-import { asTyped } from "../as-typed.js";
+import { startAsTyped } from "../as-typed.js";
 import { assertDataDir, assertHttpUrl, localUrl } from "./address.js";
 import { UserError } from "./failure.js";
 
@@ -15,7 +15,7 @@ export interface ServiceConnection {
 
 /** Embedded, one address has all services. */
 export const noResponse = (origin: string, service: ServiceName): string =>
-  `No response from ${origin}. Is Metrly running? Start it with ${asTyped("serve")}, or pass --url with the address of ${service} itself.`;
+  `No response from ${origin}. Is Metrly running? Start it with ${startAsTyped()}, or pass --url with the address of ${service} itself.`;
 
 /** The given `url`, or the service's own, or the Metrly of the data directory. */
 export async function connectToService(

@@ -4,6 +4,7 @@ import { repeat } from "#platform/lifecycle/repeat.js";
 import { monotonicMs, nowMs } from "#platform/lifecycle/time.js";
 import type { Config, Env } from "#platform/process/config.js";
 import { asTyped } from "../as-typed.js";
+import { portOfUrl } from "../connection/address.js";
 import { findConnection } from "../connection/connection.js";
 import { TENANTS } from "./catalog.js";
 import { type DemoEvent, demoEvent, HABITS, type Habit } from "./events.js";
@@ -100,6 +101,8 @@ Metrly is running, with demo data: ${TENANTS.map((tenant) => tenant.id).join(", 
   Watch alerts as they come: of usage near or over a limit, or of a denial with nothing left
     ${asTyped("alerts watch")}
 
-Ctrl-C stops everything. METRLY_DEMO=off starts without demo data, METRLY_PORT=4100 on another port.
+Ctrl-C stops everything. METRLY_DEMO=off starts without demo data, METRLY_PORT=${otherPort(url)} on another port.
 `;
 }
+
+const otherPort = (url: string): number => Math.min(portOfUrl(url) + 100, 65_535);

@@ -1,10 +1,13 @@
+import { existsSync } from "node:fs";
 import path from "node:path";
 import closeWithGrace from "close-with-grace";
 import { EmbeddedPostgresError } from "#platform/embedded-postgres/postgres.js";
 import { type Config, type Env, parseConfig } from "#platform/process/config.js";
 import { boundHeapGrowth } from "#platform/process/heap.js";
 import { createLogger } from "#platform/process/logger.js";
+import { packageRoot } from "#platform/process/package-root.js";
 import { unknownSettings } from "#platform/process/settings.js";
+import { asTyped } from "../as-typed.js";
 import { reportFailure, UserError } from "../connection/failure.js";
 import { SELLER } from "../demo/catalog.js";
 import { surviveLostTerminal } from "../lost-terminal.js";
@@ -85,9 +88,22 @@ export async function runProcess(composition: ProcessRole, env: Env): Promise<vo
   }
 }
 
+/** Packed servers have no docs. */
+const TUTORIAL = "docs/tutorial.md";
+
 function readyText(composition: ProcessRole, url: string, log: string | undefined): string {
-  const ready = `Metrly ${composition === "all" ? "" : `${composition} `}is ready: ${url}\n`;
-  return log === undefined ? ready : `${ready}Its log: ${path.relative(process.cwd(), log)}\n`;
+  if (composition !== "all") return `Metrly ${composition} is ready: ${url}\n`;
+  const isCheckout = existsSync(path.join(packageRoot(), TUTORIAL));
+  const tutorial = isCheckout ? `\n  From the first meter to the first invoice: ${TUTORIAL}` : "";
+  const ofLog = log === undefined ? "" : `\n  Log           ${path.relative(process.cwd(), log)}`;
+  return `Metrly is ready: ${url}
+
+  Explorer      ${url}/
+  Data plane    ${url}/docs${ofLog}
+
+  There is no demo data. What there is: ${asTyped("tenants list")}
+  All commands: ${asTyped("--help")}${tutorial}
+`;
 }
 
 const openTerminalLog = ({ dataDir }: Config): TerminalLog =>

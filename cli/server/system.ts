@@ -19,7 +19,7 @@ import { heldCopy } from "#platform/tenancy-client/held-copy.js";
 import { startKeyUseReports } from "#platform/tenancy-client/key-usage.js";
 import { createTenancyLease, type TenancyLease } from "#platform/tenancy-client/lease.js";
 import { QUEUES } from "#schema/queues.js";
-import { asTyped } from "../as-typed.js";
+import { asTyped, startAsTyped } from "../as-typed.js";
 import { isMetrlyOf, readAddress, readAdminToken } from "../connection/address.js";
 import { NoResponse, UserError } from "../connection/failure.js";
 import { CHALLENGE_HEADER, MAX_CHALLENGE_LENGTH, PROOF_HEADER, proofOf } from "../connection/proof.js";
@@ -241,5 +241,5 @@ function portTaken({ config, composition }: Starting, port: number, variable: st
   const [free, metrics] = [config.port + 100, config.metricsPort + 100].map((other) => Math.min(other, 65_535));
   const { METRLY_DATA_DIR: dir } = process.env;
   const own = dir === undefined || !/^[\w/.-]+$/.test(dir) ? "" : ` METRLY_DATA_DIR=${dir}`;
-  return `${taken}, for example:\n  METRLY_PORT=${free} METRLY_METRICS_PORT=${metrics}${own} ${asTyped("serve")}`;
+  return `${taken}, for example:\n  METRLY_PORT=${free} METRLY_METRICS_PORT=${metrics}${own} ${startAsTyped()}`;
 }

@@ -7,8 +7,8 @@ import { ledgerPages } from "#platform/ledger/pages.js";
 import { type Env, parseConfig } from "#platform/process/config.js";
 import { findInternalSecret } from "#platform/process/internal-secret.js";
 import type { RecordedEvent } from "#schema/events/usage-recorded.v1.js";
-import { asTyped } from "../as-typed.js";
-import { assertDataDir, localUrl } from "../connection/address.js";
+import { asTyped, startAsTyped } from "../as-typed.js";
+import { assertDataDir, assertHttpUrl, localUrl } from "../connection/address.js";
 import { UserError } from "../connection/failure.js";
 
 /**
@@ -18,6 +18,7 @@ import { UserError } from "../connection/failure.js";
 export async function exportEvents(tenantId: string, options: { readonly url?: string }, env: Env): Promise<void> {
   const config = parseConfig(env);
   const url = options.url ?? config.serviceUrls.ingestion ?? (await localUrl(config, env, false));
+  assertHttpUrl(url);
   if (config.internalSecret === undefined) assertDataDir(config.dataDir);
   const ledger = createLedgerClient(() => url, createIdentityTokens(await findInternalSecret(config)), "cli");
   const partition = partitionOf(tenantId, config.partitions);
@@ -26,7 +27,7 @@ export async function exportEvents(tenantId: string, options: { readonly url?: s
       return await ledger.read({ partition, tenantId, ticksFrom: MAX_INSTANT_MS, ...query });
     } catch (error) {
       throw new UserError(
-        `The ledger at ${url} cannot be read (${reasonOf(error)}). Is Metrly running? Start it with ${asTyped("serve")}, or pass --url with ingestion's own address.`,
+        `The ledger at ${url} cannot be read (${reasonOf(error)}). Is Metrly running? Start it with ${startAsTyped()}, or pass --url with ingestion's own address.`,
       );
     }
   };

@@ -68,6 +68,16 @@ const valuesOf = ({ dimensions }: Dimensions): string => JSON.stringify(dimensio
  * with `from` or `to` those of each hour, day or period that begins in that time, past periods included.
  */
 export async function showUsage(tenantId: string, options: UsageOptions, env: Env): Promise<void> {
+  try {
+    await show(tenantId, options, env);
+  } catch (error) {
+    // The graph names its own argument.
+    if (error instanceof UserError) error.message = error.message.replace(/\bgroupBy: /, "--by: ");
+    throw error;
+  }
+}
+
+async function show(tenantId: string, options: UsageOptions, env: Env): Promise<void> {
   const connection = await findConnection(options, env);
   const groupBy = options.by?.split(",") ?? [];
   const asked = { tenantId, groupBy, meter: options.meter ?? null };

@@ -114,7 +114,7 @@ function objection(host: string, address: string, port: number, policy: TargetPo
   if (isNamed(host, plain, policy.allowHosts)) return undefined;
   const range = rangeOf(plain);
   if (range === "public" || (range === "loopback" && policy.allowLoopback)) return undefined;
-  return `${host === plain ? host : `${host} (${plain})`} is not a public address: ${range}`;
+  return `${host === plain ? host : `${host} (${plain})`} is not a public address (${range}); such targets are for hosts in METRLY_WEBHOOK_ALLOW_HOSTS`;
 }
 
 /** The address in one notation, with IPv4 extracted from IPv4-mapped IPv6, and without a zone (`fe80::1%eth0`). */
