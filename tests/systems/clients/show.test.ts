@@ -109,7 +109,7 @@ describe("what the command line shows", () => {
     [["usage", "acme", "--meter", "cals"], "NOT_FOUND: There is no meter cals: there is calls\n"],
     [
       ["usage", "acme", "--by", "regoin"],
-      "INVALID: groupBy: no requested meter has the dimension regoin: there is region\n",
+      "INVALID: --by: no requested meter has the dimension regoin: there is region\n",
     ],
     [["tenants", "create", "new", "--plan", "basics"], "plans list"],
     [["usage"], "The tenants: node dist/cli/metrly.js tenants list\n"],
