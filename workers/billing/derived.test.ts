@@ -538,5 +538,12 @@ describe.skipIf(!hasPostgres)("what billing derives from any ledger", () => {
       "sha256: the stored hash does not match the stored document",
       expect.stringMatching(/^total: stored "1[\d.]+", recomputed "[\d.]+"$/),
     ]);
+    const { number, currency, total } = JSON.parse(invoice.document);
+    expect(await verifier.verify({ ...invoice, shown: { number, currency, total } })).toMatchObject({ matches: true });
+    const beside = { ...invoice, shown: { number, currency, total: `1${total}` } };
+    expect(await verifier.verify(beside)).toMatchObject({
+      ...{ matches: false, expectedSha256: invoice.sha256 },
+      differences: [`total in lists: stored "1${total}", recomputed "${total}"`],
+    });
   });
 });

@@ -16,6 +16,7 @@ export interface Verification {
 }
 
 interface ClaimedInvoice extends Omit<StoredInvoice, "document"> {
+  readonly shown?: Readonly<Record<string, unknown>>;
   readonly document: string | (() => Promise<string>);
 }
 
@@ -45,11 +46,14 @@ export function createInvoiceVerifier(options: {
   const { maxBytes = getHeapStatistics().heap_size_limit * SHARE_OF_HEAP } = options;
   const turns = createFairTurns(TURNS);
   return {
-    verify: ({ tenantId, ordinal, sha256, document }) =>
+    verify: ({ tenantId, ordinal, sha256, shown, document }) =>
       inTurn(turns, tenantId, "Too many invoices are being verified; try again later", async () =>
         verifyInvoice(
           { ledger, tenancy, partition: partitionOf(tenantId, partitions), maxBytes },
-          { tenantId, ordinal, sha256, document: typeof document === "string" ? document : await document() },
+          {
+            ...{ tenantId, ordinal, sha256, ...(shown && { shown }) },
+            document: typeof document === "string" ? document : await document(),
+          },
         ),
       ),
   };

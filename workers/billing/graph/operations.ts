@@ -62,7 +62,8 @@ export class BillingOperations {
     const stored = key && (await this.billing.invoiceOf(context, key));
     if (stored === undefined) throw noSuch("invoice", id);
     const document = async () => (await this.billing.documentOf(context, stored)).document;
-    return this.verifier.verify({ ...stored, document });
+    const { number, currency, total } = invoiceView(stored);
+    return this.verifier.verify({ ...stored, shown: { number, currency, total: total.amount }, document });
   }
 
   @Directive("@cost(weight: 50)")

@@ -23,6 +23,8 @@ export interface ClaimedInvoice {
   readonly ordinal: number;
   readonly sha256: string;
   readonly document: string;
+  /** What is stored and shown beside the document, with the document's names. */
+  readonly shown?: Readonly<Record<string, unknown>>;
 }
 
 const PAGE = 5_000;
@@ -44,7 +46,10 @@ export async function verifyInvoice(sources: VerifierSources, claimed: ClaimedIn
   }
   if (invoice === undefined) differences.push("the ledger yields no invoice with this number");
   else compare("", document, invoice.document, differences);
-  const matches = invoice !== undefined && invoice.text === claimed.document && invoice.sha256 === claimed.sha256;
+  const beside = invoice === undefined ? [] : differencesBeside(claimed.shown ?? {}, invoice.document);
+  differences.push(...beside);
+  const isSame = invoice !== undefined && invoice.text === claimed.document && invoice.sha256 === claimed.sha256;
+  const matches = isSame && beside.length === 0;
   if (!matches && differences.length === 0) differences.push("document: the same content in another encoding");
   return {
     matches,
@@ -52,6 +57,13 @@ export async function verifyInvoice(sources: VerifierSources, claimed: ClaimedIn
     checkedEvents: events,
     differences: differences.slice(0, MAX_DIFFERENCES),
   };
+}
+
+function differencesBeside(shown: Readonly<Record<string, unknown>>, document: unknown): string[] {
+  const recomputed = isContainer(document) ? document : {};
+  const differences: string[] = [];
+  for (const [name, value] of Object.entries(shown)) compare(`${name} in lists`, value, recomputed[name], differences);
+  return differences;
 }
 
 async function recompute(
