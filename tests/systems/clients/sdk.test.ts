@@ -359,12 +359,18 @@ describe("the control plane", () => {
       ...{ url: metrly.url, apiKey: admin, quota: { whenUnreachable: "deny" } },
       webSocket: Cuttable as unknown as WebSocketClass,
     });
+  interface Alert {
+    readonly kind: string;
+    readonly used: string;
+    readonly cursor: string;
+  }
   const alertsInTheGraph = async () => {
-    const { tenant } = await admins().graph<{ tenant: { alerts: { nodes: { kind: string; used: string }[] } } }>(
-      '{ tenant(id: "followed") { alerts { nodes { kind used } } } }',
+    const { tenant } = await admins().graph<{ tenant: { alerts: { nodes: readonly Alert[] } } }>(
+      '{ tenant(id: "followed") { alerts { nodes { kind used cursor } } } }',
     );
-    return tenant.alerts.nodes.map(({ kind, used }) => `${kind} ${used}`);
+    return tenant.alerts.nodes;
   };
+  const shown = ({ kind, used }: Pick<Alert, "kind" | "used">) => `${kind} ${used}`;
 
   test("operations come with their types, and any text will do", async () => {
     const { tenant } = await admins().graph(operations.quotas, { tenantId: "followed" });
@@ -379,36 +385,42 @@ describe("the control plane", () => {
     const leaving = new AbortController();
     const interruptions: string[] = [];
     const alerts: string[] = [];
+    const use = (id: string) => sdk("followed").track({ type: "api.call", id });
+    use("1");
+    // Nobody tells when a subscription begins: this one follows an alert that is there.
+    const first = await waitFor(async () => (await alertsInTheGraph())[0], { what: "alert 1" });
     const following = (async () => {
       const stream = admins().subscribe(
         operations.quotaAlerts,
         { tenantId: "followed" },
-        { signal: leaving.signal, onInterruption: (reason) => interruptions.push(reason) },
+        { after: first.cursor, signal: leaving.signal, onInterruption: (reason) => interruptions.push(reason) },
       );
-      for await (const { quotaAlerts } of stream) alerts.push(`${quotaAlerts.kind} ${quotaAlerts.used}`);
+      for await (const { quotaAlerts } of stream) alerts.push(shown(quotaAlerts));
     })();
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
-    const use = async (id: string) => {
-      sdk("followed").track({ type: "api.call", id });
-      await waitFor(() => alerts.length >= Number(id) || undefined, { what: `alert ${id}` });
-    };
-    await use("1");
-    await use("2");
+    use("2");
+    await waitFor(() => alerts.length >= 1, { what: "alert 2" });
     const before = [...alerts];
     isCutOff = true;
     await metrly.kill();
     await metrly.restart();
-    await waitFor(() => interruptions.length > 0 || undefined, { what: "the interruption" });
-    sdk("followed").track({ type: "api.call", id: "3" });
-    await waitFor(async () => (await alertsInTheGraph()).length > before.length, {
+    await waitFor(() => interruptions.length > 0, { what: "the interruption" });
+    use("3");
+    await waitFor(async () => (await alertsInTheGraph()).length > 1 + before.length, {
       what: "an alert that nobody hears",
     });
     expect(alerts).toEqual(before);
     isCutOff = false;
-    await use("4");
-    const all = await alertsInTheGraph();
-    await waitFor(() => alerts.length >= all.length || undefined, { what: "every alert" });
-    expect(alerts).toEqual(all);
+    use("4");
+    const all = await waitFor(
+      async () => {
+        const found = await alertsInTheGraph();
+        return found.length >= 4 && found;
+      },
+      { what: "alert 4" },
+    );
+    const followed = all.slice(1).map(shown);
+    await waitFor(() => alerts.length >= followed.length, { what: "every alert" });
+    expect(alerts).toEqual(followed);
     expect(alerts.slice(0, before.length)).toEqual(before);
     leaving.abort();
     await following;

@@ -148,10 +148,15 @@ describe.skipIf(!hasNginx)("the edge", () => {
   test("bounds the requests of one address, and closes a connection whose header is late", async () => {
     const { services } = await readCompose({});
     const addresses = new Map(["gateway", "ingestion", "quota"].map((name) => [name, [addressOf("gateway")]]));
-    const limits = { "limit_conn address": "3", client_header_timeout: "1s" };
-    const small = await startEdge(services.edge?.command ?? [], addresses, limits);
+    // Each has one limit: a client that stands still for a second is not refused by the other.
+    const start = (limits: Readonly<Record<string, string>>) =>
+      startEdge(services.edge?.command ?? [], addresses, limits);
+    const [small, hasty] = await Promise.all([
+      start({ "limit_conn address": "3" }),
+      start({ client_header_timeout: "1s" }),
+    ]);
     try {
-      const { port } = new URL(small.url);
+      const { port } = new URL(hasty.url);
       expect(await openRequest("GET / HTTP/1.1\r\nhost:", port)).toBe("");
       const open = [1, 2, 3].map(() => new WebSocket(`${small.url.replace("http", "ws")}/graphql`));
       await Promise.all(open.map((socket) => new Promise((resolve) => socket.once("open", resolve))));
@@ -162,7 +167,7 @@ describe.skipIf(!hasNginx)("the edge", () => {
       for (const socket of open) socket.close();
       await waitFor(async () => (await fetch(`${small.url}/`)).status === 200, { what: "room for a request" });
     } finally {
-      await small.stop();
+      await Promise.all([small.stop(), hasty.stop()]);
     }
   });
 
@@ -268,6 +273,8 @@ async function startStub(service: string): Promise<Stub> {
   }
   // The edge ends a request whose client is gone or sends too much.
   const server = createServer((request, response) => void answer(request, response).catch(() => response.destroy()));
+  // The services' own: longer than the edge keeps a connection.
+  server.keepAliveTimeout = 72_000;
   const sockets = new WebSocketServer({ server });
   sockets.on("connection", (socket, request) =>
     socket.on("message", (data) => socket.send(`${request.url} ${String(data)}`)),

@@ -6,18 +6,18 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { manualClock } from "#kernel/clock.js";
 import { HOUR_MS } from "#kernel/duration.js";
 import { openDatabase, withDatabase } from "#platform/database/database.js";
+import { PROFILES } from "#platform/database/profiles.js";
 import { connectKafkaLog } from "#platform/event-log/kafka/log.js";
 import { connectJobQueues } from "#platform/job-queue/bullmq/queues.js";
 import { readLedger } from "../../../workers/ingestion/store/ledger.js";
 import { appendItems, openWorld, receivedItem, startService } from "../../../workers/ingestion/world.testing.js";
 import { CountersUnavailable, type QuotaCounters } from "../../../workers/quota/counters/counters.js";
-import { openRedisCounters } from "../../../workers/quota/counters/redis/redis.js";
+import { patientCounters } from "../../../workers/quota/counters/redis/redis.testing.js";
 import { createTenancyStore } from "../../../workers/tenancy/store/store.js";
 import { createMigratedDatabase } from "../../servers/migrated.js";
 import { startRedis } from "../../servers/private-servers.js";
 import { databaseUrl, hasKafka, hasPostgres, hasRedis, kafkaBrokers, waitFor } from "../../servers/servers.js";
 import { migrationOf } from "../../support/migration.js";
-import { shortLimits } from "../../support/short-limits.js";
 import { FOREIGN, type ForeignServer, startForeign } from "./foreign-server.js";
 
 const onError = (): void => undefined;
@@ -65,7 +65,9 @@ describe.skipIf(!hasPostgres)("a PostgreSQL in another language", () => {
   test("a change that waits too long for others is BUSY", async () => {
     const created = await createMigratedDatabase("tenancy");
     const url = withDatabase(foreign.url, path.basename(new URL(created.url).pathname));
-    const database = await openDatabase({ url, profiles: shortLimits(0.2), onError });
+    // Only locks: a machine that stops for a second must not end the session.
+    const hot = { ...PROFILES.hot, lockMs: 1_000 };
+    const database = await openDatabase({ url, profiles: { ...PROFILES, hot }, onError });
     const clock = manualClock(0);
     const store = createTenancyStore({ database, clock, partitions: 1, onCommitted: onError });
     const other = await openDatabase({ url: created.url, onError });
@@ -125,7 +127,8 @@ describe.skipIf(!hasRedis)("a Redis in another language", () => {
     const server = await startRedis();
     const foreign = await startForeign("redis", server.url);
     const admin = new Redis(server.url);
-    const counters = await openRedisCounters({ urls: [foreign.url], prefix: "foreign", maxKeys: 10, onError });
+    const counters = patientCounters(foreign.url, "foreign", { maxKeys: 10 });
+    await counters.connect();
     await load(counters);
     expect(await isAllowed(counters, "a")).toBe(true);
     await admin.script("FLUSH");

@@ -2,7 +2,7 @@ import { MINUTE_MS } from "#kernel/duration.js";
 import { waitFor } from "../../../servers/servers.js";
 import * as operations from "./operations.js";
 import type { Receiver } from "./receiver.js";
-import { advance, followed, POLL_MS, type World } from "./world.js";
+import { advance, followed, POLL_MS, untilKnown, type World } from "./world.js";
 
 /** Until everything that was acknowledged has had all its effects: a mark that is sent now has had its own. */
 export async function rest(world: World, receiver: Receiver): Promise<void> {
@@ -10,10 +10,8 @@ export async function rest(world: World, receiver: Receiver): Promise<void> {
   await world.history.record("rest", {}, async () => {
     await advance(world, MINUTE_MS);
     await followed(world);
-    await client.events(
-      [{ specversion: "1.0", source: "life", id: `m${world.ids++}`, type: `${tenantId}.mark` }],
-      false,
-    );
+    const mark = { specversion: "1.0", source: "life", id: `m${world.ids++}`, type: `${tenantId}.mark` };
+    await untilKnown(() => client.events([mark], false));
     const minute = Math.floor(world.clockMs / MINUTE_MS) * MINUTE_MS;
     await waitFor(
       async () => {

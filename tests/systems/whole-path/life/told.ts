@@ -7,7 +7,7 @@ export interface ToldClient {
   ask<Answer>(op: string, text: string, input: object, variables?: object): Promise<Told<Answer>>;
   /** As `ask`, with a part of the result as the answer. */
   look<Answer>(op: string, text: string, input: object, part: (data: never) => Answer): Promise<Told<Answer>>;
-  events(events: readonly object[], isCutOff: boolean): Promise<void>;
+  events(events: readonly object[], isCutOff: boolean): Promise<Told<unknown>>;
   quota(op: "consume" | "check" | "release", body: object, isCutOff?: boolean): Promise<Told<Decision>>;
 }
 
@@ -49,15 +49,14 @@ export function toldClient(history: History, { url, admin, key, tenantId }: Acce
     ask: (op, text, input, variables = input) =>
       history.record(op, input, () => asked(text, variables, (data) => first(data) as never)),
     look: (op, text, input, part) => history.record(op, input, () => asked(text, input, part)),
-    async events(events, isCutOff) {
-      await history.record("events", { tenantId, events }, async (): Promise<Told<unknown>> => {
+    events: (events, isCutOff) =>
+      history.record("events", { tenantId, events }, async (): Promise<Told<unknown>> => {
         const told = await unlessCutOff(postEvents(url, key, events), isCutOff);
         const body = (await told.answer?.json()) as { readonly results?: unknown } | undefined;
         // Where nothing was acceptable, the status is 400, and the results say why.
         if (body === undefined || body.results !== undefined) return { outcome: told.outcome, answer: body };
         return { outcome: "failed" };
-      });
-    },
+      }),
     quota: (op, body, isCutOff = false) =>
       history.record(op, { tenantId, ...body }, async (): Promise<Told<Decision>> => {
         const told = await unlessCutOff(postJson(url, key, `/v1/quota/${op}`, body), isCutOff);

@@ -1,4 +1,4 @@
-import type { History } from "../../../oracle/history.js";
+import type { History, Told } from "../../../oracle/history.js";
 import { waitFor } from "../../../servers/servers.js";
 import * as operations from "./operations.js";
 import type { Dice } from "./terms.js";
@@ -24,8 +24,14 @@ export const POLL_MS = 100;
 export async function advance(world: World, byMs: number): Promise<void> {
   const { name: tenantId, client } = world;
   world.clockMs += byMs;
-  await client.ask("advanceTestClock", operations.ADVANCE, { tenantId, to: new Date(world.clockMs).toISOString() });
+  const input = { tenantId, to: new Date(world.clockMs).toISOString() };
+  await untilKnown(() => client.ask("advanceTestClock", operations.ADVANCE, input));
   if (world.d.chance(0.7)) await followed(world);
+}
+
+/** Repeats a request while nobody knows whether it happened: on a busy machine, a service may be away for a moment. */
+export async function untilKnown(ask: () => Promise<Told<unknown>>): Promise<void> {
+  await waitFor(async () => (await ask()).outcome !== "unknown", { what: "an answer", pauseMs: POLL_MS });
 }
 
 /** Waits until all services have followed the clock. */
