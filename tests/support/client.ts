@@ -1,5 +1,6 @@
 import { createClient } from "graphql-ws";
 import { WebSocket } from "ws";
+import { waitFor } from "../servers/servers.js";
 import type { TypedDocumentString } from "./graphql/graphql.js";
 
 export interface GraphError {
@@ -87,6 +88,18 @@ export function postJson(url: string, key: string, path: string, body: unknown):
     headers: { "content-type": "application/json", authorization: `Bearer ${key}` },
     body: JSON.stringify(body),
   });
+}
+
+/** Sends a request again while it is refused for now (503), as clients of a busy machine do: by its ids, it counts once. */
+export function untilServed(send: () => Promise<Response>): Promise<Response> {
+  return waitFor(
+    async () => {
+      const response = await send();
+      if (response.status !== 503) return response;
+      await response.body?.cancel();
+    },
+    { what: "a request to be served" },
+  );
 }
 
 /** Collects the results of a subscription until stopped. */

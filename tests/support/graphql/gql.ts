@@ -48,6 +48,7 @@ type Documents = {
     "mutation WorldChangePlan($tenantId: ID!, $planId: ID!) {\n  changePlan(tenantId: $tenantId, planId: $planId) { effectiveFrom plan { plan { id } } } }": typeof types.WorldChangePlanDocument,
     "query WorldTenantPlan($tenantId: ID!) { tenant(id: $tenantId) {\n  plan { plan { id } } assignments { effectiveFrom effectiveTo plan { plan { id } } } } }": typeof types.WorldTenantPlanDocument,
     "mutation WorldCreateEndpoint($input: CreateWebhookEndpointInput!) {\n  createWebhookEndpoint(input: $input) { secret endpoint { id status } } }": typeof types.WorldCreateEndpointDocument,
+    "query WorldLastAlert($tenantId: ID!) { tenant(id: $tenantId) {\n  alerts(first: 200) { pageInfo { endCursor } } } }": typeof types.WorldLastAlertDocument,
     "subscription WorldAlerts($tenantId: ID!, $after: Cursor) { quotaAlerts(tenantId: $tenantId, after: $after) {\n  id cursor tenantId kind meter window threshold limit used tenant { name } } }": typeof types.WorldAlertsDocument,
 };
 const documents: Documents = {
@@ -84,6 +85,7 @@ const documents: Documents = {
     "mutation WorldChangePlan($tenantId: ID!, $planId: ID!) {\n  changePlan(tenantId: $tenantId, planId: $planId) { effectiveFrom plan { plan { id } } } }": types.WorldChangePlanDocument,
     "query WorldTenantPlan($tenantId: ID!) { tenant(id: $tenantId) {\n  plan { plan { id } } assignments { effectiveFrom effectiveTo plan { plan { id } } } } }": types.WorldTenantPlanDocument,
     "mutation WorldCreateEndpoint($input: CreateWebhookEndpointInput!) {\n  createWebhookEndpoint(input: $input) { secret endpoint { id status } } }": types.WorldCreateEndpointDocument,
+    "query WorldLastAlert($tenantId: ID!) { tenant(id: $tenantId) {\n  alerts(first: 200) { pageInfo { endCursor } } } }": types.WorldLastAlertDocument,
     "subscription WorldAlerts($tenantId: ID!, $after: Cursor) { quotaAlerts(tenantId: $tenantId, after: $after) {\n  id cursor tenantId kind meter window threshold limit used tenant { name } } }": types.WorldAlertsDocument,
 };
 
@@ -219,6 +221,10 @@ export function graphql(source: "query WorldTenantPlan($tenantId: ID!) { tenant(
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
 export function graphql(source: "mutation WorldCreateEndpoint($input: CreateWebhookEndpointInput!) {\n  createWebhookEndpoint(input: $input) { secret endpoint { id status } } }"): typeof import('./graphql.js').WorldCreateEndpointDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "query WorldLastAlert($tenantId: ID!) { tenant(id: $tenantId) {\n  alerts(first: 200) { pageInfo { endCursor } } } }"): typeof import('./graphql.js').WorldLastAlertDocument;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */

@@ -574,6 +574,13 @@ export type WorldCreateEndpointMutationVariables = Exact<{
 
 export type WorldCreateEndpointMutation = { readonly createWebhookEndpoint: { readonly secret: string, readonly endpoint: { readonly id: string, readonly status: WebhookEndpointStatus } } };
 
+export type WorldLastAlertQueryVariables = Exact<{
+  tenantId: string;
+}>;
+
+
+export type WorldLastAlertQuery = { readonly tenant: { readonly alerts: { readonly pageInfo: { readonly endCursor: string | null } } } | null };
+
 export type WorldAlertsSubscriptionVariables = Exact<{
   tenantId: string;
   after?: string | null | undefined;
@@ -1090,6 +1097,17 @@ export const WorldCreateEndpointDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<WorldCreateEndpointMutation, WorldCreateEndpointMutationVariables>;
+export const WorldLastAlertDocument = new TypedDocumentString(`
+    query WorldLastAlert($tenantId: ID!) {
+  tenant(id: $tenantId) {
+    alerts(first: 200) {
+      pageInfo {
+        endCursor
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<WorldLastAlertQuery, WorldLastAlertQueryVariables>;
 export const WorldAlertsDocument = new TypedDocumentString(`
     subscription WorldAlerts($tenantId: ID!, $after: Cursor) {
   quotaAlerts(tenantId: $tenantId, after: $after) {

@@ -414,7 +414,7 @@ describe("the control plane", () => {
     const all = await waitFor(
       async () => {
         const found = await alertsInTheGraph();
-        return found.length >= 4 && found;
+        return found.length >= 4 ? found : undefined;
       },
       { what: "alert 4" },
     );

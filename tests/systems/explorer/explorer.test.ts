@@ -3,7 +3,7 @@ import path from "node:path";
 import type { Browser, Page, WebSocketRoute } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { hasChromium, waitFor } from "../../servers/servers.js";
-import { ask, postEvents } from "../../support/client.js";
+import { ask, postEvents, untilServed } from "../../support/client.js";
 import { type MetrlyProcess, startMetrly } from "../../support/metrly.js";
 import { startBrowser } from "./browser.js";
 
@@ -166,7 +166,9 @@ describe.skipIf(!hasChromium)("the explorer in a browser", () => {
     await sockets.at(-1)?.close({ code: 1_012 });
     await shows("#live", "Connected again, waiting for the next alert.");
     const event = { specversion: "1.0", id: "explorer", source: "test", type: "llm.completion" };
-    const answered = await postEvents(metrly.url, await demoKey(), [{ ...event, data: { tokens: "11000000" } }]);
+    const key = await demoKey();
+    const usage = [{ ...event, data: { tokens: "11000000" } }];
+    const answered = await untilServed(() => postEvents(metrly.url, key, usage));
     expect(answered.status).toBe(202);
     await answers(/WARNING/);
     await shows("#live", /1 so far/);

@@ -12,7 +12,7 @@ import { connectJobQueues } from "#platform/job-queue/bullmq/queues.js";
 import { readLedger } from "../../../workers/ingestion/store/ledger.js";
 import { appendItems, openWorld, receivedItem, startService } from "../../../workers/ingestion/world.testing.js";
 import { CountersUnavailable, type QuotaCounters } from "../../../workers/quota/counters/counters.js";
-import { patientCounters } from "../../../workers/quota/counters/redis/redis.testing.js";
+import { openRedisCounters } from "../../../workers/quota/counters/redis/redis.js";
 import { createTenancyStore } from "../../../workers/tenancy/store/store.js";
 import { createMigratedDatabase } from "../../servers/migrated.js";
 import { startRedis } from "../../servers/private-servers.js";
@@ -127,8 +127,7 @@ describe.skipIf(!hasRedis)("a Redis in another language", () => {
     const server = await startRedis();
     const foreign = await startForeign("redis", server.url);
     const admin = new Redis(server.url);
-    const counters = patientCounters(foreign.url, "foreign", { maxKeys: 10 });
-    await counters.connect();
+    const counters = await openRedisCounters({ urls: [foreign.url], prefix: "foreign", maxKeys: 10, onError });
     await load(counters);
     expect(await isAllowed(counters, "a")).toBe(true);
     await admin.script("FLUSH");

@@ -87,7 +87,8 @@ test("usage under a misspelt type is told to operators, found by its type and co
   ]);
   expect(out).toMatch(/^ok +unmetered +a meter counts every event$/m);
 
-  await waitFor(() => told.length === 2, { what: "the operators to be told of both" });
-  const texts = told.map(({ type, data }) => `${type} ${data.tenantId} ${data.eventType ?? data.meter}`);
-  expect(texts.sort()).toEqual(["usage.unmetered acme api.reqest", "usage.unpriced acme tokens"]);
+  // A delivery whose answer comes late is repeated.
+  const texts = () => new Set(told.map(({ type, data }) => `${type} ${data.tenantId} ${data.eventType ?? data.meter}`));
+  await waitFor(() => texts().size === 2, { what: "the operators to be told of both" });
+  expect([...texts()].sort()).toEqual(["usage.unmetered acme api.reqest", "usage.unpriced acme tokens"]);
 });

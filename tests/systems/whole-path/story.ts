@@ -2,7 +2,7 @@ import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
 import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { waitFor } from "../../servers/servers.js";
-import { ask, askRaw, type EventsAnswer, postEvents, postJson, subscribe } from "../../support/client.js";
+import { ask, askRaw, type EventsAnswer, postEvents, postJson, subscribe, untilServed } from "../../support/client.js";
 import * as world from "./world.js";
 
 /** A running Metrly of any kind, reached only through its public interfaces. */
@@ -139,7 +139,7 @@ export function tellStory({ where, can, start }: StoryOptions): void {
         event("b4", "api.call", { region: "us" }, inLastMonth(5)),
         event("odd", "no.such.type", {}, inLastMonth(6)),
       ];
-      const response = await postEvents(url, key, batch);
+      const response = await untilServed(() => postEvents(url, key, batch));
       expect(response.status).toBe(202);
       const answer = (await response.json()) as EventsAnswer;
       expect(answer.rejected).toBe(1);
@@ -168,10 +168,14 @@ export function tellStory({ where, can, start }: StoryOptions): void {
     });
 
     test("a hard limit denies and explains itself, and an alert arrives live and as a signed webhook", async () => {
-      const alerts = subscribe(url, key, world.ALERTS, { tenantId: "acme" });
-      await new Promise((resolve) => setTimeout(resolve, 500));
+      // Last month's usage crossed the threshold of last month's window: what follows that alert is live.
+      const after = await waitFor(
+        async () => (await ask(url, key, world.LAST_ALERT, { tenantId: "acme" })).tenant.alerts.pageInfo.endCursor,
+        { what: "an alert of last month" },
+      );
+      const alerts = subscribe(url, key, world.ALERTS, { tenantId: "acme", after });
       const consume = (amount: string, idempotencyKey: string) =>
-        postJson(url, key, "/v1/quota/consume", { meter: "calls", amount, idempotencyKey });
+        untilServed(() => postJson(url, key, "/v1/quota/consume", { meter: "calls", amount, idempotencyKey }));
       const allowed = await consume("6", "k1");
       expect([allowed.status, await allowed.json()]).toMatchObject([
         200,
@@ -184,9 +188,10 @@ export function tellStory({ where, can, start }: StoryOptions): void {
       expect(denied.headers.get("ratelimit")).not.toBeNull();
       expect(await denied.json()).toMatchObject({ allowed: false, limits: [{ limit: "10", kind: "HARD" }] });
       expect((await consume("4", "k3")).status).toBe(200);
-      expect((await postJson(url, key, "/v1/quota/release", { idempotencyKey: "k3" })).status).toBe(200);
+      const release = () => postJson(url, key, "/v1/quota/release", { idempotencyKey: "k3" });
+      expect((await untilServed(release)).status).toBe(200);
 
-      await postEvents(url, key, [event("now1", "llm.completion", { tokens: "600" })]);
+      await untilServed(() => postEvents(url, key, [event("now1", "llm.completion", { tokens: "600" })]));
       await waitFor(() => alerts.received.find(isThisMonths), {
         what: `a live warning; errors ${JSON.stringify(alerts.errors)}`,
       });
@@ -247,7 +252,7 @@ export function tellStory({ where, can, start }: StoryOptions): void {
 
     test("late usage becomes an adjustment on the upcoming invoice; the closed one keeps its bytes", async () => {
       const before = (await world.invoicesOf(url, key, "acme"))[0];
-      await postEvents(url, key, [event("late", "api.call", { region: "eu" }, inLastMonth(7))]);
+      await untilServed(() => postEvents(url, key, [event("late", "api.call", { region: "eu" }, inLastMonth(7))]));
       const upcoming = await waitFor(
         async () => {
           const { tenant } = await ask(url, key, world.UPCOMING, { tenantId: "acme" });

@@ -40,6 +40,8 @@ export const TENANT_PLAN = graphql(`query WorldTenantPlan($tenantId: ID!) { tena
   plan { plan { id } } assignments { effectiveFrom effectiveTo plan { plan { id } } } } }`);
 export const CREATE_ENDPOINT = graphql(`mutation WorldCreateEndpoint($input: CreateWebhookEndpointInput!) {
   createWebhookEndpoint(input: $input) { secret endpoint { id status } } }`);
+export const LAST_ALERT = graphql(`query WorldLastAlert($tenantId: ID!) { tenant(id: $tenantId) {
+  alerts(first: 200) { pageInfo { endCursor } } } }`);
 export const ALERTS =
   graphql(`subscription WorldAlerts($tenantId: ID!, $after: Cursor) { quotaAlerts(tenantId: $tenantId, after: $after) {
   id cursor tenantId kind meter window threshold limit used tenant { name } } }`);
