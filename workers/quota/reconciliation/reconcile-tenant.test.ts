@@ -115,6 +115,19 @@ describe.skipIf(!hasPostgres || !hasRedis)("reconciliation with the ledger", () 
     expect(limits.find(({ window }) => window === "CALENDAR_MONTH")?.used).toBe("7");
   });
 
+  test("totals of a tenant without a plan, which a plan may need, are compared and repaired too", async () => {
+    world.tenant("unplanned", null);
+    await world.record("unplanned", [{ id: "e1" }, { id: "e2" }]);
+    await waitFor(() => world.appliedSeq("unplanned"), { what: "usage to be applied" });
+    await world.database.pool.query(
+      "UPDATE usage_total SET total = total + 3 WHERE tenant_id = 'unplanned' AND grain = 'BILLING_PERIOD'",
+    );
+    const wrong = { meter: "calls", grain: "BILLING_PERIOD", ledger: "2", found: "5", wrong: "database" };
+    const repaired = await reconcile({ tenantId: "unplanned", repair: "true" });
+    expect(repaired.differences).toMatchObject([{ ...wrong, repaired: true }]);
+    expect((await reconcile({ tenantId: "unplanned" })).differences).toEqual([]);
+  });
+
   test("a wrong counter is shown with the ledger's value, and repaired", async () => {
     await used("counted");
     const seq = (await counters.positions(["counted"]))[0] ?? 0;

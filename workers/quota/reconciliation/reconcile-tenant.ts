@@ -1,7 +1,7 @@
 import { type Decimal, formatDecimal, ZERO } from "#kernel/decimal.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { partitionOf } from "#kernel/partition.js";
-import type { Period } from "#kernel/period.js";
+import { type Period, periodAt } from "#kernel/period.js";
 import type { Database } from "#platform/database/database.js";
 import type { LedgerClient } from "#platform/ledger/client.js";
 import { ledgerPages } from "#platform/ledger/pages.js";
@@ -75,7 +75,12 @@ const REACHED = new Map<string, number>(
 const ATTEMPTS = 20;
 
 async function factsOf(database: Database, limited: LimitedTenant): Promise<TenantFacts> {
-  const wanted = { ...factsWanted(limited, limited.now), calendarSince: calendarSince(limited.now, limited.tenant) };
+  // Also without a plan: one that begins within a window finds its totals.
+  const wanted = {
+    ...factsWanted(limited, limited.now),
+    periodStart: periodAt(limited.now, limited.tenant.billingAnchorDay).start,
+    calendarSince: calendarSince(limited.now, limited.tenant),
+  };
   const facts = (await readFacts(database, [wanted])).get(limited.tenant.id);
   if (facts === undefined) throw new Error(`no facts of ${limited.tenant.id}`);
   return facts;
@@ -97,11 +102,7 @@ export async function* reconcileTenant(
 ): AsyncGenerator<ReconcileStep> {
   const limited = options.limits.current(tenantId);
   if (limited === undefined) throw new MetrlyError("NOT_FOUND", "The tenant does not exist");
-  if (limited.inForce === undefined) {
-    yield { kind: "done", tenantId, seq: 0, events: 0, countersSkipped: "the tenant has no plan" };
-    return;
-  }
-  const { start } = limited.inForce.period;
+  const { start } = periodAt(limited.now, limited.tenant.billingAnchorDay);
   const facts = await factsOf(options.database, limited);
   const wanted = wantedBuckets(limited, start);
   const derived = yield* deriveTotals(options, limited, facts.seq, wanted);
@@ -170,13 +171,13 @@ function storedTotals({ totals }: TenantFacts, wanted: Wanted): Totals {
 /** Reads the ledger up to `toSeq` from the start of the oldest relevant bucket. */
 async function* deriveTotals(
   { database, store, ledger, tenancy, limits, partitions }: ReconcileOptions,
-  { tenant, now, inForce: current }: LimitedTenant,
+  { tenant, now }: LimitedTenant,
   toSeq: number,
   wanted: Wanted,
 ): AsyncGenerator<ReconcileStep, { totals: Totals; events: number }> {
   const partition = partitionOf(tenant.id, partitions);
   const slid = now - Math.max(...SLIDING_WINDOWS.map(reachMs));
-  const oldest = Math.min(current?.period.start ?? now, calendarSince(now, tenant), slid);
+  const oldest = Math.min(periodAt(now, tenant.billingAnchorDay).start, calendarSince(now, tenant), slid);
   const first = tenant.testClock === null ? await firstSeqWith(ledger, partition, toSeq, oldest) : 1;
   const stored = (await store.backfills(database.pool, partition)).filter(({ seq }) => seq <= toSeq);
   const backfills = storedBackfills(stored, tenancy.meter);
