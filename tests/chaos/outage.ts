@@ -5,6 +5,10 @@ import { postEvents } from "../support/client.js";
 import { type FaultWorld, residentMiB } from "./world.js";
 
 const MEMORY_MIB = 150;
+/** How long a mutation waits for the log. */
+const MUTATION_WAITS_MS = 2_000;
+/** One that does not wait is seen among so many, on a busy machine as well. */
+const MUTATIONS = 10;
 
 /**
  * Sends events to the edge during an outage of its log until `ms` have passed: every request is refused as a whole with
@@ -15,7 +19,7 @@ export async function expectRefusals({ target, key, metrly }: FaultWorld, tenant
   const end = Date.now() + ms;
   let refused = 0;
   async function ask(client: number): Promise<void> {
-    for (let n = 0; Date.now() < end; n += 1) {
+    for (let n = 0; n === 0 || Date.now() < end; n += 1) {
       const event = { specversion: "1.0", source: "outage", type: "api.call", subject: tenantId, data: {} };
       const response = await postEvents(target.url, key, [
         { ...event, id: `${client}-${n}-a` },
@@ -40,15 +44,15 @@ export async function expectRefusals({ target, key, metrly }: FaultWorld, tenant
 
 /** While the log is away, mutations are committed, say so, and do not wait for it: but for the first, which may find out. */
 export async function expectUnpublished({ target }: FaultWorld, tenantId: string): Promise<void> {
-  const tookMs: number[] = [];
-  for (const name of ["one", "two", "three"]) {
+  let fastestMs = Number.POSITIVE_INFINITY;
+  for (let n = 0; n < 3 || (n < MUTATIONS && fastestMs >= MUTATION_WAITS_MS); n += 1) {
     const startedAt = performance.now();
-    const { data, extensions } = await rename(target, tenantId, name);
-    tookMs.push(performance.now() - startedAt);
-    expect(data).toEqual({ updateTenant: { name } });
+    const { data, extensions } = await rename(target, tenantId, `name ${n}`);
+    if (n > 0) fastestMs = Math.min(fastestMs, performance.now() - startedAt);
+    expect(data).toEqual({ updateTenant: { name: `name ${n}` } });
     expect(extensions?.propagation).toMatchObject({ complete: false, reason: "LOG_UNAVAILABLE" });
   }
-  expect(Math.min(...tookMs.slice(1))).toBeLessThan(2_000);
+  expect(fastestMs).toBeLessThan(MUTATION_WAITS_MS);
 }
 
 /** The log is back: mutations reach every process again. */

@@ -2,10 +2,12 @@ import { request } from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { DAY_MS, HOUR_MS } from "#kernel/duration.js";
+import { ERROR_CODES, isErrorCode } from "#kernel/errors.js";
+import { LEASE_MS, REPORT_EVERY_MS } from "#platform/tenancy-client/lease.js";
 import { openKeyRing } from "../../gateway/auth/signing-key.js";
 import { createTokenIssuer, keyFolder } from "../../gateway/auth/token-issuer.js";
 import { hasKafka, hasPostgres, hasRedis, waitFor } from "../servers/servers.js";
-import { ask, askRaw } from "../support/client.js";
+import { ask, askRaw, type GraphError } from "../support/client.js";
 import { runs, sized } from "../support/effort.js";
 import { CREATE_METER, CREATE_PLAN, CREATE_TENANT } from "../systems/whole-path/world.js";
 import { type Processes, type RoleProcess, startProcesses } from "./data-planes.js";
@@ -25,9 +27,32 @@ const WAIT_MS = 2_000;
 /** Well below that. */
 const SLOW_MS = 200;
 
+/** What a request is answered. */
+interface Asked {
+  readonly status: number;
+  readonly errors?: readonly GraphError[];
+}
+
+/** 503, also in the graph: UNAVAILABLE and the like. */
+const isForNow = ({ status, errors = [] }: Asked): boolean =>
+  status === UNAVAILABLE ||
+  errors.some(({ extensions: { code } }) => isErrorCode(code) && ERROR_CODES[code].status === UNAVAILABLE);
+const UNAVAILABLE = 503;
+
+interface Mutated {
+  readonly propagation: Propagation;
+  readonly tookMs: number;
+}
+
+interface Propagation {
+  readonly version: number;
+  readonly complete: boolean;
+  readonly missing: readonly unknown[];
+}
+
 interface Answer {
   readonly data: Record<string, Record<string, unknown>>;
-  readonly extensions?: { readonly propagation: { version: number; complete: boolean; missing: unknown[] } };
+  readonly extensions?: { readonly propagation: Propagation };
 }
 
 describe.skipIf(!hasKafka || !hasRedis || !hasPostgres)("several processes of each role", () => {
@@ -132,16 +157,21 @@ describe.skipIf(!hasKafka || !hasRedis || !hasPostgres)("several processes of ea
   const check = (key: string, amount: string) => (at: string) =>
     post(`${at}/v1/quota/check`, key, { meter: "calls", amount });
 
-  /** One answer for all processes. */
-  async function each<T>(of: readonly string[], get: (at: string) => Promise<T>): Promise<T> {
-    const answers = await Promise.all(of.map(get));
+  /** One answer for all processes; each is asked again while it refuses for now, as after it stood still for long. */
+  async function each<T extends Asked>(of: readonly string[], get: (at: string) => Promise<T>): Promise<T> {
+    const final = async (at: string) => {
+      const answer = await get(at);
+      return isForNow(answer) ? undefined : answer;
+    };
+    const answers = await Promise.all(of.map((at) => waitFor(() => final(at), { what: "an answer" })));
     for (const answer of answers) expect(answer).toEqual(answers[0]);
     return answers[0] as T;
   }
 
   test(`act on each change when its mutation is answered, ${TRIES} times`, { timeout: HANGS_AFTER_MS }, async () => {
     const all = [...processes.ingestion, ...processes.quota];
-    const statusOf = async (at: string, key: string) => (await send(key)(at)).status;
+    const statusAt = async (of: readonly string[], request: (at: string) => Promise<Asked>) =>
+      (await each(of, request)).status;
     const decision = (key: string, amount: string) => each(quota, check(key, amount));
     for (let n = 0; n < TRIES; n += 1) {
       if (n > 0 && n % TRIES_OF_A_TENANT === 0) {
@@ -149,7 +179,7 @@ describe.skipIf(!hasKafka || !hasRedis || !hasPostgres)("several processes of ea
         await change(`createTenant(input: { id: "${tenant}", name: "Acme", planId: "plan" }) { id }`);
       }
       const { secret, revocation } = await newKey();
-      expect(await each(ingestion, (at) => statusOf(at, secret))).toBe(202);
+      expect(await statusAt(ingestion, send(secret))).toBe(202);
       expect(await decision(secret, "1")).toMatchObject({ allowed: true });
 
       await change(`suspendTenant(id: "${tenant}", reason: "unpaid") { id }`);
@@ -166,8 +196,8 @@ describe.skipIf(!hasKafka || !hasRedis || !hasPostgres)("several processes of ea
       }
 
       await changeWhileOneIsSlow(all[n % all.length] as RoleProcess, revocation);
-      expect(await each(ingestion, (at) => statusOf(at, secret))).toBe(401);
-      expect(await each(quota, async (at) => (await check(secret, "1")(at)).status)).toBe(401);
+      expect(await statusAt(ingestion, send(secret))).toBe(401);
+      expect(await statusAt(quota, check(secret, "1"))).toBe(401);
     }
   });
 
@@ -225,20 +255,26 @@ describe.skipIf(!hasKafka || !hasRedis || !hasPostgres)("several processes of ea
     await each(quota, check(secret, "1"));
     const { status, sendRest } = openEvent(frozen[0].url, secret);
     await new Promise((resolve) => setTimeout(resolve, 100));
+    const frozenAt = performance.now();
     for (const { container } of frozen) await container.kill("SIGSTOP");
     const missing = await Promise.all(frozen.map(async (one) => ({ role: one.role, instance: await one.instance() })));
     try {
       const { propagation, tookMs } = await mutate(revocation);
       expect(propagation).toMatchObject({ complete: false, missing: expect.arrayContaining(missing) });
-      expect(propagation.missing).toHaveLength(frozen.length);
       expect(tookMs).toBeGreaterThanOrEqual(WAIT_MS - 50);
-      const later: number[] = [];
+      const later: Mutated[] = [];
       for (let n = 0; n < 3; n += 1) {
         const next = await mutate(`updateTenant(id: "acme", input: { name: "Acme ${n}" }) { id }`);
+        // On a slow machine the leases may have ended.
+        if (next.propagation.complete && performance.now() - frozenAt > LEASE_MS - 2 * REPORT_EVERY_MS) break;
         expect(next.propagation).toMatchObject({ complete: false, missing: expect.arrayContaining(missing) });
-        later.push(next.tookMs);
+        later.push(next);
       }
-      expect(Math.min(...later)).toBeLessThan(WAIT_MS - 50);
+      // On a busy machine another one may be late as well, and a mutation slow.
+      expect(Math.min(propagation.missing.length, ...later.map((one) => one.propagation.missing.length))).toBe(
+        frozen.length,
+      );
+      if (later.length > 0) expect(Math.min(...later.map((one) => one.tookMs))).toBeLessThan(WAIT_MS - 50);
       await waitFor(everyoneActs, { what: "the leases to end", pauseMs: 1_000 });
       // They lie there when the process goes on, as does the rest of the body of a request that began long before.
       sendRest();
