@@ -28,7 +28,7 @@ afterAll(() => rm(cache, { recursive: true, force: true, maxRetries: 10, retryDe
 /** It goes on although nothing answers. */
 const WATCH = ["watch", "--json", "--url", "http://127.0.0.1:1", "--token", "none"];
 
-const ENDED = { what: "the command to end", deadlineMs: 30_000 };
+const ENDED = { what: "the command to end" };
 
 test("SIGTERM to npx alone ends the command, too", async () => {
   const npx = start("npx", ["--no-install", "metrly", ...WATCH]);
@@ -61,9 +61,9 @@ test("what a script of npx leaves in the background outlives its shell", async (
   const records = () => npx.printed().split('"failure":"').length - 1;
   await waitFor(() => npx.isOver() || records() > 0, { what: "the command to run" });
   npx.process.stdin?.end();
-  await waitFor(() => npx.process.exitCode !== null, { what: "npx to end", deadlineMs: 30_000 });
+  await waitFor(() => npx.process.exitCode !== null, { what: "npx to end" });
   const before = records();
-  await waitFor(() => npx.isOver() || records() > before + 1, { what: "more records", deadlineMs: 60_000 });
+  await waitFor(() => npx.isOver() || records() > before + 1, { what: "more records" });
   expect(npx.isOver()).toBe(false);
 });
 
