@@ -80,16 +80,13 @@ async function oneServer(): Promise<Store> {
 }
 
 async function cluster(): Promise<Store> {
-  const { masters, replica, stop } = await startRedisCluster();
-  const [first, second, third] = masters;
+  const { masters, replica, failOver, stop } = await startRedisCluster();
+  const [, second, third] = masters;
   return {
     urls: [...masters, replica].map(({ url }) => url),
     faults: {
       "flush of a master": () => askRedisOnce(third?.url ?? "", async (client) => void (await client.flushall())),
-      async "failover of a master, once"() {
-        await first?.kill("SIGKILL").catch(() => undefined);
-        await wait(2_500);
-      },
+      "failover of a master, once": failOver,
       async "restart of a master without its data"() {
         await second?.kill("SIGKILL");
         await second?.restart();

@@ -88,6 +88,9 @@ export interface WaitOptions {
 /** Far above the time of any condition on a busy machine. */
 const DEADLINE_MS = 120_000;
 
+/** How long what a test starts waits for a server, unless the test is about servers that do not answer: a machine may stop for seconds. */
+export const PATIENCE_MS = 60_000;
+
 /**
  * Polls until `condition` returns something other than false, null or undefined, and returns that. An exception counts as "not
  * yet"; the last one is the cause of the error at the deadline (two minutes by default: only reached by a hang).

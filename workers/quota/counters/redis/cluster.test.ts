@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { Cluster, Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type PrivateRedisCluster, startRedisCluster } from "../../../../tests/servers/redis-cluster.js";
-import { hasRedis, waitFor } from "../../../../tests/servers/servers.js";
+import { hasRedis, PATIENCE_MS, waitFor } from "../../../../tests/servers/servers.js";
 import { type ForeignServer, startForeignCluster } from "../../../../tests/systems/language/foreign-server.js";
 import { quotaCountersConformance } from "../counters.conformance.js";
 import { CountersUnavailable, type QuotaCounters } from "../counters.js";
@@ -83,7 +83,7 @@ describe.skipIf(!hasRedis)("Redis Cluster", () => {
         const keys = (await source.call("CLUSTER", "GETKEYSINSLOT", slot, 100)) as string[];
         const { hostname, port } = new URL(to);
         for (const key of keys) {
-          await source.call("MIGRATE", hostname, port, key, 0, 5_000);
+          await source.call("MIGRATE", hostname, port, key, 0, PATIENCE_MS);
           await meanwhile(tenantId);
         }
         for (const node of [target, source]) await node.call("CLUSTER", "SETSLOT", slot, "NODE", targetId);
@@ -120,7 +120,7 @@ describe.skipIf(!hasRedis)("Redis Cluster", () => {
     const outcomes = await Promise.all(tenantIds.map((tenantId) => consume(counters, tenantId, "k", calls(2n))));
     expect(new Set(outcomes)).toEqual(new Set(["allowed"]));
 
-    await cluster.masters[0]?.kill("SIGKILL");
+    await cluster.failOver();
     const lost = new Set<string>();
     for (const tenantId of tenantIds) {
       const outcome = await waitFor(() => consume(counters, tenantId, "k2", calls(2n)).catch(unlessUnavailable), {
