@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { HOUR_MS } from "#kernel/duration.js";
 import type { QuotaOverrideState } from "#schema/events/tenancy-changed.v1.js";
 import { waitFor } from "../../tests/servers/servers.js";
+import { undisturbed } from "../../tests/support/undisturbed.js";
 import { describeRoom } from "./room.testing.js";
 import type { World } from "./world.testing.js";
 
@@ -124,10 +125,13 @@ describeRoom("alerts", prepare, (room) => {
   });
 
   test("the end of an override that leaves the usage above the plan's limit is told once", async () => {
-    const { id } = room.tenant("ended", "soft");
-    const until = Date.now() + 1_000;
-    override(id, "3000", [], until);
-    await room.use(id, "use.tokens", { a: 1450 });
+    const { id, until } = await undisturbed(1_000, async (withinMs, n) => {
+      const { id } = room.tenant(`ended-${n}`, "soft");
+      const until = Date.now() + withinMs;
+      override(id, "3000", [], until);
+      await room.use(id, "use.tokens", { a: 1450 });
+      return { id, until };
+    });
     expect(await told(id)).toEqual([]);
     await waitFor(() => Date.now() > until, { what: "the override to end" });
     await room.use(id, "use.tokens", { b: 30, c: 30 });

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { waitFor } from "../../../tests/servers/servers.js";
+import { undisturbed } from "../../../tests/support/undisturbed.js";
 import { describeRoom } from "../room.testing.js";
 import type { World } from "../world.testing.js";
 
@@ -52,6 +53,7 @@ describeRoom("a decision", prepare, (room) => {
 
   test("consume reserves until the hard limit, then denies with the reason, headers and the same body", async () => {
     const { headers } = room.tenant("consume", "ten");
+    const began = Date.now();
     const allowed = await room.post("consume", headers, { meter: "calls", amount: "8", idempotencyKey: "a" });
     expect(allowed.status).toBe(200);
     expect(allowed.body).toMatchObject({
@@ -71,7 +73,7 @@ describeRoom("a decision", prepare, (room) => {
       ],
     });
     expect(allowed.body.reservationId).toBeDefined();
-    expect(Date.parse(allowed.body.expiresAt ?? "") - Date.now()).toBeGreaterThan(295_000);
+    expect(Date.parse(allowed.body.expiresAt ?? "") - began).toBeGreaterThan(295_000);
     const denied = await room.post("consume", headers, { meter: "calls", amount: "3", idempotencyKey: "b" });
     expect(denied.status).toBe(429);
     expect(denied.body).toMatchObject({
@@ -92,18 +94,21 @@ describeRoom("a decision", prepare, (room) => {
   });
 
   test("an override applies immediately and until its end, including existing reservations", async () => {
-    const { id, headers } = room.tenant("overridden", "ten");
-    const consume = async (amount: string, idempotencyKey: string) => {
-      const { body } = await room.post("consume", headers, { meter: "calls", amount, idempotencyKey });
-      return [body.allowed, body.limits[0]?.remaining];
-    };
     const override = { meter: "calls", window: "BILLING_PERIOD", limit: "12", reason: "a launch" } as const;
-    expect(await consume("10", "a")).toEqual([true, "0"]);
-    expect(await consume("1", "b")).toEqual([false, "0"]);
-    const until = Date.now() + 1_500;
-    room.world().tenant(id, "ten", { quotaOverrides: [{ ...override, until, inVersion: 1 }] });
-    expect(await consume("2", "c")).toEqual([true, "0"]);
-    expect(await consume("1", "d")).toEqual([false, "0"]);
+    const { headers, until } = await undisturbed(1_500, async (withinMs, n) => {
+      const { id, headers } = room.tenant(`overridden-${n}`, "ten");
+      const consume = async (amount: string, idempotencyKey: string) => {
+        const { body } = await room.post("consume", headers, { meter: "calls", amount, idempotencyKey });
+        return [body.allowed, body.limits[0]?.remaining];
+      };
+      expect(await consume("10", "a")).toEqual([true, "0"]);
+      expect(await consume("1", "b")).toEqual([false, "0"]);
+      const until = Date.now() + withinMs;
+      room.world().tenant(id, "ten", { quotaOverrides: [{ ...override, until, inVersion: 1 }] });
+      expect(await consume("2", "c")).toEqual([true, "0"]);
+      expect(await consume("1", "d")).toEqual([false, "0"]);
+      return { headers, until };
+    });
     await waitFor(() => Date.now() > until, { what: "the override to end" });
     const after = await room.post("check", headers, { meter: "calls" });
     expect(after.body.limits[0]).toMatchObject({ limit: "10", reserved: "12", remaining: "0" });
