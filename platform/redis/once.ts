@@ -14,15 +14,19 @@ export class RedisRefusal extends Error {
 
 /**
  * Sends one command to one server on a separate connection, without retries. Throws a `RedisRefusal` when the server refuses
- * this client, and UNAVAILABLE with the reason when it does not answer.
+ * this client, and UNAVAILABLE with the reason when it does not answer within this many ms.
  */
-export async function askRedisOnce<T>(url: string, ask: (redis: Redis) => Promise<T>): Promise<T> {
+export async function askRedisOnce<T>(
+  url: string,
+  ask: (redis: Redis) => Promise<T>,
+  answerWithinMs = TIMEOUT_MS,
+): Promise<T> {
   const redis = new Redis(url, {
     lazyConnect: true,
     maxRetriesPerRequest: 0,
     retryStrategy: () => null,
-    connectTimeout: TIMEOUT_MS,
-    commandTimeout: TIMEOUT_MS,
+    connectTimeout: answerWithinMs,
+    commandTimeout: answerWithinMs,
   });
   // ioredis rejects with "Connection is closed.", and reports why here.
   const reported: unknown[] = [];

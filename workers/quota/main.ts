@@ -17,12 +17,15 @@ import { createWriterRows } from "./store/counter-writers.js";
 /** How long a tenant may be behind before this process is not ready. */
 const MOST_BEHIND_MS = 2_000;
 
-/** Allows or denies in real time, settles recorded usage, raises alerts: see README.md. */
-export async function startQuota(context: ServiceContext): Promise<Service> {
+/**
+ * Allows or denies in real time, settles recorded usage, raises alerts: see README.md. `countersWithinMs`: how long Redis is waited
+ * for, ms.
+ */
+export async function startQuota(context: ServiceContext, countersWithinMs?: number): Promise<Service> {
   const { clock, config, identityTokens, ledger, tenancy } = context;
   const logger = context.logger.child({ service: "quota" });
   const core = await startQuotaCore({ ...context, logger }, (database, onError) =>
-    openCounters(context, database, onError),
+    openCounters(context, database, onError, countersWithinMs),
   );
   const { counters, freshness, gate, metrics } = core;
   const denials = createDenialLog(counters, core.onError);
@@ -58,11 +61,12 @@ async function openCounters(
   { config, clock }: ServiceContext,
   database: Database,
   onError: (error: unknown) => void,
+  answerWithinMs: number | undefined,
 ): Promise<QuotaCounters> {
   const { quotaRedisUrls: urls, namespace, quotaMaxKeys: maxKeys } = config;
   if (urls.length > 0) {
     const writers = createWriterRows(database);
-    return openRedisCounters({ urls, prefix: `${namespace}:quota`, maxKeys, writers, onError });
+    return openRedisCounters({ urls, prefix: `${namespace}:quota`, maxKeys, writers, onError, answerWithinMs });
   }
   return createMemoryQuotaCounters(clock, { maxKeys, ...(clock === systemClock && { steadyMs: monotonicMs }) });
 }

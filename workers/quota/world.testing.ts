@@ -17,6 +17,7 @@ import type { ApiKeyState, MeterState, QuotaLimitState, TenantState } from "#sch
 import { type LedgerEntry, toStored } from "#schema/events/usage-recorded.v1.js";
 import { QUOTA_ALERTS, TOPICS, USAGE_RECORDED } from "#schema/topics.js";
 import { createMigratedDatabase } from "../../tests/servers/migrated.js";
+import { PATIENCE_MS } from "../../tests/servers/servers.js";
 import { startQuota } from "./main.js";
 import type { QuotaAlert } from "./rules/thresholds.js";
 
@@ -103,10 +104,12 @@ export async function openWorld(options: WorldOptions = {}) {
     async startService(through: (own: Database) => Database = (own) => own, copy: TenancyCopy = tenancy) {
       // Its own connections, which it loses when it is killed; the log, which is not of quota, is shared.
       const own = await openDatabase({ url: created[0].url, onError: ignoreAfterDrop });
-      const service: Service = await startQuota(context(through(own), copy)).catch(async (error: unknown) => {
-        await own.stop();
-        throw error;
-      });
+      const service: Service = await startQuota(context(through(own), copy), PATIENCE_MS).catch(
+        async (error: unknown) => {
+          await own.stop();
+          throw error;
+        },
+      );
       const app: FastifyInstance = createHttpServer(logger);
       service.register?.(app);
       await app.ready();

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { partitionOf } from "#kernel/partition.js";
 import { askRedisOnce } from "#platform/redis/once.js";
 import { QUOTA_WINDOWS } from "#schema/vocabulary.js";
-import { hasPostgres, hasRedis, redisUrl, waitFor } from "../../../tests/servers/servers.js";
+import { hasPostgres, hasRedis, PATIENCE_MS, redisUrl, waitFor } from "../../../tests/servers/servers.js";
 import { createMemoryQuotaCounters } from "../counters/memory/memory.js";
 import { outlivesLoss } from "../rules/windows.js";
 import { createQuotaStore } from "../store/store.js";
@@ -158,11 +158,16 @@ describe.skipIf(!hasPostgres || !hasRedis)("quota after a loss in Redis", () => 
   });
 
   async function flush(): Promise<void> {
-    await askRedisOnce(redisUrl(), async (redis) => {
-      const keys = await redis.keys(`${world.namespace}:*`);
-      expect(keys.length).toBeGreaterThan(0);
-      await redis.del(...keys);
-    });
+    const gone = askRedisOnce(
+      redisUrl(),
+      async (redis) => {
+        const keys = await redis.keys(`${world.namespace}:*`);
+        expect(keys.length).toBeGreaterThan(0);
+        await redis.del(...keys);
+      },
+      PATIENCE_MS,
+    );
+    await gone;
   }
 
   test("flushed while two processes admit, it never admits more than the limit", async () => {
@@ -195,13 +200,17 @@ describe.skipIf(!hasPostgres || !hasRedis)("quota after a loss in Redis", () => 
     const ids = ["flush-released", "flush-expired", "flush-settled"];
     for (const id of ids) world.tenant(id, "thousand");
     const [released, expired, settled] = ids.map((id) => world.key(id));
-    const job = { meter: "calls", amount: "950", idempotencyKey: "job", ttlSeconds: 3_600 };
-    await consume(service, released ?? {}, job);
-    await service.app.inject({
+    const job = { meter: "calls", amount: "950", idempotencyKey: "job" };
+    for (const [headers, ttlSeconds] of [
+      [released, 3_600],
+      [expired, 1],
+      [settled, 3_600],
+    ] as const)
+      expect((await consume(service, headers ?? {}, { ...job, ttlSeconds })).allowed).toBe(true);
+    const release = await service.app.inject({
       ...{ method: "POST", url: "/v1/quota/release", headers: released ?? {}, payload: { idempotencyKey: "job" } },
     });
-    await consume(service, expired ?? {}, { ...job, ttlSeconds: 1 });
-    await consume(service, settled ?? {}, job);
+    expect(release.json()).toEqual({ released: true });
     await world.record("flush-settled", [{ id: "job" }]);
     await waitFor(
       async () => {

@@ -2,6 +2,7 @@ import type { Redis } from "ioredis";
 import { askRedisOnce } from "#platform/redis/once.js";
 import { startRedis } from "../../../tests/servers/private-servers.js";
 import { startRedisCluster } from "../../../tests/servers/redis-cluster.js";
+import { PATIENCE_MS } from "../../../tests/servers/servers.js";
 
 /** Where counters live, and what a test can do to them. */
 export interface Place {
@@ -43,7 +44,7 @@ const REFUSALS: readonly Refusal[] = [
 
 function placeOf(name: string, urls: readonly string[], stop: () => Promise<void>): Place {
   const everywhere = async (ask: (redis: Redis) => Promise<unknown>): Promise<void> => {
-    await Promise.all(urls.map((url) => askRedisOnce(url, ask)));
+    await Promise.all(urls.map((url) => askRedisOnce(url, ask, PATIENCE_MS)));
   };
   let refusal: Refusal | undefined;
   async function recover(): Promise<void> {

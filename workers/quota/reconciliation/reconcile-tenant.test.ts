@@ -3,7 +3,7 @@ import { Decimal } from "#kernel/decimal.js";
 import { periodAt } from "#kernel/period.js";
 import { serviceIdentity } from "#platform/auth/identity.js";
 import { IDENTITY_HEADER, QUOTA_RECONCILE_PATH } from "#platform/auth/internal-api.js";
-import { hasPostgres, hasRedis, redisUrl, waitFor } from "../../../tests/servers/servers.js";
+import { hasPostgres, hasRedis, PATIENCE_MS, redisUrl, waitFor } from "../../../tests/servers/servers.js";
 import type { QuotaCounters } from "../counters/counters.js";
 import { openRedisCounters } from "../counters/redis/redis.js";
 import { amountOf } from "../rules/amount.js";
@@ -31,6 +31,7 @@ describe.skipIf(!hasPostgres || !hasRedis)("reconciliation with the ledger", () 
     service = await world.startService();
     counters = await openRedisCounters({
       urls: [redisUrl()],
+      answerWithinMs: PATIENCE_MS,
       prefix: `${world.namespace}:quota`,
       maxKeys: 1_000,
       onError: () => undefined,

@@ -14,6 +14,8 @@ export interface RedisClusterOptions {
   readonly prefix: string;
   /** Keys that a tenant may have alive. */
   readonly maxKeys: number;
+  /** How long a node is waited for, ms. */
+  readonly answerWithinMs?: number | undefined;
 }
 
 const SLOTS = 16_384;
@@ -32,7 +34,8 @@ interface Node {
  * one, a failover or a moved slot is a loss only to its tenants. Throws when no node answers, or one may evict keys.
  */
 export async function openRedisClusterCounters(options: RedisClusterOptions): Promise<QuotaCounters> {
-  const { prefix, onError, maxKeys } = options;
+  const { prefix, onError, maxKeys, answerWithinMs } = options;
+  const common = { prefix, onError, maxKeys, answerWithinMs, together: slotOf };
   const nodes = new Map<string, Node>();
   let owners: readonly (string | undefined)[] = [];
   let refreshing: Promise<void> | undefined;
@@ -45,7 +48,7 @@ export async function openRedisClusterCounters(options: RedisClusterOptions): Pr
     let failure: unknown;
     for (const url of urls) {
       try {
-        return ownersOf(await clusterSlots(url), url);
+        return ownersOf(await clusterSlots(url, answerWithinMs), url);
       } catch (error) {
         failure = error;
       }
@@ -82,7 +85,7 @@ export async function openRedisClusterCounters(options: RedisClusterOptions): Pr
       if (found[incarnationSlot] !== url) continue;
       return {
         incarnationSlot,
-        counters: createRedisNodeCounters({ url, prefix, onError, maxKeys, incarnationKey, together: slotOf }),
+        counters: createRedisNodeCounters({ ...common, url, incarnationKey }),
       };
     }
   }
@@ -179,8 +182,8 @@ const isMoved = ({ cause }: CountersUnavailable): boolean => cause instanceof Er
 
 type SlotRange = readonly [from: number, to: number, master: readonly [host: string | null, port: number]];
 
-const clusterSlots = (url: string): Promise<readonly SlotRange[]> =>
-  askRedisOnce(url, async (redis) => (await redis.cluster("SLOTS")) as unknown as readonly SlotRange[]);
+const clusterSlots = (url: string, answerWithinMs: number | undefined): Promise<readonly SlotRange[]> =>
+  askRedisOnce(url, async (redis) => (await redis.cluster("SLOTS")) as unknown as readonly SlotRange[], answerWithinMs);
 
 /**
  * The URL of each slot's master: the queried node's with another host and port. A node that does not know its own host is the

@@ -9,11 +9,11 @@ import { machineTime, replaceTime } from "#platform/lifecycle/time.js";
 import { createMigratedDatabase } from "../../../../tests/servers/migrated.js";
 import { type PrivateRedis, startRedis } from "../../../../tests/servers/private-servers.js";
 import { serverDir } from "../../../../tests/servers/run-dir.js";
-import { hasPostgres, hasRedis, waitFor } from "../../../../tests/servers/servers.js";
+import { hasPostgres, hasRedis, PATIENCE_MS, waitFor } from "../../../../tests/servers/servers.js";
 import { createWriterRows } from "../../store/counter-writers.js";
 import { CountersUnavailable, type QuotaCounters, type WriterRows } from "../counters.js";
 import { createLives } from "./lives.js";
-import { calls, consume, loadCalls, PATIENCE_MS, patientCounters, reserved } from "./redis.testing.js";
+import { calls, consume, loadCalls, patientCounters, reserved } from "./redis.testing.js";
 
 type Lives = ReturnType<typeof createLives>;
 

@@ -2,12 +2,11 @@ import { Redis } from "ioredis";
 import { afterAll, beforeAll } from "vitest";
 import { HOUR_MS } from "#kernel/duration.js";
 import { type PrivateRedis, startRedis } from "../../../../tests/servers/private-servers.js";
+import { PATIENCE_MS } from "../../../../tests/servers/servers.js";
 import type { CounterCharge, Operation, Outcome, QuotaCounters } from "../counters.js";
 import { UNIT } from "../exact-model.testing.js";
 import { createRedisNodeCounters, type RedisNodeCounters, type RedisNodeOptions } from "./node.js";
 import { openRedisCounters } from "./redis.js";
-
-export const PATIENCE_MS = 60_000;
 
 /** A Redis of its own for the tests of a block, and a client of it. */
 export function privateRedis() {
@@ -28,8 +27,13 @@ export function privateRedis() {
   return { server: () => opened(server), redis: () => opened(redis) };
 }
 
-export const openTestCounters = (url: string, prefix: string): Promise<QuotaCounters> =>
-  openRedisCounters({ urls: [url], prefix, maxKeys: 100_000, onError: () => undefined });
+/** `answerWithinMs`: undefined is the product's. */
+export const openTestCounters = (
+  url: string,
+  prefix: string,
+  answerWithinMs: number | undefined = PATIENCE_MS,
+): Promise<QuotaCounters> =>
+  openRedisCounters({ ...{ urls: [url], prefix, maxKeys: 100_000, answerWithinMs }, onError: () => undefined });
 
 /** They wait long for the server and for its writers: a machine may stop for seconds. They are not connected yet. */
 export const patientCounters = (

@@ -16,6 +16,8 @@ export interface RedisCountersOptions {
   readonly maxKeys: number;
   /** Without, and in a cluster, a restart of a server counts as a loss. */
   readonly writers?: WriterRows;
+  /** How long a server is waited for, ms. */
+  readonly answerWithinMs?: number | undefined;
 }
 
 const TRY_AGAIN_MS = 1_000;
@@ -41,10 +43,12 @@ async function openCounters({
   prefix = "metrly:quota",
   maxKeys,
   writers,
+  answerWithinMs,
 }: RedisCountersOptions): Promise<QuotaCounters> {
-  const { url, isCluster } = await firstAnswering(urls);
-  if (isCluster) return openRedisClusterCounters({ urls, onError, prefix, maxKeys });
-  const counters = createRedisNodeCounters({ url, onError, prefix, maxKeys, writers, incarnationKey: `${prefix}:era` });
+  const { url, isCluster } = await firstAnswering(urls, answerWithinMs);
+  const common = { onError, prefix, maxKeys, answerWithinMs };
+  if (isCluster) return openRedisClusterCounters({ ...common, urls });
+  const counters = createRedisNodeCounters({ ...common, url, writers, incarnationKey: `${prefix}:era` });
   try {
     await counters.connect();
     return counters;
@@ -54,11 +58,14 @@ async function openCounters({
   }
 }
 
-async function firstAnswering(urls: readonly string[]): Promise<{ readonly url: string; readonly isCluster: boolean }> {
+async function firstAnswering(
+  urls: readonly string[],
+  answerWithinMs: number | undefined,
+): Promise<{ readonly url: string; readonly isCluster: boolean }> {
   let failure: unknown;
   for (const url of urls) {
     try {
-      return { url, isCluster: await isClusterNode(url) };
+      return { url, isCluster: await isClusterNode(url, answerWithinMs) };
     } catch (error) {
       failure = error;
     }
@@ -66,8 +73,8 @@ async function firstAnswering(urls: readonly string[]): Promise<{ readonly url: 
   throw new CountersUnavailable("no Redis answers", { cause: failure });
 }
 
-const isClusterNode = (url: string): Promise<boolean> =>
-  askRedisOnce(url, async (redis) => /^cluster_enabled:1/m.test(await redis.info("cluster")));
+const isClusterNode = (url: string, answerWithinMs: number | undefined): Promise<boolean> =>
+  askRedisOnce(url, async (redis) => /^cluster_enabled:1/m.test(await redis.info("cluster")), answerWithinMs);
 
 /** Counters that are unavailable until they can be opened, which is retried once a second. */
 function openedLater(options: RedisCountersOptions): QuotaCounters {

@@ -17,7 +17,7 @@ export interface RedisServerOptions {
   /** Without, a restart of the server counts as a loss. */
   readonly writers?: WriterRows | undefined;
   /** How long the server is waited for, ms. */
-  readonly answerWithinMs?: number;
+  readonly answerWithinMs?: number | undefined;
   /** How long a restarted server waits for its writers, ms. */
   readonly writersWithinMs?: number;
 }
