@@ -335,10 +335,13 @@ function openEvent(url: string, key: string): { readonly status: Promise<number 
 
 /** A socket with this token, acknowledged. Resolves to what will be the code that it is closed with. */
 async function openSocket(url: string, token: string): Promise<{ readonly closed: Promise<number> }> {
-  const socket = new WebSocket(`${url.replace("http", "ws")}/graphql`, "graphql-transport-ws");
-  const closed = new Promise<number>((resolve) => socket.once("close", resolve));
-  await new Promise((resolve) => socket.once("open", resolve));
-  socket.send(JSON.stringify({ type: "connection_init", payload: { authorization: `Bearer ${token}` } }));
-  await new Promise((resolve) => socket.once("message", resolve));
-  return { closed };
+  for (;;) {
+    const socket = new WebSocket(`${url.replace("http", "ws")}/graphql`, "graphql-transport-ws");
+    const closed = new Promise<number>((resolve) => socket.once("close", resolve));
+    await new Promise((resolve) => socket.once("open", resolve));
+    const answered = new Promise<boolean>((resolve) => socket.once("message", () => resolve(true)));
+    socket.send(JSON.stringify({ type: "connection_init", payload: { authorization: `Bearer ${token}` } }));
+    // On a machine that stops for seconds, the time for the greeting may pass.
+    if (await Promise.race([answered, closed.then(() => false)])) return { closed };
+  }
 }

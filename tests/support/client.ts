@@ -1,4 +1,4 @@
-import { createClient } from "graphql-ws";
+import { CloseCode, createClient } from "graphql-ws";
 import { WebSocket } from "ws";
 import { waitFor } from "../servers/servers.js";
 import type { TypedDocumentString } from "./graphql/graphql.js";
@@ -102,6 +102,16 @@ export function untilServed(send: () => Promise<Response>): Promise<Response> {
   );
 }
 
+/** Of a client of graphql-ws: a machine that stops for seconds may let the server's time for its greeting pass. */
+export const GREETING_AGAIN = {
+  retryAttempts: 10,
+  shouldRetry: (closed: unknown): boolean =>
+    typeof closed === "object" &&
+    closed !== null &&
+    "code" in closed &&
+    closed.code === CloseCode.ConnectionInitialisationTimeout,
+} as const;
+
 /** Collects the results of a subscription until stopped. */
 export function subscribe<Result, Variables extends Record<string, unknown>>(
   url: string,
@@ -113,7 +123,7 @@ export function subscribe<Result, Variables extends Record<string, unknown>>(
     url: `${url.replace(/^http/, "ws")}/graphql`,
     webSocketImpl: WebSocket,
     connectionParams: { authorization: `Bearer ${token}` },
-    retryAttempts: 0,
+    ...GREETING_AGAIN,
     lazy: false,
     onNonLazyError: () => undefined,
   });

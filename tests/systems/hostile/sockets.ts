@@ -1,5 +1,6 @@
 import { connect, type Socket } from "node:net";
 import fc from "fast-check";
+import { CloseCode } from "graphql-ws";
 import { anyJson, anyText, nearly } from "./arbitraries.js";
 import type { Operation } from "./operations.js";
 
@@ -28,8 +29,18 @@ export interface Script {
   readonly last?: readonly Buffer[];
 }
 
-/** Opens a WebSocket, writes a script and a close, and reads until the server ends the connection. */
-export async function converse(port: number, { greeting, frames, awaited = [], last }: Script): Promise<Conversation> {
+/**
+ * Opens a WebSocket, writes a script and a close, and reads until the server ends the connection. Again, where a machine that stopped for
+ * seconds let the server's time for a greeting pass.
+ */
+export async function converse(port: number, script: Script): Promise<Conversation> {
+  for (let left = 10; ; left -= 1) {
+    const heard = await converseOnce(port, script);
+    if (heard.close?.code !== CloseCode.ConnectionInitialisationTimeout || left === 0) return heard;
+  }
+}
+
+async function converseOnce(port: number, { greeting, frames, awaited = [], last }: Script): Promise<Conversation> {
   const { socket, until } = open(port);
   if (greeting !== undefined) {
     socket.write(greeting);
@@ -56,10 +67,14 @@ export interface Unread {
 }
 
 /** Opens a WebSocket, waits for the answer to its greeting, writes its frames and reads nothing more. */
-export async function converseUnread(port: number, { greeting, frames }: Operations): Promise<Unread> {
+export async function converseUnread(
+  port: number,
+  { greeting, frames }: Pick<Operations, "greeting" | "frames">,
+): Promise<Unread> {
   const { socket, until } = open(port);
   socket.write(greeting);
   const { messages, close } = await until((heard) => heard.messages.length > 0);
+  if (close?.code === CloseCode.ConnectionInitialisationTimeout) return converseUnread(port, { greeting, frames });
   if (messages.length === 0) throw new Error(`the server ended the connection: ${close?.code} ${close?.reason}`);
   socket.pause();
   const before = socket.bytesRead;

@@ -1,5 +1,6 @@
 import { createClient } from "graphql-ws";
 import { WebSocket } from "ws";
+import { GREETING_AGAIN } from "../../support/client.js";
 import type { PolicyOperation } from "./operations.js";
 
 /** The policy-relevant part of a response. */
@@ -52,7 +53,7 @@ function firstOfSocket(
   const client = createClient({
     url: `${url.replace(/^http/, "ws")}/graphql`,
     webSocketImpl: WebSocket,
-    retryAttempts: 0,
+    ...GREETING_AGAIN,
     connectionParams: token === undefined ? {} : { authorization: `Bearer ${token}` },
   });
   return new Promise<string>((resolve) => {

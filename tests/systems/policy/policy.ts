@@ -152,7 +152,7 @@ async function askCell(world: PolicyWorld, name: Operation, operation: PolicyOpe
         ...(expected === "ALLOWED" && (await operation.fresh?.(world.make, world[cell.target].tenantId))),
       };
       const { verdict, text } = await askPolicy(world.system.url, token, operation, operation.variables(things));
-      if (isErrorCode(verdict) && ERROR_CODES[verdict].status === UNAVAILABLE) throw new Error(text);
+      if (!isFinal(verdict)) throw new Error(text);
       return { label, expected, verdict, text: withoutIds(text, things) };
     },
     { what: `an answer to ${name}: ${label}` },
@@ -160,6 +160,10 @@ async function askCell(world: PolicyWorld, name: Operation, operation: PolicyOpe
 }
 
 const UNAVAILABLE = 503;
+
+/** Not an error of the connection either. */
+const isFinal = (verdict: string): boolean =>
+  isErrorCode(verdict) ? ERROR_CODES[verdict].status !== UNAVAILABLE : verdict === "ALLOWED" || verdict === "HIDDEN";
 
 function expectedOf(name: Operation, { through, ofTenant }: PolicyOperation, { asker, target }: Cell): string {
   if (asker.rank === "NOBODY") return "UNAUTHENTICATED";
