@@ -61,7 +61,7 @@ afterEach(async () => {
 });
 afterAll(() => metrly.dispose());
 
-/** The default is for a machine that is not as busy as a test's. */
+/** The defaults are for a machine that is not as busy as a test's. */
 const PATIENT_MS = 60_000;
 
 function sdk(tenant: string, options: Partial<MetrlyOptions> = {}): Metrly {
@@ -71,6 +71,7 @@ function sdk(tenant: string, options: Partial<MetrlyOptions> = {}): Metrly {
     apiKey,
     quota: { whenUnreachable: "deny", timeoutMs: PATIENT_MS },
     ...options,
+    tracking: { timeoutMs: PATIENT_MS, ...options.tracking },
   });
   opened.push(one);
   return one;

@@ -72,9 +72,9 @@ describe("metrly webhooks", () => {
     await ask(metrly.url, admin, ENABLE, { id: made.endpoint.id });
     const replayed = await runCli(metrly, ["webhooks", "replay", "--endpoint", made.endpoint.id]);
     expect(replayed).toMatchObject({ code: 0, out: "1 replayed\n" });
-    await waitFor(async () => received === before + 1, { what: "the replay to arrive" });
+    await waitFor(async () => received > before, { what: "the replay to arrive" });
     expect((await runCli(metrly, ["webhooks", "replay", sent.id])).code).toBe(0);
-    await waitFor(async () => received === before + 2, { what: "one delivery's replay to arrive" });
+    await waitFor(async () => received > before + 1, { what: "one delivery's replay to arrive" });
     expect((await runCli(metrly, ["webhooks", "dead", "--tenant", "acme"])).err).toBe("No dead letters of acme.\n");
   });
 

@@ -16,7 +16,15 @@ import { openRedisCounters } from "../../../workers/quota/counters/redis/redis.j
 import { createTenancyStore } from "../../../workers/tenancy/store/store.js";
 import { createMigratedDatabase } from "../../servers/migrated.js";
 import { startRedis } from "../../servers/private-servers.js";
-import { databaseUrl, hasKafka, hasPostgres, hasRedis, kafkaBrokers, waitFor } from "../../servers/servers.js";
+import {
+  databaseUrl,
+  hasKafka,
+  hasPostgres,
+  hasRedis,
+  kafkaBrokers,
+  PATIENCE_MS,
+  waitFor,
+} from "../../servers/servers.js";
 import { migrationOf } from "../../support/migration.js";
 import { FOREIGN, type ForeignServer, startForeign } from "./foreign-server.js";
 
@@ -127,7 +135,9 @@ describe.skipIf(!hasRedis)("a Redis in another language", () => {
     const server = await startRedis();
     const foreign = await startForeign("redis", server.url);
     const admin = new Redis(server.url);
-    const counters = await openRedisCounters({ urls: [foreign.url], prefix: "foreign", maxKeys: 10, onError });
+    const counters = await openRedisCounters({
+      ...{ urls: [foreign.url], prefix: "foreign", maxKeys: 10, answerWithinMs: PATIENCE_MS, onError },
+    });
     await load(counters);
     expect(await isAllowed(counters, "a")).toBe(true);
     await admin.script("FLUSH");
