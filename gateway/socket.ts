@@ -7,9 +7,11 @@ import type { Logger } from "pino";
 import type { WebSocket } from "ws";
 import { type ErrorCode, MetrlyError } from "#kernel/errors.js";
 import { isJsonObject } from "#kernel/json.js";
+import { createClientAddress } from "#platform/auth/client-address.js";
+import { callerOf } from "#platform/auth/identity.js";
 import type { KeyThrottle } from "#platform/auth/key-throttle.js";
 import { MAX_ANSWER_BYTES } from "#platform/graphql/answer-size.js";
-import { serveGraphqlSocket } from "#platform/graphql/socket.js";
+import { serveGraphqlSocket } from "#platform/graphql/sockets/socket.js";
 import { after, every, sleep } from "#platform/lifecycle/time.js";
 import type { TenancyLease } from "#platform/tenancy-client/lease.js";
 import type { Authentication, Session } from "./auth/authentication.js";
@@ -66,10 +68,17 @@ type ConnectionParams = Readonly<Record<string, unknown>>;
 export function startGraphqlSocket(options: GraphqlSocketOptions): GraphqlSocket {
   const sessions = new Map<WebSocket, Session>();
   const unknown = new Set<WebSocket>();
+  const addressOf = options.throttle?.addressOf ?? createClientAddress([]);
   const server = serveGraphqlSocket<ConnectionParams>({
     path: PATH,
     maxMessageBytes: MAX_MESSAGE_BYTES,
     protocol: serverOptions(options, sessions, unknown),
+    senderOf(socket, request) {
+      const session = sessions.get(socket);
+      return session === undefined
+        ? { name: addressOf(request), isKnown: false }
+        : { name: callerOf(session.identity), isKnown: true };
+    },
     logger: options.logger,
     onOpened(socket) {
       const [oldest] = unknown.size >= MAX_SOCKETS_UNKNOWN ? unknown : [];
@@ -103,8 +112,15 @@ function serverOptions(
 ): ServerOptions<ConnectionParams, Extra> {
   const { federation, operations, sdl, persisted, onBug } = options;
   const clean = (errors: readonly GraphQLError[]) => errors.map((error) => toClientError(error, onBug).toJSON());
-  /** Undefined: now. */
-  const sendable = () => (options.knowsRevocations() ? undefined : untilTrue(options.knowsRevocations));
+  let known: Promise<void> | undefined;
+  /** Undefined: now. One timer for all results that wait. */
+  function sendable(): Promise<void> | undefined {
+    if (options.knowsRevocations()) return undefined;
+    known ??= untilTrue(options.knowsRevocations).finally(() => {
+      known = undefined;
+    });
+    return known;
+  }
   const shared = createSharedSubscriptions({
     fields: resumableFields(sdl),
     subscribe: federation.subscribe,

@@ -11,8 +11,18 @@ const FROM_APOLLO: Readonly<Record<string, ErrorCode>> = {
   PERSISTED_QUERY_NOT_SUPPORTED: "INVALID",
 };
 
-export function graphqlErrorOf(error: MetrlyError): GraphQLError {
-  return new GraphQLError(error.message, { extensions: { ...error.extensions, code: error.code } });
+export const graphqlErrorOf = ({ message, extensions, code }: MetrlyError): GraphQLError =>
+  withoutStack(() => new GraphQLError(message, { extensions: { ...extensions, code } }));
+
+/** Of an error that only its message and code are read of: its stack would cost several times the rest of a refusal. */
+function withoutStack(make: () => GraphQLError): GraphQLError {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return make();
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
 }
 
 /**
@@ -69,13 +79,16 @@ function rebuilt(
   message: string,
   extensions: Readonly<Record<string, unknown>>,
 ): GraphQLError {
-  return new GraphQLError(message, {
-    nodes: error?.nodes ?? null,
-    source: error?.source ?? null,
-    positions: error?.positions ?? null,
-    path: error?.path ?? null,
-    extensions: { ...extensions },
-  });
+  return withoutStack(
+    () =>
+      new GraphQLError(message, {
+        nodes: error?.nodes ?? null,
+        source: error?.source ?? null,
+        positions: error?.positions ?? null,
+        path: error?.path ?? null,
+        extensions: { ...extensions },
+      }),
+  );
 }
 
 /** The HTTP status of a response with these errors and no data: the first error's. */

@@ -8,7 +8,7 @@ import type { SubgraphSdl } from "../composition.js";
 import type { SubgraphExecutor, SubgraphRequest } from "../federation/subgraph.js";
 import { openRemoteHttp } from "./remote-http.js";
 import { openRemoteSocket, reasonText } from "./remote-socket.js";
-import { prepareSubscription, resumableFields } from "./resumable.js";
+import { createSubscriptionPreparation, resumableFields } from "./resumable.js";
 import { resumingStream } from "./resuming-stream.js";
 
 /** A subgraph in another process, at the root of this URL. */
@@ -40,7 +40,7 @@ export function openRemoteSubgraph(target: RemoteTarget, options: RemoteOptions)
   const { identityTokens } = options;
   const http = openRemoteHttp({ url: target.url, timeoutMs: options.timeoutMs ?? TIMEOUT_MS });
   const socket = openRemoteSocket(target.url);
-  const fields = resumableFields(target.sdl);
+  const prepare = createSubscriptionPreparation(resumableFields(target.sdl));
   const unavailable = failureReport(target.name, options.logger);
   const sign = ({ context }: SubgraphRequest) => identityTokens.sign(context.identity, target.name);
 
@@ -59,7 +59,7 @@ export function openRemoteSubgraph(target: RemoteTarget, options: RemoteOptions)
 
   const follow = (request: SubgraphRequest) =>
     resumingStream({
-      subscription: prepareSubscription(request.operation.document, request.variables, fields),
+      subscription: prepare(request.operation.document, request.variables),
       socket,
       giveUpMs: options.giveUpMs ?? GIVE_UP_MS,
       signIdentity: () => sign(request),

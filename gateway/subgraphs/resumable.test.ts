@@ -1,6 +1,6 @@
 import { buildSchema, parse, validate } from "graphql";
 import { expect, test } from "vitest";
-import { prepareSubscription, resumableFields } from "./resumable.js";
+import { createSubscriptionPreparation, resumableFields } from "./resumable.js";
 
 const SDL = /* GraphQL */ `
   scalar Cursor
@@ -16,10 +16,11 @@ const SDL = /* GraphQL */ `
 `;
 const SCHEMA = buildSchema(SDL);
 const FIELDS = resumableFields(SDL);
+const prepareSubscription = createSubscriptionPreparation(FIELDS);
 
 function prepare(document: string, variables: Record<string, unknown> = {}) {
   expect(validate(SCHEMA, parse(document))).toEqual([]);
-  const prepared = prepareSubscription(parse(document), variables, FIELDS);
+  const prepared = prepareSubscription(parse(document), variables);
   expect(validate(SCHEMA, parse(prepared.query))).toEqual([]);
   return prepared;
 }
@@ -60,4 +61,11 @@ test("the position is removed from the result, under any alias of the field", ()
   expect(prepared.takeCursor(data)).toBe("8");
   expect(data).toEqual({ mine: { cursor: "8", used: 3 } });
   expect(prepared.takeCursor({ mine: null })).toBeUndefined();
+});
+
+test("a document is rewritten once, whatever the variables are", () => {
+  const document = parse('subscription ($c: Cursor) { alerts(tenantId: "a", after: $c) { used } }');
+  const [one, other] = [prepareSubscription(document, { c: "7" }), prepareSubscription(document, { c: "8" })];
+  expect(other.document).toBe(one.document);
+  expect([one.after, other.after]).toEqual(["7", "8"]);
 });

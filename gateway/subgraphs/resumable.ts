@@ -55,38 +55,67 @@ interface AddedNames {
 const OWN_NAMES: AddedNames = { after: "metrlyAfter", cursor: "metrlyCursor" };
 export const SHARED_NAMES: AddedNames = { after: "metrlySharedAfter", cursor: "metrlySharedCursor" };
 
-/** Rewrites a subscription to select its cursor and to start after one: the same text for each attempt. */
-export function prepareSubscription(
-  document: DocumentNode,
-  variables: Readonly<Record<string, unknown>>,
-  fields: ResumableFields,
-  names: AddedNames = OWN_NAMES,
-): PreparedSubscription {
+/**
+ * Rewrites subscriptions to select their cursor and to start after one: the same text for each attempt. A document is
+ * rewritten once, and the result goes with it.
+ */
+export function createSubscriptionPreparation(fields: ResumableFields, names: AddedNames = OWN_NAMES) {
+  const known = new WeakMap<DocumentNode, Rewritten>();
+  function rewrittenOf(document: DocumentNode): Rewritten {
+    const rewritten = known.get(document) ?? rewrite(document, fields, names);
+    known.set(document, rewritten);
+    return rewritten;
+  }
+  return (document: DocumentNode, variables: Readonly<Record<string, unknown>>): PreparedSubscription => {
+    const rewritten = rewrittenOf(document);
+    if (!rewritten.isResumable)
+      return {
+        ...{ isResumable: false, document, query: rewritten.query, after: undefined },
+        variables: () => ({ ...variables }),
+        variablesFromNow: () => ({ ...variables }),
+        takeCursor: () => undefined,
+      };
+    const after = valueOfArgument(rewritten.after, variables);
+    const kept = Object.fromEntries(Object.entries(variables).filter(([name]) => rewritten.used.has(name)));
+    return {
+      isResumable: true,
+      document: rewritten.document,
+      query: rewritten.query,
+      variables: (cursor) => ({ ...kept, [names.after]: cursor ?? after ?? null }),
+      variablesFromNow: () => ({ ...kept, [names.after]: null }),
+      takeCursor: (data) => takeCursor(data[rewritten.responseKey], names),
+      after,
+    };
+  };
+}
+
+/** What does not depend on the variables. */
+type Rewritten =
+  | { readonly isResumable: false; readonly query: string }
+  | {
+      readonly isResumable: true;
+      readonly document: DocumentNode;
+      readonly query: string;
+      /** The client's argument. */
+      readonly after: ArgumentNode | undefined;
+      readonly responseKey: string;
+      /** Names of variables. */
+      readonly used: ReadonlySet<string>;
+    };
+
+function rewrite(document: DocumentNode, fields: ResumableFields, names: AddedNames): Rewritten {
   const field = rootField(document);
   const afterType = field && fields.get(field.name.value);
   if (field?.selectionSet === undefined || afterType === undefined)
-    return {
-      isResumable: false,
-      document,
-      query: print(document),
-      variables: () => ({ ...variables }),
-      variablesFromNow: () => ({ ...variables }),
-      takeCursor: () => undefined,
-      after: undefined,
-    };
+    return { isResumable: false, query: print(document) };
   const asking = withPosition(field, document, afterType, names);
-  const after = valueOfArgument(field.arguments?.find(isAfter), variables);
-  const responseKey = (field.alias ?? field.name).value;
-  const used = usedVariables(asking);
-  const kept = Object.fromEntries(Object.entries(variables).filter(([name]) => used.has(name)));
   return {
     isResumable: true,
     document: asking,
     query: print(asking),
-    variables: (cursor) => ({ ...kept, [names.after]: cursor ?? after ?? null }),
-    variablesFromNow: () => ({ ...kept, [names.after]: null }),
-    takeCursor: (data) => takeCursor(data[responseKey], names),
-    after,
+    after: field.arguments?.find(isAfter),
+    responseKey: (field.alias ?? field.name).value,
+    used: usedVariables(asking),
   };
 }
 

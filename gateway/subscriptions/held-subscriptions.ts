@@ -1,7 +1,7 @@
-import type { ExecutionArgs, ExecutionResult } from "graphql";
+import type { ExecutionArgs, ExecutionResult, GraphQLError } from "graphql";
 import { MetrlyError } from "#kernel/errors.js";
 import { callerOf } from "#platform/auth/identity.js";
-import { createShares, type ShareLimits } from "#platform/lifecycle/shares.js";
+import { createShares, type ShareLimits, type ShareRefusal } from "#platform/lifecycle/shares.js";
 import { isStream } from "../federation/subgraph.js";
 import { graphqlErrorOf } from "../operations/client-error.js";
 import { bytesOfOperation } from "../operations/held-bytes.js";
@@ -11,6 +11,14 @@ import type { GatewayContext } from "../operations/operation.js";
 const LIMITS: ShareLimits = { shared: 48 << 20, max: 128 << 20 };
 /** Of one subscription besides its text and variables: its entries at the socket, in its group and in the remote socket. */
 const BASE_BYTES = 4_096;
+
+/** A client may ask for thousands at once, and gets each refused. */
+const REFUSALS: Readonly<Record<ShareRefusal, GraphQLError>> = {
+  full: graphqlErrorOf(new MetrlyError("BUSY", "Too many subscriptions are open; try again later")),
+  "over share": graphqlErrorOf(
+    new MetrlyError("RATE_LIMITED", "The open subscriptions of this tenant hold too much memory: close some"),
+  ),
+};
 
 export interface HeldSubscriptionsOptions<Stream> {
   readonly subscribe: (args: ExecutionArgs) => Promise<Stream | ExecutionResult>;
@@ -33,19 +41,7 @@ export function boundSubscriptions<Stream extends AsyncIterable<unknown>>({
     const caller = callerOf((args.contextValue as GatewayContext).identity);
     const bytes = BASE_BYTES + bytesOfOperation(args, isKept(args));
     const refusal = shares.refusal(caller, 1, bytes);
-    if (refusal !== undefined)
-      return {
-        errors: [
-          graphqlErrorOf(
-            refusal === "full"
-              ? new MetrlyError("BUSY", "Too many subscriptions are open; try again later")
-              : new MetrlyError(
-                  "RATE_LIMITED",
-                  "The open subscriptions of this tenant hold too much memory: close some",
-                ),
-          ),
-        ],
-      };
+    if (refusal !== undefined) return { errors: [REFUSALS[refusal]] };
     let isHeld = true;
     shares.hold(caller, 1, bytes);
     const release = () => {

@@ -103,6 +103,22 @@ test("clients that start from now on share one execution, and each result is enc
   expect(source.openCount).toBe(0);
 });
 
+test("a result goes to thousands of clients in several turns, and each gets all results in order", async () => {
+  const { follow, publish } = world();
+  const clients = await Promise.all(Array.from({ length: 2_000 }, () => follow()));
+  publish();
+  publish();
+  const received = () => clients.reduce((sum, { texts }) => sum + texts.length, 0);
+  let most = 0;
+  while (received() < 4_000) {
+    const before = received();
+    await turn();
+    most = Math.max(most, received() - before);
+  }
+  expect(most).toBeLessThanOrEqual(500);
+  for (const { got } of clients) expect(got).toEqual([1, 2]);
+});
+
 test("results wait until they may be sent, and who has gone by then gets none", async () => {
   const { follow, publish, gate } = world();
   publish();

@@ -1,9 +1,10 @@
-import { type ExecutionArgs, type ExecutionResult, print } from "graphql";
+import type { ExecutionArgs, ExecutionResult } from "graphql";
+import { nextTurn } from "#platform/lifecycle/time.js";
 import { isStream } from "../federation/subgraph.js";
 import type { GatewayContext } from "../operations/operation.js";
 import {
+  createSubscriptionPreparation,
   type PreparedSubscription,
-  prepareSubscription,
   type ResumableFields,
   SHARED_NAMES,
 } from "../subgraphs/resumable.js";
@@ -35,6 +36,9 @@ export interface SharedSubscriptionsOptions {
   /** Resolves when results may be sent; undefined: now. */
   readonly sendable: () => Promise<void> | undefined;
 }
+
+/** Results sent in one turn of the event loop: a few milliseconds. */
+const MEMBERS_PER_TURN = 250;
 
 type Results = AsyncIterable<ExecutionResult>;
 type Answer = Results | ExecutionResult;
@@ -74,6 +78,7 @@ interface Follower {
  */
 export function createSharedSubscriptions(options: SharedSubscriptionsOptions) {
   const groups = new Map<string, Group>();
+  const prepare = createSubscriptionPreparation(options.fields, SHARED_NAMES);
   const run = options.subscribe;
 
   function encoded(prepared: PreparedSubscription, result: ExecutionResult): { payload: Buffer; cursor: unknown } {
@@ -129,12 +134,10 @@ export function createSharedSubscriptions(options: SharedSubscriptionsOptions) {
           (result) => {
             const { payload, cursor } = encoded(prepared, result);
             stream.position = cursor ?? stream.position;
-            for (const member of stream.members) {
-              member.position = stream.position;
-              member.deliver(payload);
-            }
+            const delivering = deliverToAll(stream, payload);
+            // They are members before the next result, and those that join only now have this one.
             for (const follower of group.followers) join(group, follower);
-            return undefined;
+            return delivering;
           },
           () => {
             stream.stop();
@@ -146,6 +149,30 @@ export function createSharedSubscriptions(options: SharedSubscriptionsOptions) {
       () => stream.stop(),
     );
     return stream;
+  }
+
+  /** To those that are members now, some in each turn of the event loop. Undefined: done. */
+  function deliverToAll(stream: Stream, payload: Buffer): Promise<void> | undefined {
+    const { position } = stream;
+    const members = [...stream.members];
+    let delivered = 0;
+    function deliverSome(): void {
+      for (const member of members.slice(delivered, delivered + MEMBERS_PER_TURN)) {
+        if (!stream.members.has(member)) continue;
+        member.position = position;
+        member.deliver(payload);
+      }
+      delivered += MEMBERS_PER_TURN;
+    }
+    async function deliverRest(): Promise<void> {
+      while (delivered < members.length) {
+        await new Promise<void>(nextTurn);
+        await options.sendable();
+        deliverSome();
+      }
+    }
+    deliverSome();
+    return delivered < members.length ? deliverRest() : undefined;
   }
 
   /** A follower whose last result equals the members' last result becomes a member. */
@@ -212,10 +239,10 @@ export function createSharedSubscriptions(options: SharedSubscriptionsOptions) {
     /** As graphql-js' `subscribe`; shares an execution where possible. */
     async subscribe(args: ExecutionArgs): Promise<Answer | SharedOperation> {
       const variables = args.variableValues ?? {};
-      const prepared = prepareSubscription(args.document, variables, options.fields, SHARED_NAMES);
+      const prepared = prepare(args.document, variables);
       if (!prepared.isResumable) return run(args);
       const { identity }: GatewayContext = args.contextValue as GatewayContext;
-      const key = JSON.stringify([identity, print(prepared.document), args.operationName, prepared.variablesFromNow()]);
+      const key = JSON.stringify([identity, prepared.query, args.operationName, prepared.variablesFromNow()]);
       const group = groups.get(key) ?? { key, prepared, followers: new Set(), stream: undefined };
       groups.set(key, group);
       const { operation, follower } = createOperation(args, prepared.after, () => leaveGroup(group, follower));

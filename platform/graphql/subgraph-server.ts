@@ -19,7 +19,7 @@ import type { Identity } from "#schema/policy.js";
 import { answerTooLarge, MAX_ANSWER_BYTES } from "./answer-size.js";
 import { createGraphqlDocuments, type GraphqlDocuments, operationOf } from "./documents.js";
 import { createGraphqlExecution, type GraphqlExecution } from "./execution.js";
-import { serveGraphqlSocket } from "./socket.js";
+import { serveGraphqlSocket } from "./sockets/socket.js";
 import { maskError, type Subgraph, type SubgraphContext } from "./subgraph.js";
 
 export const SUBGRAPH_PATH = "/graphql";

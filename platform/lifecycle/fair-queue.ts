@@ -11,10 +11,15 @@ export interface FairQueue<T> {
 }
 
 interface Line<T> {
-  readonly elements: { readonly element: T; readonly cost: number }[];
+  /** Those before `first` are removed: taking one from the front of a list takes as long as the list is. */
+  elements: ({ readonly element: T; readonly cost: number } | undefined)[];
+  first: number;
   /** The sender's remaining credit in this round. */
   credit: number;
 }
+
+/** Places of removed elements, at least, before a line is shortened. */
+const KEPT = 32;
 
 /**
  * Deficit round robin (Shreedhar and Varghese, 1995): each waiting sender gets the same credit per round, so a sender with
@@ -30,7 +35,7 @@ export function createFairQueue<T>(creditPerRound: number): FairQueue<T> {
       const [first] = lines;
       if (first === undefined) return undefined;
       const [sender, line] = first;
-      const head = line.elements[0];
+      const head = line.elements[line.first];
       if (head !== undefined && head.cost <= line.credit) return { ...head, remove: () => remove(sender, line) };
       lines.delete(sender);
       line.credit += creditPerRound;
@@ -40,9 +45,14 @@ export function createFairQueue<T>(creditPerRound: number): FairQueue<T> {
 
   function remove(sender: string, line: Line<T>): void {
     size -= 1;
-    line.credit -= line.elements.shift()?.cost ?? 0;
+    line.credit -= line.elements[line.first]?.cost ?? 0;
+    line.elements[line.first] = undefined;
+    line.first += 1;
     // Credit is not saved: a returning sender starts from zero.
-    if (line.elements.length === 0) lines.delete(sender);
+    if (line.first === line.elements.length) lines.delete(sender);
+    if (line.first < KEPT || line.first * 2 < line.elements.length) return;
+    line.elements = line.elements.slice(line.first);
+    line.first = 0;
   }
 
   return {
@@ -53,7 +63,7 @@ export function createFairQueue<T>(creditPerRound: number): FairQueue<T> {
       return lines.size;
     },
     push(sender, element, cost) {
-      const line = lines.get(sender) ?? { elements: [], credit: creditPerRound };
+      const line = lines.get(sender) ?? { elements: [], first: 0, credit: creditPerRound };
       line.elements.push({ element, cost });
       lines.set(sender, line);
       size += 1;

@@ -3,8 +3,9 @@ import type { Database } from "#platform/database/database.js";
 import { keepListening } from "#platform/database/listen.js";
 import { repeat } from "#platform/lifecycle/repeat.js";
 import type { EventType } from "#schema/webhook-events.js";
-import { lastNumbers, readNotices } from "../store/feed.js";
+import { lastNumbers, type NoticeOf, readNotices, type StoredNotice } from "../store/feed.js";
 import { NOTICES_CHANNEL } from "../store/notices.js";
+import { createSharedReads } from "./shared-reads.js";
 import { type Follower, followStream } from "./stream.js";
 
 /** Page size per follower: the maximum held in memory for a slow one. */
@@ -24,14 +25,17 @@ export interface FeedOptions {
  * number read. A lost or duplicate wake-up costs time, never a notice.
  */
 export function startFeed(options: FeedOptions) {
+  const { database } = options;
   const followers = new Map<string, Set<Follower>>();
+  const endOf = createSharedReads<number>();
+  const pageOf = createSharedReads<readonly StoredNotice[]>();
 
   function wake(tenantId: string): void {
     for (const follower of followers.get(tenantId) ?? []) follower.wake();
   }
 
   const listener = keepListening({
-    database: options.database,
+    database,
     channel: NOTICES_CHANNEL,
     onNotification: wake,
     onConnect: () => {
@@ -46,7 +50,7 @@ export function startFeed(options: FeedOptions) {
   /** The fallback for LISTEN: one query for all followers of this process. */
   async function poll(): Promise<void> {
     if (followers.size === 0) return;
-    const last = await lastNumbers(options.database, [...followers.keys()]);
+    const last = await lastNumbers(database, [...followers.keys()]);
     for (const [tenantId, number] of last) {
       if (polled.get(tenantId) === number || !followers.has(tenantId)) continue;
       polled.set(tenantId, number);
@@ -83,10 +87,16 @@ export function startFeed(options: FeedOptions) {
      * reached, since everything up to it would silently be missing.
      */
     async follow<Type extends EventType>(tenantId: string, types: readonly Type[], after?: number) {
-      const end = (await lastNumbers(options.database, [tenantId])).get(tenantId) ?? 0;
+      const end = await endOf(tenantId, async () => (await lastNumbers(database, [tenantId])).get(tenantId) ?? 0);
       if (after !== undefined && after > end)
         throw new MetrlyError("INVALID", "`after` is ahead of the stream: is it another tenant's cursor?");
-      const read = (from: number) => readNotices(options.database, tenantId, types, from, PAGE);
+      const read = async (from: number) => {
+        const page = await pageOf(JSON.stringify([tenantId, types, from]), () =>
+          readNotices(database, tenantId, types, from, PAGE),
+        );
+        // The key has the types.
+        return page as readonly NoticeOf<Type>[];
+      };
       return followStream(tenantId, after ?? end, read, enter, leave);
     },
     size: () => [...followers.values()].reduce((sum, set) => sum + set.size, 0),

@@ -17,6 +17,8 @@ type OnSent = (error?: Error) => void;
 /** The server's side of a socket. */
 export class ClientSocket extends WebSocket {
   #unsent = 0;
+  #waiting = 0;
+  #waitingBytes = 0;
 
   /** A client that leaves before its answers are sent is no error: graphql-ws would print each of them to the console. */
   override send(data: Sent, options?: SendOptions | OnSent, onSent?: OnSent): void {
@@ -28,18 +30,51 @@ export class ClientSocket extends WebSocket {
     });
   }
 
+  /** Whether a message has arrived and waits to be handled: until then, nothing more is read. */
+  get hasWaiting(): boolean {
+    return this.#waiting > 0;
+  }
+
+  /** A message of this many bytes waits. */
+  holdMessage(bytes: number): void {
+    if (this.#waiting === 0) {
+      this.pause();
+      this.#proveAlive();
+    }
+    this.#waiting += 1;
+    this.#waitingBytes += bytes;
+  }
+
+  /** It waits no more. */
+  releaseMessage(bytes: number): void {
+    this.#waiting -= 1;
+    this.#waitingBytes -= bytes;
+    if (this.#waiting === 0) this.resume();
+  }
+
+  /** Asks whether the client is still there. While nothing is read from it, its answer would not be seen. */
+  override ping(...args: Parameters<WebSocket["ping"]>): void {
+    if (this.hasWaiting) this.#proveAlive();
+    else super.ping(...args);
+  }
+
+  #proveAlive(): void {
+    this.emit("pong", Buffer.alloc(0));
+  }
+
   /**
-   * Roughly what the client makes this process hold: messages that it does not read, beside their bytes, and one that it does not
-   * complete.
+   * Roughly what the client makes this process hold: messages that it does not read, beside their bytes, those that wait to be
+   * handled, and one that it does not complete.
    */
   heldBytes(): number {
+    const whole = this.#unsent * UNSENT_BYTES + this.#waitingBytes;
     // ws has no other way to tell what has arrived of a message.
     const receiver: unknown = Reflect.get(this, "_receiver");
-    if (typeof receiver !== "object" || receiver === null) return this.#unsent * UNSENT_BYTES;
+    if (typeof receiver !== "object" || receiver === null) return whole;
     const of = (name: string): unknown => Reflect.get(receiver, name);
     const [chunks, fragments] = [of("_buffers"), of("_fragments")];
     const parts = lengthOf(chunks) * CHUNK_BYTES + lengthOf(fragments) * FRAGMENT_BYTES;
-    return this.#unsent * UNSENT_BYTES + Number(of("_bufferedBytes")) + parts;
+    return whole + Number(of("_bufferedBytes")) + parts;
   }
 }
 

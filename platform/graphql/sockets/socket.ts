@@ -7,6 +7,7 @@ import { type WebSocket, WebSocketServer } from "ws";
 import { isJsonObject } from "#kernel/json.js";
 import { after } from "#platform/lifecycle/time.js";
 import { boundHeldBytes, ClientSocket } from "./client-socket.js";
+import { createMessageTurns, type MessageSender } from "./message-turns.js";
 
 const CLOSE_GRACE_MS = 1_000;
 /** Of one message: each pins the block that it was read with. */
@@ -22,6 +23,8 @@ export interface GraphqlSocketOptions<Params extends ConnectionInitMessage["payl
   readonly maxHeldBytes?: number;
   /** The options of graphql-ws. */
   readonly protocol: ServerOptions<Params, Extra>;
+  /** Whose turn it is to have a message handled; undefined: messages are handled as they arrive. */
+  readonly senderOf?: (socket: WebSocket, request: IncomingMessage) => MessageSender;
   readonly logger: Logger;
   /** Called for each socket before its `connection_init`. */
   readonly onOpened?: (socket: WebSocket) => void;
@@ -49,7 +52,8 @@ function refuseServersMessages(name: string, value: unknown): unknown {
 export function serveGraphqlSocket<Params extends ConnectionInitMessage["payload"]>(
   options: GraphqlSocketOptions<Params>,
 ): GraphqlSocketServer {
-  const { logger } = options;
+  const { logger, senderOf } = options;
+  const turns = createMessageTurns();
   const server = new WebSocketServer({
     noServer: true,
     maxPayload: options.maxMessageBytes,
@@ -62,10 +66,21 @@ export function serveGraphqlSocket<Params extends ConnectionInitMessage["payload
     { ...options.protocol, isProd: true, jsonMessageReviver: refuseServersMessages },
     server,
   );
-  server.on("connection", (socket) => {
+  server.on("connection", (socket: ClientSocket, request: IncomingMessage) => {
     // The library's own listener logs one client error to the console and lets a second one crash the process.
     socket.removeAllListeners("error");
     socket.on("error", (error) => logger.debug({ err: error }, "a GraphQL socket failed"));
+    if (senderOf !== undefined) {
+      const handlers = socket.listeners("message");
+      socket.removeAllListeners("message");
+      turns.serve(
+        socket,
+        () => senderOf(socket, request),
+        (...message) => {
+          for (const handle of handlers) Reflect.apply(handle, socket, message);
+        },
+      );
+    }
     socket.once("close", () => options.onClosed?.(socket));
     options.onOpened?.(socket);
   });

@@ -4,7 +4,7 @@ import { type AddressInfo, connect, type Socket } from "node:net";
 import { buildSchema } from "graphql";
 import { pino } from "pino";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { waitFor } from "../../tests/servers/servers.js";
+import { waitFor } from "../../../tests/servers/servers.js";
 import { serveGraphqlSocket } from "./socket.js";
 
 const MIB = 1 << 20;
@@ -13,15 +13,27 @@ const UPGRADE =
 const [TEXT, WHOLE, CONTINUED] = [0x01, 0x80, 0x00];
 
 let port: number;
+/** Payloads of the pings, in the order in which they were handled. */
+let pings: unknown[];
+let onFirstPing: () => void;
 const closers: (() => unknown)[] = [];
 beforeEach(async () => {
+  pings = [];
+  onFirstPing = () => undefined;
   const http = createServer();
   const sockets = serveGraphqlSocket({
     path: "/graphql",
     maxMessageBytes: MIB / 4,
     maxHeldBytes: 2 * MIB,
     // Longer than the tests.
-    protocol: { schema: buildSchema("type Query { a: Int }"), connectionInitWaitTimeout: 600_000 },
+    protocol: {
+      schema: buildSchema("type Query { a: Int }"),
+      connectionInitWaitTimeout: 600_000,
+      onPing(_, payload) {
+        if (pings.push(payload?.n) === 1) onFirstPing();
+      },
+    },
+    senderOf: () => ({ name: "address", isKnown: false }),
     logger: pino({ level: "silent" }),
   });
   http.on("upgrade", sockets.handleUpgrade);
@@ -89,4 +101,18 @@ test("a message in very many fragments is refused", async () => {
   const parts = Array.from({ length: 100 }, (_, n) => frame(n === 0 ? TEXT : CONTINUED, "x"));
   socket.resume().write(Buffer.concat(parts));
   await waitFor(isClosed, { what: "the socket to be closed" });
+});
+
+test("a client's messages that were read at once are handled in several turns of the event loop, in order", async () => {
+  const { socket } = await open();
+  let inFirstTurn = 0;
+  onFirstPing = () =>
+    setImmediate(() => {
+      inFirstTurn = pings.length;
+    });
+  const all = Array.from({ length: 1_000 }, (_, n) => n);
+  socket.write(Buffer.concat(all.map((n) => frame(TEXT | WHOLE, JSON.stringify({ type: "ping", payload: { n } })))));
+  await waitFor(() => pings.length === all.length, { what: "all of them" });
+  expect(pings).toEqual(all);
+  expect(inFirstTurn).toBeLessThanOrEqual(36);
 });
