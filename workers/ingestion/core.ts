@@ -1,7 +1,7 @@
 import type { ServiceContext } from "#platform/process/service.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import { startAccountingWatch } from "./accounting/watch.js";
-import { createAppender } from "./intake/appender.js";
+import { type AppenderLimits, createAppender } from "./intake/appender.js";
 import { createMetrics } from "./metrics.js";
 import { createDimensionLimit } from "./recorder/dimension-limit.js";
 import { type Publisher, startPublisher } from "./recorder/publisher.js";
@@ -10,8 +10,11 @@ import { startTicks, type Ticks } from "./recorder/ticks.js";
 import { startTrimming } from "./recorder/trim.js";
 import { ensureLedgerMonths } from "./store/ledger.js";
 
-/** Ingestion without its interfaces, which `main.ts` adds: the intake, the recorder and what follows it, on any ports. */
-export async function startIngestionCore(context: ServiceContext) {
+/**
+ * Ingestion without its interfaces, which `main.ts` adds: the intake, the recorder and what follows it, on any ports. `intake`: limits
+ * other than the usual ones.
+ */
+export async function startIngestionCore(context: ServiceContext, intake: Partial<AppenderLimits> = {}) {
   const { clock, config, log, logger, tenancy } = context;
   const database = await context.openDatabase("ingestion");
   await ensureLedgerMonths(database, clock.now());
@@ -23,6 +26,7 @@ export async function startIngestionCore(context: ServiceContext) {
     log,
     partitionCount,
     tenancyVersion: tenancy.version,
+    limits: intake,
     onError: warn("appending usage to the log failed; clients must retry"),
   });
   const parts: { recorder?: Recorder; ticks?: Ticks } = {};

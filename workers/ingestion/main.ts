@@ -8,14 +8,15 @@ import { startIngestionCore } from "./core.js";
 import { buildIngestionSubgraph } from "./graph/resolvers.js";
 import { registerEdge } from "./http/events.js";
 import { registerLedgerRoutes } from "./http/ledger.js";
+import type { AppenderLimits } from "./intake/appender.js";
 import { createReadiness } from "./recorder/readiness.js";
 import { createEventLookup } from "./store/event-lookup.js";
 
-/** Accepts usage, records each event once in the ledger, and publishes it: see README.md. */
-export async function startIngestion(context: ServiceContext): Promise<Service> {
+/** Accepts usage, records each event once in the ledger, and publishes it: see README.md. `intake`: limits other than the usual ones. */
+export async function startIngestion(context: ServiceContext, intake?: Partial<AppenderLimits>): Promise<Service> {
   const { clock, log, tenancy, identityTokens } = context;
   const logger = context.logger.child({ service: "ingestion" });
-  const core = await startIngestionCore({ ...context, logger });
+  const core = await startIngestionCore({ ...context, logger }, intake);
   const { partitionCount, appender, metrics } = core;
   const requests = forRequests(core.database);
   const events = createEventLookup(requests, partitionCount, tenancy);

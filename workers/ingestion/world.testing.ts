@@ -19,6 +19,7 @@ import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { readRecorded } from "#schema/events/usage-recorded.v2.js";
 import { TOPICS, USAGE_RECEIVED, USAGE_RECORDED } from "#schema/topics.js";
 import { createMigratedDatabase } from "../../tests/servers/migrated.js";
+import { PATIENCE_MS } from "../../tests/servers/servers.js";
 import { startIngestion } from "./main.js";
 import { createDimensionLimit } from "./recorder/dimension-limit.js";
 
@@ -81,7 +82,7 @@ export async function startService(
     jobs: { queue: unused, work: unused, stop: unused },
     ledger: { read: unused },
   };
-  const service: Service = await startIngestion(context);
+  const service: Service = await startIngestion(context, { timeoutMs: PATIENCE_MS });
   const app: FastifyInstance = createHttpServer(logger);
   service.register?.(app);
   await app.ready();

@@ -18,7 +18,7 @@ export interface AppenderOptions {
   tenancyVersion(): number;
   /** Called for a failed append; its requests get LOG_UNAVAILABLE. */
   onError(error: unknown): void;
-  readonly limits?: AppenderLimits;
+  readonly limits?: Partial<AppenderLimits>;
 }
 
 export interface AppenderLimits {
@@ -99,7 +99,7 @@ interface SizedItem extends EncodedItem {
  * until the log responds.
  */
 export function createAppender(options: AppenderOptions): Appender {
-  const limits = options.limits ?? DEFAULT_LIMITS;
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const partitions = new Map<number, Partition>();
   // After this turn of the event loop: a process that was busy until now has not read the log's answer yet.
   const deadlines = createDeadlineQueue<Waiting>(limits.timeoutMs, (part) =>
