@@ -1,5 +1,15 @@
+import { KafkaJSProtocolError } from "kafkajs";
 import { expect, test } from "vitest";
-import { joined } from "./answered.js";
+import { answered, joined } from "./answered.js";
+
+test.each([
+  ["LEADER_NOT_AVAILABLE", "LOG_UNAVAILABLE"],
+  ["NOT_LEADER_FOR_PARTITION", "LOG_UNAVAILABLE"],
+  ["OFFSET_OUT_OF_RANGE", 1],
+])("what a broker answers is passed on unless it passes: %s", async (type, code) => {
+  const answer = new KafkaJSProtocolError(Object.assign(new Error(type), { type, code: 1 }));
+  await expect(answered(() => Promise.reject(answer))).rejects.toMatchObject({ code });
+});
 
 test("a question is asked once for all who wait, and never before they asked", async () => {
   const asked: { answer: (n: number) => void; fail: (error: Error) => void }[] = [];

@@ -1,14 +1,19 @@
 import { MetrlyError, messageOf } from "#kernel/errors.js";
+import { protocolErrorOf } from "./client.js";
 
 /** kafkajs' names for brokers that do not answer; what a broker answers, e.g. an offset out of range, is passed on. */
 const NO_ANSWER = /^KafkaJS(Connection|NumberOfRetriesExceeded|RequestTimeout|BrokerNotFound)/;
 
-/** Throws LOG_UNAVAILABLE when no broker answers within kafkajs' time-outs and retries. */
+/** A partition that has no leader at the moment: kafkajs' questions about offsets do not wait for the next one. */
+const NO_LEADER: ReadonlySet<string | undefined> = new Set(["LEADER_NOT_AVAILABLE", "NOT_LEADER_FOR_PARTITION"]);
+
+/** Throws LOG_UNAVAILABLE when no broker answers within kafkajs' time-outs and retries, or none leads the partition. */
 export async function answered<T>(ask: () => Promise<T>): Promise<T> {
   try {
     return await ask();
   } catch (error) {
-    if (!(error instanceof Error) || !NO_ANSWER.test(error.name)) throw error;
+    const isTransient = error instanceof Error && (NO_ANSWER.test(error.name) || NO_LEADER.has(protocolErrorOf(error)));
+    if (!isTransient) throw error;
     throw new MetrlyError("LOG_UNAVAILABLE", `the event log does not answer: ${messageOf(error)}`);
   }
 }

@@ -70,7 +70,8 @@ describe.skipIf(!hasKafka)("event log on a Kafka that fails", () => {
     await waitFor(() => appending.acknowledged.every((number) => seen.has(number)), {
       what: "everything acknowledged to be consumed",
     });
-    const stored = (await Promise.all([0, 1].map((partition) => log.read(topic, partition, 0, 100_000)))).flat();
+    const read = (partition: number) => waitFor(() => log.read(topic, partition, 0, 100_000), { what: "a read" });
+    const stored = (await Promise.all([0, 1].map(read))).flat();
     const inLog = new Set(stored.map(({ value }) => Number(value.toString())));
     expect(appending.acknowledged.filter((number) => !inLog.has(number))).toEqual([]);
     await consumer.stop();
@@ -79,16 +80,14 @@ describe.skipIf(!hasKafka)("event log on a Kafka that fails", () => {
   test("a frozen broker causes LOG_UNAVAILABLE, and works again afterwards", async () => {
     const topic = newTopic();
     await log.ensureTopics([topic], 1);
-    await log.append(topic, 0, [{ value: Buffer.from("before") }]);
+    const append = (text: string) => log.append(topic, 0, [{ value: Buffer.from(text) }]).then(() => true);
+    await append("before");
     await kafka.kill("SIGSTOP");
-    await expect(log.append(topic, 0, [{ value: Buffer.from("during") }])).rejects.toMatchObject({
-      code: "LOG_UNAVAILABLE",
-    });
+    await expect(append("during")).rejects.toMatchObject({ code: "LOG_UNAVAILABLE" });
     await kafka.kill("SIGCONT");
-    await waitFor(() => log.append(topic, 0, [{ value: Buffer.from("after") }]).then(() => true), {
-      what: "an append",
-    });
-    const texts = (await log.read(topic, 0, 0, 100)).map(({ value }) => value.toString());
+    await waitFor(() => append("after"), { what: "an append" });
+    const records = await waitFor(() => log.read(topic, 0, 0, 100), { what: "a read" });
+    const texts = records.map(({ value }) => value.toString());
     expect(texts[0]).toBe("before");
     expect(texts).toContain("after");
   });
