@@ -31,11 +31,13 @@ const SLOW_MS = 200;
 interface Asked {
   readonly status: number;
   readonly errors?: readonly GraphError[];
+  readonly reason?: string | undefined;
 }
 
-/** 503, also in the graph: UNAVAILABLE and the like. */
-const isForNow = ({ status, errors = [] }: Asked): boolean =>
+/** 503, also in the graph: UNAVAILABLE and the like; or Redis does not answer quota in time. */
+const isForNow = ({ status, errors = [], reason }: Asked): boolean =>
   status === UNAVAILABLE ||
+  reason === "COUNTER_REBUILDING" ||
   errors.some(({ extensions: { code } }) => isErrorCode(code) && ERROR_CODES[code].status === UNAVAILABLE);
 const UNAVAILABLE = 503;
 

@@ -90,13 +90,18 @@ export function postJson(url: string, key: string, path: string, body: unknown):
   });
 }
 
-/** Sends a request again while it is refused for now (503), as clients of a busy machine do: by its ids, it counts once. */
+/**
+ * Sends a request again while it is refused for now, as clients of a busy machine do: with 503, or because quota's counters do not
+ * answer. By its ids, it counts once.
+ */
 export function untilServed(send: () => Promise<Response>): Promise<Response> {
   return waitFor(
     async () => {
       const response = await send();
-      if (response.status !== 503) return response;
-      await response.body?.cancel();
+      const { status, headers } = response;
+      const text = await response.text();
+      const isForNow = status === 503 || text.includes('"COUNTER_REBUILDING"');
+      return isForNow ? undefined : new Response(text, { status, headers });
     },
     { what: "a request to be served" },
   );

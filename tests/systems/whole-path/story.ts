@@ -216,7 +216,13 @@ export function tellStory({ where, can, start }: StoryOptions): void {
     });
 
     test("the quotas in the graph show the data plane's numbers", async () => {
-      const { tenant } = await ask(url, key, world.QUOTAS, { tenantId: "acme" });
+      const { tenant } = await waitFor(
+        async () => {
+          const answer = await ask(url, key, world.QUOTAS, { tenantId: "acme" });
+          return answer.tenant.quotas.every(({ state }) => state !== "REBUILDING") ? answer : undefined;
+        },
+        { what: "the counters to answer" },
+      );
       expect(tenant.quotas.find((quota) => quota.limit.meter === "calls")).toMatchObject({ reserved: "6" });
       expect(tenant.quotas.find((quota) => quota.limit.meter === "tokens")).toMatchObject({
         used: "600",
