@@ -37,6 +37,17 @@ export function runCli(
   return new Promise((resolve) => child.once("close", (code) => resolve({ code, out, err })));
 }
 
+/** `metrly doctor`, once it finds no problem: a machine that stops for seconds makes Metrly unready for a moment. */
+export const wellDoctor = (metrly: MetrlyProcess): Promise<Ended> =>
+  waitFor(
+    async () => {
+      const ended = await runCli(metrly, ["doctor"]);
+      if (ended.code !== 0) throw new Error(ended.out + ended.err);
+      return ended;
+    },
+    { what: "the doctor to find no problem" },
+  );
+
 /** Nobody answered, or not now (503): a busy machine is slow. */
 function isForNow({ code, err }: Ended): boolean {
   const codes = [...err.matchAll(/^([A-Z_]+): /gm)].map(([, found = ""]) => found);
