@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { asTyped, startAsTyped } from "./as-typed.js";
+import { asTyped, dataDirSetting, startAsTyped } from "./as-typed.js";
 
 test.each([
   ["npx in a checkout", "/home/a/.npm/_npx/1/node_modules/.bin/metrly", "npx", "npx metrly"],
@@ -24,4 +24,9 @@ test.each([
 ])("the system is started as in %s", (_, event, root, expected) => {
   const [cwd, env] = ["/home/a/project", { PATH: "/usr/bin", npm_lifecycle_event: event }];
   expect(startAsTyped({ script: "/home/a/project/dist/cli/metrly.js", cwd, env }, root)).toBe(expected);
+});
+
+test("a command names the data directory if it is not the default", () => {
+  expect(dataDirSetting({})).toBe("");
+  expect(dataDirSetting({ METRLY_DATA_DIR: "/tmp/second" })).toBe("METRLY_DATA_DIR=/tmp/second ");
 });

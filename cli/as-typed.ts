@@ -17,6 +17,11 @@ export function asTyped(command: string, start: Start = thisProcess()): string {
   return `${programOf(start)} ${command}`;
 }
 
+/** The setting that a command needs to mean the data directory of this process, with a space behind it; empty for the default one. */
+export function dataDirSetting({ METRLY_DATA_DIR: dir }: NodeJS.ProcessEnv = process.env): string {
+  return dir === undefined || !/^[\w/.-]+$/.test(dir) ? "" : `METRLY_DATA_DIR=${dir} `;
+}
+
 /** How the whole system is started where this one was: `npm start` in a checkout. */
 export function startAsTyped(start: Start = thisProcess(), root: string = packageRoot()): string {
   return start.cwd === root && programOf(start) === "npx metrly" ? "npm start" : asTyped("serve", start);

@@ -99,7 +99,7 @@ export async function explainDenial(
   const denial = tenant.quotaDenial;
   if (denial === null)
     throw new UserError(
-      `No denial of ${options.tenant} under "${key}" is stored: none in the last hour, or newer denials replaced it.`,
+      `No denial of ${options.tenant} under "${key}" is stored: none in the last hour (perhaps it was allowed), or newer denials replaced it.`,
     );
   if (options.json) {
     process.stdout.write(`${JSON.stringify(denial)}\n`);
@@ -107,9 +107,9 @@ export async function explainDenial(
   }
   const lines = denial.limits.map(
     (limit) =>
-      `${limit.denies ? "*" : " "} ${limit.meter ?? "requests"} per ${limit.window} (${limit.kind}): used ${limit.used} + reserved ${limit.reserved} of ${limit.limit}, ${limit.remaining} left, until ${limit.resetAt}`,
+      `${limit.denies ? "*" : " "} ${limit.meter ?? "requests"} per ${limit.window} (${limit.kind}): used ${limit.used} + reserved ${limit.reserved} of ${limit.limit}, ${limit.remaining} left; resets at ${limit.resetAt}`,
   );
   const asked = `${denial.at}  ${denial.amount} of ${denial.meter ?? "requests"}`;
-  const again = denial.retryAt === null ? [] : [`Retry at ${denial.retryAt}.`];
+  const again = denial.retryAt === null ? [] : [`It fits at ${denial.retryAt}, if no other request comes first.`];
   process.stdout.write(`${[asked, `${denial.reason}: ${denial.explanation}`, ...lines, ...again].join("\n")}\n`);
 }

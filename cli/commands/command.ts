@@ -37,7 +37,9 @@ export class MetrlyCommand extends Command {
 
   /** Those of one that prints rows. */
   printsRows(): this {
-    return this.option("--json", "one JSON object per line").option("--csv", "CSV with a header").asksGraph();
+    return this.option("--json", "one JSON object per line")
+      .addOption(new Option("--csv", "CSV with a header").conflicts("json"))
+      .asksGraph();
   }
 
   ofTenant(): this {

@@ -41,6 +41,10 @@ export async function runCommand(typed: readonly string[]): Promise<void> {
     if (hint !== undefined) process.stderr.write(`${hint}\n`);
     if (code !== undefined && OF_CREDENTIALS.has(code) && process.env.METRLY_TOKEN && !args.includes("--token"))
       process.stderr.write(`This used the key or token in METRLY_TOKEN. ${await insteadOfToken(args)}\n`);
+    else if (code === "UNAUTHENTICATED" && !args.includes("--token") && args[0] !== "send")
+      process.stderr.write(
+        `This used the admin token of ${process.env.METRLY_DATA_DIR || ".metrly"}. For a Metrly with another data directory, set METRLY_DATA_DIR, or pass --token.\n`,
+      );
   }
 }
 

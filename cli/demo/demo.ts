@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import { repeat } from "#platform/lifecycle/repeat.js";
 import { monotonicMs, nowMs } from "#platform/lifecycle/time.js";
 import type { Config, Env } from "#platform/process/config.js";
-import { asTyped } from "../as-typed.js";
+import { asTyped, dataDirSetting } from "../as-typed.js";
 import { portOfUrl } from "../connection/address.js";
 import { findConnection } from "../connection/connection.js";
 import { TENANTS } from "./catalog.js";
@@ -99,7 +99,7 @@ Metrly is running, with demo data: ${TENANTS.map((tenant) => tenant.id).join(", 
       -d '{"meter":"api_calls","amount":"400","idempotencyKey":"try-1"}'
 
   Watch alerts as they come: of usage near or over a limit, or of a denial with nothing left
-    ${asTyped("alerts watch")}
+    ${dataDirSetting()}${asTyped("alerts watch")}
 
 Ctrl-C stops everything. METRLY_DEMO=off starts without demo data, METRLY_PORT=${otherPort(url)} on another port.
 `;

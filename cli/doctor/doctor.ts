@@ -9,7 +9,7 @@ import { nowMs, timeoutSignal } from "#platform/lifecycle/time.js";
 import { type Config, ConfigError, type Env, parseConfig } from "#platform/process/config.js";
 import { unknownSettings } from "#platform/process/settings.js";
 import { refuseEviction } from "#platform/redis/eviction.js";
-import { asTyped } from "../as-typed.js";
+import { startAsTyped } from "../as-typed.js";
 import { askGraph, type ConnectionOptions, findConnection, findUrl } from "../connection/connection.js";
 import { NoResponse, UserError } from "../connection/failure.js";
 import { graphql } from "../graphql/index.js";
@@ -155,7 +155,7 @@ async function readiness(url: string): Promise<Finding> {
     if (response.ok) return { what, ok: true, said: `${url} is ready` };
     return { what, ok: false, said: await response.text(), advice: "see the log of the named service" };
   } catch {
-    return { what, ok: false, said: `no response from ${url}`, advice: `${asTyped("serve")}, or pass --url` };
+    return { what, ok: false, said: `no response from ${url}`, advice: `${startAsTyped()}, or pass --url` };
   }
 }
 

@@ -1,11 +1,13 @@
 import { writeFile } from "node:fs/promises";
 import { stringify } from "csv-stringify/sync";
+import { messageOf } from "#kernel/errors.js";
 import { invoicePage } from "#platform/paper/page.js";
 import type { PaperName } from "#platform/paper/sizes.js";
 import { type InvoiceDocument, type IssuedInvoice, paperOf } from "#platform/paper/words.js";
 import type { Env } from "#platform/process/config.js";
 import { readInvoice } from "#schema/events/invoice.v2.js";
 import { type ConnectionOptions, findConnection } from "../connection/connection.js";
+import { UserError } from "../connection/failure.js";
 import { asText } from "../csv.js";
 import { type WholeInvoice, wholeInvoice } from "../show/whole-invoice.js";
 import type { InvoiceFormat } from "./formats.js";
@@ -17,11 +19,20 @@ import type { InvoiceFormat } from "./formats.js";
 export async function exportInvoice(id: string, options: ConnectionOptions & ExportOptions, env: Env): Promise<void> {
   const connection = await findConnection(options, env);
   const invoice = await wholeInvoice(connection, id);
-  if (options.pdf !== undefined) await writeFile(options.pdf, await pdfOf(invoice, options.paper ?? "a4"));
+  if (options.pdf !== undefined) await write(options.pdf, await pdfOf(invoice, options.paper ?? "a4"));
   if (options.pdf !== undefined && options.format === undefined && options.out === undefined) return;
   const text = textOf(invoice, options.format ?? "json");
   if (options.out === undefined) process.stdout.write(text);
-  else await writeFile(options.out, text);
+  else await write(options.out, text);
+}
+
+async function write(file: string, content: string | Buffer): Promise<void> {
+  try {
+    await writeFile(file, content);
+  } catch (error) {
+    throw new UserError(`${file} cannot be written: ${messageOf(error)}`);
+  }
+  process.stderr.write(`Written: ${file}\n`);
 }
 
 interface ExportOptions {

@@ -7,7 +7,7 @@ import { boundHeapGrowth } from "#platform/process/heap.js";
 import { createLogger } from "#platform/process/logger.js";
 import { packageRoot } from "#platform/process/package-root.js";
 import { unknownSettings } from "#platform/process/settings.js";
-import { asTyped } from "../as-typed.js";
+import { asTyped, dataDirSetting } from "../as-typed.js";
 import { reportFailure, UserError } from "../connection/failure.js";
 import { SELLER } from "../demo/catalog.js";
 import { surviveLostTerminal } from "../lost-terminal.js";
@@ -101,8 +101,10 @@ function readyText(composition: ProcessRole, url: string, log: string | undefine
   Explorer      ${url}/
   Data plane    ${url}/docs${ofLog}
 
-  There is no demo data. What there is: ${asTyped("tenants list")}
+  There is no demo data. What there is: ${dataDirSetting()}${asTyped("tenants list")}
   All commands: ${asTyped("--help")}${tutorial}
+
+Ctrl-C stops everything.
 `;
 }
 

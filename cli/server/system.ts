@@ -19,7 +19,7 @@ import { heldCopy } from "#platform/tenancy-client/held-copy.js";
 import { startKeyUseReports } from "#platform/tenancy-client/key-usage.js";
 import { createTenancyLease, type TenancyLease } from "#platform/tenancy-client/lease.js";
 import { QUEUES } from "#schema/queues.js";
-import { asTyped, startAsTyped } from "../as-typed.js";
+import { asTyped, dataDirSetting, startAsTyped } from "../as-typed.js";
 import { isMetrlyOf, readAddress, readAdminToken } from "../connection/address.js";
 import { NoResponse, UserError } from "../connection/failure.js";
 import { CHALLENGE_HEADER, MAX_CHALLENGE_LENGTH, PROOF_HEADER, proofOf } from "../connection/proof.js";
@@ -239,7 +239,5 @@ function portTaken({ config, composition }: Starting, port: number, variable: st
   const taken = `Port ${port} on ${config.host} is in use by another program: stop that one or set ${variable}`;
   if (composition !== "all") return `${taken}.`;
   const [free, metrics] = [config.port + 100, config.metricsPort + 100].map((other) => Math.min(other, 65_535));
-  const { METRLY_DATA_DIR: dir } = process.env;
-  const own = dir === undefined || !/^[\w/.-]+$/.test(dir) ? "" : ` METRLY_DATA_DIR=${dir}`;
-  return `${taken}, for example:\n  METRLY_PORT=${free} METRLY_METRICS_PORT=${metrics}${own} ${startAsTyped()}`;
+  return `${taken}, for example:\n  METRLY_PORT=${free} METRLY_METRICS_PORT=${metrics} ${dataDirSetting()}${startAsTyped()}`;
 }

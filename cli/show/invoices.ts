@@ -5,7 +5,7 @@ import { askGraph, findConnection } from "../connection/connection.js";
 import { everyPage } from "../connection/pages.js";
 import type { InvoicesQuery } from "../graphql/graphql.js";
 import { graphql } from "../graphql/index.js";
-import { present, printRows, type ShowOptions } from "./print.js";
+import { present, printRows, type ShowOptions, sayEmpty } from "./print.js";
 import { type Column, shortDay } from "./table.js";
 import { wholeInvoice } from "./whole-invoice.js";
 
@@ -43,6 +43,7 @@ export async function listInvoices(tenantId: string, options: ShowOptions, env: 
     { name: "CURRENCY", text: ({ total }) => total.currency },
   ];
   await printRows(invoices, columns, options);
+  if (invoices.length === 0) sayEmpty(`No invoices yet: no billing period of ${tenantId} is closed.`, options);
 }
 
 /** `40 x 1 + 10 = 50 (0 to 40)`; of a step that only converts the quantity, `8.4 (divided by 1000000)`. */

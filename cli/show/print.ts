@@ -25,6 +25,11 @@ export async function printRows<Row extends object>(
   process.stdout.write(await formatRows(rows, columns, { width: isTTY ? width : undefined, format }));
 }
 
+/** What a person is told who gets no rows. */
+export function sayEmpty(text: string, { json, csv }: RowOptions): void {
+  if (process.stdout.isTTY && !json && !csv) process.stderr.write(`${text}\n`);
+}
+
 /** Prints one thing: a line per field, or one object of JSON. */
 export function printOne(
   view: object,

@@ -4,7 +4,7 @@ import type { QuotaWindow } from "#schema/vocabulary.js";
 import { askGraph, findConnection } from "../connection/connection.js";
 import type { QuotasQuery } from "../graphql/graphql.js";
 import { graphql } from "../graphql/index.js";
-import { present, printRows, type ShowOptions } from "./print.js";
+import { present, printRows, type ShowOptions, sayEmpty } from "./print.js";
 import { bar, type Column, shortTime } from "./table.js";
 
 const QUOTAS = graphql(`
@@ -42,6 +42,7 @@ export async function showQuotas(tenantId: string, options: ShowOptions, env: En
     { name: "", text: () => "", picture: { width: 20, draw: (quota, width) => bar(shareOf(quota), width) } },
   ];
   await printRows(quotas, columns, options);
+  if (quotas.length === 0) sayEmpty(`No limits: the plan of ${tenantId} has none, or it has no plan.`, options);
 }
 
 const shareOf = ({ used, reserved, limit }: Quota): number =>

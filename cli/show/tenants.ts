@@ -90,6 +90,6 @@ export async function createTenant(id: string, options: NewTenant, env: Env): Pr
   process.stdout.write(options.json ? `${JSON.stringify(created)}\n` : `${created.id}\n`);
   if (!options.json)
     process.stderr.write(
-      `Created. Give it a key: ${asTyped(`api-keys issue --tenant ${created.id} --scopes ingest,quota`)}\n`,
+      `Created${plan === undefined ? " without a plan, so without limits and prices (changePlan gives it one)" : ""}. Give it a key: ${asTyped(`api-keys issue --tenant ${created.id} --scopes ingest,quota`)}\n`,
     );
 }

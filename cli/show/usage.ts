@@ -6,7 +6,7 @@ import { UserError } from "../connection/failure.js";
 import { everyPage } from "../connection/pages.js";
 import type { Granularity, UsageQuery } from "../graphql/graphql.js";
 import { graphql } from "../graphql/index.js";
-import { present, printRows, type ShowOptions } from "./print.js";
+import { present, printRows, type ShowOptions, sayEmpty } from "./print.js";
 import { type Column, shortDay, shortTime, sparkline } from "./table.js";
 
 const USAGE = graphql(`
@@ -90,6 +90,7 @@ async function show(tenantId: string, options: UsageOptions, env: Env): Promise<
   const meter = { name: "METER", text: (total: Total) => total.meter };
   if (!isOfNow) {
     const buckets = await bucketsOf(connection, asked, options);
+    if (buckets.length === 0) sayEmpty("No usage in this time.", options);
     const areDays = buckets.every((total) => total.from.includes(MIDNIGHT)) && options.granularity !== "hour";
     const shortFrom = (total: Total) => (areDays ? shortDay(total.from, nowMs()) : short(total.from));
     const from = { name: "FROM", text: (total: Total) => total.from, short: shortFrom };
@@ -113,8 +114,8 @@ async function show(tenantId: string, options: UsageOptions, env: Env): Promise<
     },
   ];
   await printRows(totals, columns, options);
-  if (totals.length === 0 && process.stdout.isTTY && !options.json && !options.csv)
-    process.stderr.write("No usage in the current billing period. Earlier ones: add --from 2026-01-01\n");
+  if (totals.length === 0)
+    sayEmpty("No usage in the current billing period. Earlier ones: add --from 2026-01-01", options);
 }
 
 const MIDNIGHT = "T00:00:00";
@@ -146,6 +147,7 @@ async function bucketsOf(connection: Connection, asked: Asked, options: UsageOpt
   };
   if (options.from === undefined && options.to === undefined) return ofPeriod(null);
   const [from, to] = [instantOf("--from", options.from, 0), instantOf("--to", options.to, Number.POSITIVE_INFINITY)];
+  if (from >= to) throw new UserError(`--to is not after --from: ${options.from} to ${options.to}.`);
   const periods = await everyPage(async (page) => {
     const { tenant } = await askGraph(connection, PERIODS, { tenantId: asked.tenantId, ...page });
     return present(tenant, asked.tenantId).billingPeriods;

@@ -17,6 +17,9 @@ export interface WholeInvoice {
   readonly generatedAt: string;
 }
 
+/** The numbers on paper are in capitals; commands take ids, `inv_acme_000001`. */
+const isNumber = (id: string): boolean => /^[A-Z0-9_+-]+-\d{6,}$/.test(id);
+
 /** An invoice with its document, of any size. Throws `UserError` if there is none, or if its hash is wrong. */
 export async function wholeInvoice(
   connection: Connection,
@@ -25,7 +28,10 @@ export async function wholeInvoice(
   let document = "";
   for (let part = 0; ; part += 1) {
     const { invoice } = await askGraph(connection, PART, { id, part });
-    if (invoice === null) throw new UserError(`NOT_FOUND: There is no invoice ${id}. ${invoicesAdvice()}`);
+    if (invoice === null)
+      throw new UserError(
+        `NOT_FOUND: There is no invoice ${id}${isNumber(id) ? ", which looks like an invoice's number" : ""}. ${invoicesAdvice()}`,
+      );
     const { documentPart, ...head } = invoice;
     document += documentPart ?? "";
     if (documentPart !== null) continue;

@@ -96,7 +96,7 @@ function tenantRows({ id, status, quotas }: WatchedTenant, perSecond: number | u
     const most = Number(limit.limit);
     const share = most > 0 ? (Number(used) + Number(reserved)) / most : 0;
     const what = cut(`${limit.meter ?? "requests"} ${windowOf(limit.window)}, ${limit.kind.toLowerCase()}`, limitWidth);
-    const percent = `${Math.round(share * 100)} %`.padStart(6);
+    const percent = `${share < 1 ? Math.floor(share * 100) : Math.round(share * 100)} %`.padStart(6);
     const first = at === 0 ? `${name}  ${rate}` : " ".repeat(tenant + 10);
     return `${first}  ${what.padEnd(limitWidth)}  ${bar(share, picture)}${percent}  ${state}`;
   });

@@ -39,11 +39,20 @@ export interface Metrly extends Tracker, Quota {
   ): AsyncGenerator<Result, void, undefined>;
 }
 
-/** Throws TypeError for an address that is no `http` or `https` URL, which would look like an outage, and for an empty key. */
+const MODES: ReadonlySet<unknown> = new Set(["allow", "deny"]);
+
+/**
+ * Throws TypeError for an address that is no `http` or `https` URL, which would look like an outage, for an empty key, and where
+ * `quota` does not say how an outage decides.
+ */
 export function createMetrly(options: MetrlyOptions): Metrly {
   if (!/^https?:\/\//i.test(options.url) || !isUrl(options.url))
     throw new TypeError(
       `url is ${JSON.stringify(options.url)}: it begins with http:// or https://, e.g. http://127.0.0.1:4000`,
+    );
+  if (!MODES.has(options.quota?.whenUnreachable))
+    throw new TypeError(
+      'quota is missing or incomplete: say how an outage decides, as quota: { whenUnreachable: "deny" }, or "allow"',
     );
   if (options.apiKey === "") throw new TypeError("apiKey is empty: metrly api-keys issue makes one");
   const tracker = createTracker(options, options.tracking);

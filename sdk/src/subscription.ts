@@ -20,8 +20,15 @@ export interface SubscribeOptions {
   readonly onInterruption?: (reason: string, retryInMs: number) => void;
 }
 
-/** The type of the `WebSocket` class, from the package `ws` where the runtime has none (Node before 22). */
-export type WebSocketClass = new (url: string, protocol: string) => WebSocket;
+/** The `WebSocket` class of the runtime, or of the package `ws` where it has none (Node before 22). */
+export type WebSocketClass = new (
+  url: string,
+  protocol: string,
+) => {
+  readonly readyState: number;
+  send(text: string): void;
+  close(code?: number): void;
+};
 
 /**
  * The results of a subscription. After a disconnect it resumes after the last `cursor` received, so nothing is missed and
@@ -84,7 +91,8 @@ type Message =
 
 /** One socket: its results, and why it ended (undefined: completed). */
 function open({ address, apiKey, webSocket, query, variables, signal }: AttemptOptions) {
-  const socket = new webSocket(address, PROTOCOL);
+  // The handlers' types differ between the runtimes and `ws`, and what is used of them does not.
+  const socket = new webSocket(address, PROTOCOL) as WebSocket;
   const waiting: unknown[] = [];
   let failure: unknown;
   let reason: string | undefined;

@@ -100,7 +100,7 @@ export function createTracker(connection: Connection, options: TrackerOptions = 
   const onRejected = options.onRejected ?? reportRejected;
   const onLost = options.onLost ?? reportLost;
   const onUnmetered = options.onUnmetered ?? createUnmeteredReport();
-  const onRetry = options.onRetry ?? reportRetry;
+  const onRetry = options.onRetry ?? ((error, attempt) => reportRetry(connection.url, error, attempt));
   const onRefused = options.onRefused ?? reportRefused;
   const buffer: Buffered[] = [];
   let sending: Promise<void> | undefined;
@@ -273,8 +273,11 @@ function reportRefused({ code, message }: MetrlyError): void {
   console.error(`Metrly refuses this API key, and no usage is sent: ${code}: ${message}`);
 }
 
-function reportRetry(error: unknown, attempt: number): void {
-  if (attempt === 0) console.warn(`Sending usage to Metrly failed and will be retried: ${String(error)}`);
+function reportRetry(url: string, error: unknown, attempt: number): void {
+  if (attempt > 0) return;
+  // Of `fetch`: its own message does not say what failed.
+  const cause = error instanceof Error && error.cause instanceof Error ? ` (${error.cause.message})` : "";
+  console.warn(`Sending usage to Metrly at ${url} failed and will be retried: ${String(error)}${cause}`);
 }
 
 function reportRejected(event: TrackedEvent, code: string, detail: string): void {
@@ -294,5 +297,5 @@ function createUnmeteredReport(): (event: TrackedEvent) => void {
 }
 
 function reportLost(events: readonly TrackedEvent[], why: string): void {
-  console.error(`${events.length} usage events were not sent to Metrly: ${why}`);
+  console.error(`Usage events that were not sent to Metrly: ${events.length} (${why})`);
 }

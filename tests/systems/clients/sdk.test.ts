@@ -17,7 +17,6 @@ import {
   type MetrlyOptions,
   operations,
   type TrackedEvent,
-  type WebSocketClass,
 } from "../../../sdk/src/index.js";
 import { waitFor } from "../../servers/servers.js";
 import { ask } from "../../support/client.js";
@@ -358,7 +357,7 @@ describe("the control plane", () => {
   const admins = () =>
     createMetrly({
       ...{ url: metrly.url, apiKey: admin, quota: { whenUnreachable: "deny" } },
-      webSocket: Cuttable as unknown as WebSocketClass,
+      webSocket: Cuttable,
     });
   interface Alert {
     readonly kind: string;
@@ -430,12 +429,12 @@ describe("the control plane", () => {
   test("a refused key ends it with an error instead of a retry", async () => {
     const stream = createMetrly({
       ...{ url: metrly.url, apiKey: "wrong", quota: { whenUnreachable: "deny" } },
-      webSocket: WebSocketOfNode as unknown as WebSocketClass,
+      webSocket: WebSocketOfNode,
     }).subscribe(operations.quotaAlerts, { tenantId: "followed" });
     await expect(stream.next()).rejects.toMatchObject({ code: "UNAUTHENTICATED", status: 401 });
     const forbidden = createMetrly({
       ...{ url: metrly.url, apiKey: keys.get("tracked") ?? "", quota: { whenUnreachable: "deny" } },
-      webSocket: WebSocketOfNode as unknown as WebSocketClass,
+      webSocket: WebSocketOfNode,
     }).subscribe(operations.quotaAlerts, { tenantId: "followed" });
     await expect(forbidden.next()).rejects.toMatchObject({ code: "NOT_FOUND" });
   });

@@ -216,7 +216,7 @@ function oneOf(all: readonly string[]): string {
   const names = [...new Set(all)].sort();
   if (names.length === 0) return "there is none";
   const more = names.length > MOST_NAMED ? ` and ${names.length - MOST_NAMED} more` : "";
-  return `there is ${names.slice(0, MOST_NAMED).join(", ")}${more}`;
+  return `there ${names.length === 1 ? "is" : "are"} ${names.slice(0, MOST_NAMED).join(", ")}${more}`;
 }
 
 function bucketSpan(period: Period, bucket: number, granularity: Granularity): { from: number; to: number } {

@@ -103,7 +103,10 @@ export function rejectionOf(answer: IngestAnswer): MetrlyError {
   const [first] = rejected;
   const isShared = first !== undefined && rejected.every(({ code }) => code === first.code);
   const code = isShared && ERROR_CODES[first.code].status === 400 ? first.code : "INVALID";
-  if (answer.results.length === 1) return new MetrlyError(code, first?.detail ?? "", { ...answer });
+  if (answer.results.length === 1) {
+    const detail = first === undefined || first.code === code ? first?.detail : `${first.code}: ${first.detail}`;
+    return new MetrlyError(code, detail ?? "", { ...answer });
+  }
   const taken =
     rejected.length === answer.results.length
       ? "No event was accepted"

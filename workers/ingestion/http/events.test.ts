@@ -181,6 +181,14 @@ describe.skipIf(!hasPostgres)("the edge", () => {
       status: 400,
       body: { code: "INVALID" },
     });
+    expect(await post(event({ data: { text: "x".repeat(65_536) } }))).toMatchObject({
+      status: 400,
+      body: {
+        code: "INVALID",
+        detail: "TOO_LARGE: An event has at most 65536 bytes",
+        results: [{ code: "TOO_LARGE" }],
+      },
+    });
     expect(await post(event({ id: "" }), { url: "/api/v1/events" })).toMatchObject({ status: 400 });
     expect(await post(event(), { key: "closed" })).toMatchObject({
       status: 400,
