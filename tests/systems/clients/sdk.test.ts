@@ -106,6 +106,8 @@ describe("track", () => {
     const { track, flush } = sdk("large", { tracking: { batchSize: 60 } });
     expect(() => track({ type: "api.call", data: { n: 1n } })).toThrow(TypeError);
     expect(() => sdk("no key", { apiKey: "" })).toThrow("apiKey is empty");
+    const withoutQuota = { url: "http://127.0.0.1:1", apiKey: "k" } as MetrlyOptions;
+    expect(() => createMetrly(withoutQuota)).toThrow("quota is missing or incomplete");
     for (let n = 0; n < 60; n += 1) track({ type: "api.call", data: { note: "x".repeat(40_000) } });
     await flush();
     await waitFor(async () => (await counted("large")) === 60, { what: "60 counted" });

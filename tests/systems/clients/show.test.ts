@@ -111,6 +111,13 @@ describe("what the command line shows", () => {
       ["usage", "acme", "--by", "regoin"],
       "INVALID: --by: no requested meter has the dimension regoin: there is region\n",
     ],
+    [["usage", "acme", "--from", "2026-02-02", "--to", "2026-02-01"], "--to is not after --from"],
+    [
+      ["invoices", "show", "ACME-000099"],
+      "NOT_FOUND: There is no invoice ACME-000099, which looks like an invoice's number.",
+    ],
+    [["invoices", "list", "acme", "--csv", "--json"], "'--csv' cannot be used with option '--json'"],
+    [["events", "acme"], "Commands of events: show, export."],
     [["tenants", "create", "new", "--plan", "basics"], "plans list"],
     [["usage"], "The tenants: node dist/cli/metrly.js tenants list\n"],
     [["quotas", "why", "k"], "The tenants: node dist/cli/metrly.js tenants list\n"],
