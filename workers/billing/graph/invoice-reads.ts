@@ -1,11 +1,13 @@
 import { MetrlyError } from "#kernel/errors.js";
 import { nextPeriod, type Period } from "#kernel/period.js";
 import { callerOf } from "#platform/auth/identity.js";
+import { afterExecution } from "#platform/graphql/after-execution.js";
 import { readSizeOf } from "#platform/graphql/answer-size.js";
 import { batched } from "#platform/graphql/batched.js";
 import type { PageArguments } from "#platform/graphql/page-types.js";
 import { numberedList, type Page } from "#platform/graphql/pagination.js";
 import type { SubgraphContext } from "#platform/graphql/subgraph.js";
+import { createFairTurns, type TurnLimits } from "#platform/lifecycle/fair-turns.js";
 import { createProcessorTurns } from "#platform/lifecycle/processor-turns.js";
 import { nextTurn } from "#platform/lifecycle/time.js";
 import { knownTenant, onceCaughtUp, UnknownHere } from "#platform/tenancy-client/caught-up.js";
@@ -45,6 +47,33 @@ function gone({ tenantId, ordinal }: InvoiceKey): never {
   throw new Error(`invoice ${ordinal} of ${tenantId} is gone`);
 }
 
+/** Beyond, an operation reads documents in a turn: of each, the text and all that is read from it are in memory until it has ended. */
+const LARGE_BYTES = 128 << 10;
+/** Of 16 MiB each, at most, which take half a second: more would wait for longer than the gateway does. */
+const LARGE_READS: TurnLimits = { atOnce: 4, perCaller: 1, waitingPerCaller: 8, waiting: 24 };
+
+/** Resolves when the operation may read large documents: until it has ended. Throws BUSY. */
+function createLargeReads(limits = LARGE_READS): (context: SubgraphContext) => Promise<void> {
+  const turns = createFairTurns(limits);
+  const taken = new WeakMap<SubgraphContext, Promise<void>>();
+  return (context) => {
+    const known = taken.get(context);
+    if (known !== undefined) return known;
+    const caller = callerOf(context.identity);
+    const turn = turns.take(caller);
+    if (turn === undefined)
+      throw new MetrlyError("BUSY", "Too many operations wait to read large invoices; try again later");
+    const begun = turn.then(() =>
+      afterExecution(context, () => {
+        taken.delete(context);
+        turns.end(caller);
+      }),
+    );
+    taken.set(context, begun);
+    return begun;
+  };
+}
+
 export type InvoiceReads = ReturnType<typeof createInvoiceReads>;
 
 /** Reads of periods and invoices for the graph, batched over the tenants of an operation. */
@@ -60,13 +89,22 @@ export function createInvoiceReads({ database, tenancy, clock }: GraphOptions) {
   });
   // Parsing and answering a document of megabytes takes tenths of a second: one operation of it in a turn of the event loop.
   const turns = createProcessorTurns({ rests: RESTS, hasOthers: () => false });
+  const inTurn = createLargeReads();
   const documentOf = batched(async (keys: readonly InvoiceKey[], context) => {
-    const read = await documentsByKey(pool, keys, readSizeOf(context).take);
+    const read = await documentsByKey(pool, keys, async (bytes) => {
+      readSizeOf(context).take(bytes);
+      if (bytes > LARGE_BYTES) await inTurn(context);
+    });
     const bytes = read.reduce((sum, { document }) => sum + document.length, 0);
     await turns.take(callerOf(context.identity), bytes);
     const found = new Map(read.map((i) => [`${i.tenantId}/${i.ordinal}`, i]));
     return keys.map((key) => found.get(`${key.tenantId}/${key.ordinal}`) ?? gone(key));
   });
+  /** Of a verification, which has turns of its own. */
+  async function documentToVerify(context: SubgraphContext, key: InvoiceKey): Promise<string> {
+    const [found] = await documentsByKey(pool, [key], readSizeOf(context).take);
+    return found?.document ?? gone(key);
+  }
   const periodOf = batched(async (keys: readonly PeriodKey[]) => {
     const found = new Map((await periodsByKey(pool, keys)).map((p) => [`${p.tenantId}/${p.period.start}`, p]));
     return keys.map((key) => found.get(`${key.tenantId}/${key.start}`));
@@ -206,6 +244,7 @@ export function createInvoiceReads({ database, tenancy, clock }: GraphOptions) {
     invoiceById,
     invoiceOf,
     documentOf,
+    documentToVerify,
     partOf,
     periodOf,
     lastEnded,

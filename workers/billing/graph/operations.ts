@@ -61,7 +61,7 @@ export class BillingOperations {
     authorize(context.identity, "Query.verifyInvoice", key?.tenantId, noSuch("invoice", id));
     const stored = key && (await this.billing.invoiceOf(context, key));
     if (stored === undefined) throw noSuch("invoice", id);
-    const document = async () => (await this.billing.documentOf(context, stored)).document;
+    const document = () => this.billing.documentToVerify(context, stored);
     const { number, currency, total } = invoiceView(stored);
     return this.verifier.verify({ ...stored, shown: { number, currency, total: total.amount }, document });
   }

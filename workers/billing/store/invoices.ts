@@ -124,8 +124,8 @@ const FROM_KEYS = `FROM invoice i JOIN (SELECT DISTINCT * FROM unnest($1::text[]
   USING (tenant_id, ordinal)`;
 const parametersOf = (keys: readonly InvoiceKey[]) => [keys.map((key) => key.tenantId), keys.map((key) => key.ordinal)];
 
-/** Called with the bytes of documents before they are read: throws if those are too many. */
-export type AdmitBytes = (bytes: number) => void;
+/** Called with the bytes of documents before they are read: throws if those are too many, and may wait. */
+export type AdmitBytes = (bytes: number) => unknown;
 
 export interface KeyedDocument extends InvoiceKey {
   readonly document: string;
@@ -142,7 +142,7 @@ export async function documentsByKey(
       `SELECT coalesce(sum(octet_length(i.document)), 0)::float8 AS bytes ${FROM_KEYS}`,
       parametersOf(keys),
     );
-    admit(sizes.rows[0]?.bytes ?? 0);
+    await admit(sizes.rows[0]?.bytes ?? 0);
   }
   const { rows } = await q.query<KeyedDocument>(
     `SELECT tenant_id AS "tenantId", ordinal, i.document ${FROM_KEYS}`,
