@@ -6,6 +6,7 @@ import { createTestDatabase, hasPostgres, type TestDatabase, waitFor } from "../
 import { sized } from "../../tests/support/effort.js";
 import { migrationOf } from "../../tests/support/migration.js";
 import { shortLimits } from "../../tests/support/short-limits.js";
+import { unlessStopped } from "../../tests/support/unless-stopped.js";
 import { type Database, openDatabase } from "./database.js";
 import { holdLock } from "./held-lock.js";
 import { PROFILES } from "./profiles.js";
@@ -17,9 +18,8 @@ const SLOW = `SELECT pg_sleep(${(profiles.hot.transactionMs * 2) / 1_000})`;
 /** Longer than a transaction of hot: a large rebuild, and the building of a large index. */
 const REBUILD_MS = sized(profiles.hot.transactionMs * 2, 10 * MINUTE_MS);
 const INDEX_MS = sized(profiles.hot.transactionMs * 1.5, MINUTE_MS);
-const LOCK = 4_711;
 
-describe.skipIf(!hasPostgres)("sessions", () => {
+describe.skipIf(!hasPostgres)("sessions", unlessStopped(), () => {
   let created: TestDatabase;
   let database: Database;
 
@@ -162,9 +162,10 @@ describe.skipIf(!hasPostgres)("sessions", () => {
     // Not as short as the others: a busy machine must not look like a frozen process.
     const patient = shortLimits(sized(0.5, 1));
     const far = await openDatabase({ url: proxy.url, profiles: patient, onError: () => undefined });
-    const held = await holdLock(far, LOCK);
+    const key = Math.floor(Math.random() * 1_000_000);
+    const held = await holdLock(far, key);
     const taken = async () => {
-      const lock = await holdLock(database, LOCK);
+      const lock = await holdLock(database, key);
       await lock?.release();
       return lock !== undefined;
     };
@@ -183,12 +184,20 @@ describe.skipIf(!hasPostgres)("sessions", () => {
   test("a migration waits for another one and for an index as long as they take, and shortly for a busy table", async () => {
     const other = await createTestDatabase("migrating");
     const migrationsDir = await migrationOf(`SELECT pg_sleep(${INDEX_MS / 1_000}); CREATE TABLE made (n INT);`);
-    const open = () => openDatabase({ url: other.url, migrationsDir, profiles, onError: () => undefined });
+    const pausing = (profile: "migrate" | "rebuild") => ({
+      ...profiles[profile],
+      idleInTransactionMs: PROFILES[profile].idleInTransactionMs,
+    });
+    const options = {
+      ...{ url: other.url, onError: () => undefined },
+      profiles: { ...profiles, migrate: pausing("migrate"), rebuild: pausing("rebuild") },
+    };
+    const open = () => openDatabase({ ...options, migrationsDir });
     const [first, second] = await Promise.all([open(), open()]);
     const holder = await first.under("rebuild").begin();
     await holder.tx.query("SELECT * FROM made");
     const blocked = openDatabase({
-      ...{ url: other.url, profiles, onError: () => undefined },
+      ...options,
       migrationsDir: await migrationOf("ALTER TABLE made ADD COLUMN more INT;", "2_more", migrationsDir),
     });
     const wait =

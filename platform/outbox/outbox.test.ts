@@ -10,6 +10,7 @@ import { createTestDatabase, hasPostgres, type TestDatabase, waitFor } from "../
 import { sized } from "../../tests/support/effort.js";
 import { migrationOf } from "../../tests/support/migration.js";
 import { shortLimits } from "../../tests/support/short-limits.js";
+import { unlessStopped } from "../../tests/support/unless-stopped.js";
 import { startForeign } from "../../tests/systems/language/foreign-server.js";
 import { enqueueOutbox, type OutboxRelay, startOutboxRelay } from "./outbox.js";
 
@@ -21,7 +22,7 @@ const OUTBOX_TABLE = `CREATE TABLE outbox (
 const profiles = shortLimits(sized(0.04, 1));
 const OUTAGE_MS = sized(profiles.hot.transactionMs * 2, MINUTE_MS);
 
-describe.skipIf(!hasPostgres)("an outbox", () => {
+describe.skipIf(!hasPostgres)("an outbox", unlessStopped(), () => {
   let created: TestDatabase[];
   let logDatabase: Database;
   let database: Database;

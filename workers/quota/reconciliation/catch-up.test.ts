@@ -1,11 +1,13 @@
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { Decimal } from "#kernel/decimal.js";
 import { MINUTE_MS } from "#kernel/duration.js";
 import { partitionOf } from "#kernel/partition.js";
+import { newUuid } from "#platform/lifecycle/random.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { hasPostgres, waitFor } from "../../../tests/servers/servers.js";
 import { runs } from "../../../tests/support/effort.js";
+import { unlessStopped } from "../../../tests/support/unless-stopped.js";
 import { CountersUnavailable, type QuotaCounters } from "../counters/counters.js";
 import { createMemoryQuotaCounters } from "../counters/memory/memory.js";
 import { startBounds } from "../gate/bounds.js";
@@ -262,26 +264,32 @@ describe.skipIf(!hasPostgres)("counters that missed settlements", () => {
     await Promise.all([settling, other].map((one) => one.stop()));
   });
 
-  test("a decision waits for a settlement that another process owes, and repeats it", async () => {
-    const settling = openProcess(world);
-    const other = openProcess(world, { shared: settling.inProcess });
-    world.tenant("owed", "both");
-    await settling.consume("owed", "job", 100);
-    await settling.record("owed", { job: 100, unasked: 999_890 }, true);
-    expect((await other.consume("owed", "first", 50)).reason).toBe("LIMIT_EXCEEDED");
-    expect((await other.consume("owed", "second", 10)).allowed).toBe(true);
-    await Promise.all([settling, other].map((one) => one.stop()));
-  });
+  describe("that another process owes", unlessStopped(), () => {
+    let settling: Process;
+    let other: Process;
+    let id = "";
+    beforeEach(async () => {
+      settling = openProcess(world);
+      other = openProcess(world, { shared: settling.inProcess });
+      id = newUuid();
+      world.tenant(id, "both");
+      await settling.consume(id, "job", 100);
+    });
+    afterEach(async () => {
+      await Promise.all([settling, other].map((one) => one.stop()));
+    });
 
-  test("a request that waited is decided by what holds then", async () => {
-    const settling = openProcess(world);
-    const other = openProcess(world, { shared: settling.inProcess });
-    world.tenant("changed", "both");
-    await settling.consume("changed", "job", 100);
-    await settling.record("changed", { job: 100 }, true);
-    other.state.beforeRepair = async () => world.tenant("changed", "both", { status: "SUSPENDED" });
-    expect((await other.consume("changed", "first", 1)).reason).toBe("TENANT_SUSPENDED");
-    await Promise.all([settling, other].map((one) => one.stop()));
+    test("are waited for, and repeated", async () => {
+      await settling.record(id, { job: 100, unasked: 999_890 }, true);
+      expect((await other.consume(id, "first", 50)).reason).toBe("LIMIT_EXCEEDED");
+      expect((await other.consume(id, "second", 10)).allowed).toBe(true);
+    });
+
+    test("are waited for, and what holds then decides", async () => {
+      await settling.record(id, { job: 100 }, true);
+      other.state.beforeRepair = async () => world.tenant(id, "both", { status: "SUSPENDED" });
+      expect((await other.consume(id, "first", 1)).reason).toBe("TENANT_SUSPENDED");
+    });
   });
 
   test("what was reserved before a loss counts by the counters' clock, not by that of the process", async () => {
