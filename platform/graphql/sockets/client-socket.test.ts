@@ -33,7 +33,7 @@ beforeEach(async () => {
         if (pings.push(payload?.n) === 1) onFirstPing();
       },
     },
-    senderOf: () => ({ name: "address", isKnown: false }),
+    senderOf: () => ({ name: "tenant", isKnown: true }),
     logger: pino({ level: "silent" }),
   });
   http.on("upgrade", sockets.handleUpgrade);

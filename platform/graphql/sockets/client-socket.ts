@@ -3,6 +3,8 @@ import { every } from "#platform/lifecycle/time.js";
 
 /** An unsent message with what waits for its end. Its bytes count as unread responses, with those of HTTP. */
 const UNSENT_BYTES = 1_024;
+/** Of a message that waits to be handled, beside its bytes. */
+const WAITING_BYTES = 512;
 /** Part of a message that came with others lies in a block read from the connection. */
 const FRAGMENT_BYTES = 65_536;
 const CHUNK_BYTES = 512;
@@ -30,9 +32,9 @@ export class ClientSocket extends WebSocket {
     });
   }
 
-  /** Whether a message has arrived and waits to be handled: until then, nothing more is read. */
-  get hasWaiting(): boolean {
-    return this.#waiting > 0;
+  /** Messages that have arrived and wait to be handled. While there are some, nothing more is read. */
+  get waitingMessages(): number {
+    return this.#waiting;
   }
 
   /** A message of this many bytes waits. */
@@ -54,7 +56,7 @@ export class ClientSocket extends WebSocket {
 
   /** Asks whether the client is still there. While nothing is read from it, its answer would not be seen. */
   override ping(...args: Parameters<WebSocket["ping"]>): void {
-    if (this.hasWaiting) this.#proveAlive();
+    if (this.#waiting > 0) this.#proveAlive();
     else super.ping(...args);
   }
 
@@ -67,7 +69,7 @@ export class ClientSocket extends WebSocket {
    * handled, and one that it does not complete.
    */
   heldBytes(): number {
-    const whole = this.#unsent * UNSENT_BYTES + this.#waitingBytes;
+    const whole = this.#unsent * UNSENT_BYTES + this.#waiting * WAITING_BYTES + this.#waitingBytes;
     // ws has no other way to tell what has arrived of a message.
     const receiver: unknown = Reflect.get(this, "_receiver");
     if (typeof receiver !== "object" || receiver === null) return whole;

@@ -6,14 +6,17 @@ import { createMessageTurns, type MessageTurns } from "./message-turns.js";
 /** The socket of a sender, and what was handled. */
 function openSocket(turns: MessageTurns, handled: string[], name: string, isKnown = true) {
   const socket = Object.assign(new EventEmitter(), {
-    ...{ CLOSED: 3, readyState: 1, hasWaiting: false, held: 0 },
+    ...{ CLOSED: 3, readyState: 1, waitingMessages: 0, held: 0 },
     holdMessage(bytes: number) {
       socket.held += bytes;
-      socket.hasWaiting = true;
+      socket.waitingMessages += 1;
     },
     releaseMessage(bytes: number) {
       socket.held -= bytes;
-      socket.hasWaiting = socket.held > 0;
+      socket.waitingMessages -= 1;
+    },
+    terminate() {
+      socket.readyState = socket.CLOSED;
     },
   });
   turns.serve(
@@ -30,7 +33,7 @@ test("messages that arrive at once are handled in several turns, in order", asyn
   const all = Array.from({ length: 500 }, (_, n) => String(n));
   for (const text of all) send(text);
   expect(handled.length).toBeLessThan(10);
-  expect(socket.hasWaiting).toBe(true);
+  expect(socket.waitingMessages).toBeGreaterThan(400);
   let most = 0;
   while (handled.length < all.length) {
     const before = handled.length;
@@ -74,6 +77,18 @@ test("messages of a closed socket are dropped", async () => {
   const { socket, send } = openSocket(turns, handled, "a");
   for (let n = 0; n < 100; n += 1) send(String(n));
   socket.readyState = socket.CLOSED;
-  await waitFor(() => !socket.hasWaiting, { what: "its messages to be taken" });
+  await waitFor(() => socket.waitingMessages === 0, { what: "its messages to be taken" });
   expect(handled.length).toBeLessThan(10);
+});
+
+test("a client that sends much before it introduces itself is disconnected", async () => {
+  const turns = createMessageTurns();
+  const handled: string[] = [];
+  const { socket, send } = openSocket(turns, handled, "address", false);
+  for (let n = 0; n < 15; n += 1) send("ping");
+  expect(socket.readyState).not.toBe(socket.CLOSED);
+  for (let n = 0; n < 15; n += 1) send("ping");
+  expect(socket.readyState).toBe(socket.CLOSED);
+  await waitFor(() => socket.waitingMessages === 0, { what: "its messages to be taken" });
+  expect(handled.length).toBeLessThan(16);
 });

@@ -15,6 +15,9 @@ const RESTS = 4;
 const ROUND_BYTES = 16 << 10;
 const MESSAGE_BYTES = 3 << 10;
 
+/** Messages that wait of a client that has not introduced itself: it has to, and may send pings. */
+const MAX_OF_UNKNOWN = 16;
+
 /** Who sends a message, as far as that is known. */
 export interface MessageSender {
   /** Of a client that has not introduced itself: its address. */
@@ -27,14 +30,17 @@ export interface MessageTurns {
   serve(socket: TakingTurns, senderOf: () => MessageSender, handle: (data: RawData, isBinary: boolean) => void): void;
 }
 
-type TakingTurns = Pick<ClientSocket, "hasWaiting" | "holdMessage" | "releaseMessage" | "readyState" | "CLOSED"> & {
+type TakingTurns = Pick<
+  ClientSocket,
+  "waitingMessages" | "terminate" | "holdMessage" | "releaseMessage" | "readyState" | "CLOSED"
+> & {
   on(event: "message", listener: (data: RawData, isBinary: boolean) => void): unknown;
 };
 
 /**
  * Handles the messages of all sockets for a short time in each turn of the event loop: one read from a connection brings hundreds,
  * and one sender has many connections. Those that wait take turns by sender, and at a sender's turn by socket. Clients that
- * introduce themselves do not wait behind what others ask for. Nothing is read from a socket while a message of it waits.
+ * introduce themselves do not wait behind what others ask for; they are disconnected when they send much else. Nothing is read from a socket while a message of it waits.
  */
 export function createMessageTurns(): MessageTurns {
   const ofKnown = createLines(RESTS);
@@ -48,7 +54,8 @@ export function createMessageTurns(): MessageTurns {
       let [lines, sender] = [ofUnknown, ""];
       socket.on("message", (data, isBinary) => {
         const message = () => handle(data, isBinary);
-        if (!socket.hasWaiting) {
+        if (lines === ofUnknown && socket.waitingMessages >= MAX_OF_UNKNOWN) return socket.terminate();
+        if (socket.waitingMessages === 0) {
           const { name: from, isKnown } = senderOf();
           [lines, sender] = [isKnown ? ofKnown : ofUnknown, from];
           if (lines.handledNow(message)) return;

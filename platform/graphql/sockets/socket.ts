@@ -59,6 +59,8 @@ export function serveGraphqlSocket<Params extends ConnectionInitMessage["payload
     maxPayload: options.maxMessageBytes,
     maxFragments: MAX_FRAGMENTS,
     maxBufferedChunks: MAX_CHUNKS,
+    // Reads one message of each socket in a turn of the event loop, and answers one ping: a block of 64 KiB has thousands.
+    allowSynchronousEvents: false,
     WebSocket: ClientSocket,
   });
   const stopBounding = boundHeldBytes(server.clients, options.maxHeldBytes);
