@@ -143,6 +143,7 @@ describe.skipIf(!hasPostgres)("publishing", () => {
     const records = await world.log.read(USAGE_RECORDED, 0, 0, 100);
     expect(records.length).toBeGreaterThan(1);
     for (const { value } of records) expect(value.length).toBeLessThan(900_000);
-    expect(await published()).toEqual(Array.from({ length: 45 }, (_, index) => index + 1));
+    // What a slow log has stored and not answered in time is sent again.
+    expect([...new Set(await published())]).toEqual(Array.from({ length: 45 }, (_, index) => index + 1));
   });
 });
