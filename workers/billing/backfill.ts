@@ -1,32 +1,20 @@
 import { MAX_INSTANT_MS } from "#kernel/duration.js";
 import { partitionOf } from "#kernel/partition.js";
 import type { Transaction } from "#platform/database/database.js";
-import type { LedgerClient, LedgerPage } from "#platform/ledger/client.js";
+import type { LedgerClient } from "#platform/ledger/client.js";
 import { ledgerPages } from "#platform/ledger/pages.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { type Backfill, backfillsOf, type OpenStart, storedBackfills } from "#schema/meters/counting-meters.js";
 import { firstPeriodStart } from "#schema/tenancy-history.js";
-import {
-  type Backfilled,
-  type BackfillFold,
-  type Folded,
-  foldBackfill,
-  type PartLimits,
-  type UnmeteredDelta,
-} from "./rules/fold.js";
-import { type Unbilled, unbilledIn } from "./rules/unbilled.js";
+import { type Backfilled, type Folded, foldBackfill } from "./rules/fold.js";
 import { endsOf } from "./store/periods.js";
-import { type Attempt, appendPrepared, beginAttempt, type Kept, keepPart } from "./store/prepared.js";
-import { addUnmetered, insertBackfill, type Queryable, readBackfills, tenantsUnmetered } from "./store/usage.js";
-import { pricedPeriods } from "./unbilled.js";
+import { appendFolded, insertBackfill, type Queryable, readBackfills, tenantsUnmetered } from "./store/usage.js";
 
 export interface BackfillOptions {
   readonly tenancy: TenancyCopy;
   readonly ledger: LedgerClient;
   readonly partitions: number;
-  /** Of what a backfill holds in memory. */
-  readonly partLimits?: PartLimits;
 }
 
 /** Loads the earlier backfills that affect a batch with voids; undefined: none does. */
@@ -43,13 +31,10 @@ export async function backfilledIn(
   return { backfills, openStart: await openStarts(tx, tenancy, [...new Set(voided)]) };
 }
 
-/** A backfill's whole effect. Its deltas and counts are kept in the database. */
+/** A backfill's whole effect. */
 export interface PreparedBackfill {
   readonly backfill: Backfill;
-  readonly attempt: Attempt;
-  readonly kept: Kept;
-  readonly unmetered: readonly UnmeteredDelta[];
-  readonly unbilled: readonly Unbilled[];
+  readonly folded: readonly Folded[];
 }
 
 /**
@@ -58,7 +43,7 @@ export interface PreparedBackfill {
  */
 export async function prepareBackfill(
   q: Queryable,
-  { tenancy, ledger, partitions, partLimits }: BackfillOptions,
+  { tenancy, ledger, partitions }: BackfillOptions,
   partition: number,
   entries: readonly LedgerEntry[],
 ): Promise<PreparedBackfill | undefined> {
@@ -72,58 +57,24 @@ export async function prepareBackfill(
     (id) => partitionOf(id, partitions) === partition,
   );
   const openStart = await openStarts(q, tenancy, tenantIds);
-  const attempt = await beginAttempt(q, partition);
-  const sums = createSums(tenancy);
+  const folded: Folded[] = [];
   for (const tenantId of tenantIds) {
-    const fold = foldBackfill(backfill, entry.recordedAt, tenancy.metersOfType, { backfills, openStart }, partLimits);
+    const fold = foldBackfill(backfill, entry.recordedAt, tenancy.metersOfType, { backfills, openStart });
     const before = { partition, tenantId, from: 1, to: backfill.seq - 1, ticksFrom: () => MAX_INSTANT_MS };
-    for await (const part of partsOf(ledgerPages(ledger, before), fold)) {
-      await keepPart(q, attempt, part);
-      sums.add(part);
-    }
+    for await (const page of ledgerPages(ledger, before)) for (const each of page.entries) fold.add(each);
+    folded.push(fold.finish());
   }
-  return { backfill, attempt, ...sums.all() };
-}
-
-async function* partsOf(pages: AsyncIterable<LedgerPage>, fold: BackfillFold): AsyncGenerator<Folded> {
-  for await (const { entries } of pages) {
-    for (const entry of entries) {
-      fold.add(entry);
-      if (fold.isFull()) yield fold.take();
-    }
-  }
-  yield fold.take();
-}
-
-/** What the parts of a backfill add up to, apart from what is kept. */
-function createSums(tenancy: TenancyCopy) {
-  const pricedPeriodAt = pricedPeriods(tenancy);
-  const unmetered = new Map<string, UnmeteredDelta>();
-  const unbilled = new Map<string, Unbilled>();
-  let kept: Kept = { deltas: 0, counts: 0 };
-  return {
-    add(part: Folded): void {
-      kept = { deltas: kept.deltas + part.deltas.length, counts: kept.counts + part.counts.length };
-      for (const one of part.unmetered)
-        unmetered.set(one.tenantId, { ...one, count: one.count + (unmetered.get(one.tenantId)?.count ?? 0) });
-      for (const one of unbilledIn([part], pricedPeriodAt, tenancy.meter)) {
-        const key = JSON.stringify([one.tenantId, one.kind === "unpriced" && [one.meter, one.period.start]]);
-        if (!unbilled.has(key)) unbilled.set(key, one);
-      }
-    },
-    all: () => ({ kept, unmetered: [...unmetered.values()], unbilled: [...unbilled.values()] }),
-  };
+  return { backfill, folded };
 }
 
 /** Writes a backfill's effect, in the transaction of its entry, so a redelivery counts nothing twice. */
 export async function applyBackfill(
   tx: Transaction,
   partition: number,
-  { backfill, attempt, kept, unmetered }: PreparedBackfill,
+  { backfill, folded }: PreparedBackfill,
 ): Promise<void> {
   await insertBackfill(tx, partition, backfill.meter.id, backfill.seq);
-  await appendPrepared(tx, attempt, kept);
-  await addUnmetered(tx, unmetered);
+  for (const one of folded) await appendFolded(tx, one);
 }
 
 async function openStarts(q: Queryable, tenancy: TenancyCopy, tenantIds: readonly string[]): Promise<OpenStart> {

@@ -73,8 +73,8 @@ export function createAggregator(options: AggregatorOptions) {
         ),
       );
       if (prepared !== undefined) await applyBackfill(tx, partition, prepared);
-      const unbilled = unbilledIn([folded], pricedPeriods(tenancy), tenancy.meter);
-      await tellUnbilled(tx, partition, [...unbilled, ...(prepared?.unbilled ?? [])], nowMs);
+      const unbilled = unbilledIn([folded, ...(prepared?.folded ?? [])], pricedPeriods(tenancy), tenancy.meter);
+      await tellUnbilled(tx, partition, unbilled, nowMs);
       return async () => {
         calendar.commit(closings, last.seq);
         options.onApplied?.(partition, last);

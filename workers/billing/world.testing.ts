@@ -174,12 +174,7 @@ export async function billingWorld(): Promise<BillingWorld> {
   const queue = { add: async (id: string) => void queued.push(id), remove: async () => undefined };
   const delivered = new Map<number, TestLedger>();
   const ledger: LedgerClient = { read: (query) => ledgerClientOf([...delivered.values()]).read(query) };
-  const start = (): Aggregator =>
-    createAggregator({
-      ...{ tenancy, ledger, partitions: PARTITIONS, queue, clock },
-      // Backfills of a few events have several parts.
-      partLimits: { cells: 2, events: 3 },
-    });
+  const start = (): Aggregator => createAggregator({ tenancy, ledger, partitions: PARTITIONS, queue, clock });
   let aggregator = start();
   let other = start();
   return {

@@ -7,7 +7,7 @@ import type { MeterState } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry, RecordedEvent } from "#schema/events/usage-recorded.v1.js";
 import { runs } from "../../../tests/support/effort.js";
 import { meter } from "../world.testing.js";
-import { type Folded, foldBackfill, foldEntries, type PartLimits } from "./fold.js";
+import { type Folded, foldBackfill, foldEntries } from "./fold.js";
 import { storedValue } from "./usage.js";
 
 const METERS = [
@@ -149,7 +149,7 @@ test("a backfill counts what was there before it and not voided, at its own posi
   const foldOf = (backfill: (typeof backfills)[number]) => {
     const fold = foldBackfill(backfill, 3 * HOUR_MS + 1, () => [], { backfills, openStart });
     for (const entry of entries) fold.add(entry);
-    return fold.take();
+    return fold.finish();
   };
   const first = foldOf({ meter: other, seq: 10 });
   const cell = { meter: "other", hour: 0, dimensions: "[]", value: "", recordedHour: 3 * HOUR_MS, seq: 10 };
@@ -183,53 +183,5 @@ test("a backfill leaves nothing of what was voided before it: no time, and no de
   const is = (seq: number, changes: Partial<RecordedEvent> = {}) => event(seq, { type: "other", ...changes });
   const [late, gone] = [is(2, { time: 9 }), is(4, { tenantId: "b" })];
   for (const entry of [is(1), late, voidOf(3, late), gone, voidOf(5, gone)]) fold.add(entry);
-  expect(fold.take().deltas).toMatchObject([{ tenantId: "a", eventCount: 1, lastEventAt: 7, times: null }]);
-});
-
-test("a backfill in parts adds up to the same, and holds no more than a part", () => {
-  const other = meter("other", { eventType: "other", aggregation: "SUM", valueProperty: "n", createdInVersion: 9 });
-  const backfill = { meter: other, seq: 100 };
-  const is = (seq: number, n: number, hour: number) =>
-    event(seq, { type: "other", data: JSON.stringify({ n: String(n) }), time: hour * HOUR_MS + 7 });
-  const [first, second, third] = [is(1, 5, 0), is(2, 7, 0), is(3, 11, 1)];
-  const entries = [first, second, third, is(4, 13, 2), voidOf(5, first), is(6, 17, 0), voidOf(7, third)];
-  const partsOf = (limits: PartLimits) => {
-    const fold = foldBackfill(backfill, 0, () => [], { backfills: [backfill], openStart: () => 0 }, limits);
-    const parts: Folded[] = [];
-    for (const entry of entries) {
-      fold.add(entry);
-      if (fold.isFull()) parts.push(fold.take());
-    }
-    return [...parts, fold.take()];
-  };
-  const sumsOf = (parts: readonly Folded[]) => {
-    const sums = new Map<number, { events: number; sum: Decimal }>();
-    for (const { hour, eventCount, quantity } of parts.flatMap(({ deltas }) => deltas)) {
-      const { events, sum } = sums.get(hour) ?? { events: 0, sum: ZERO };
-      sums.set(hour, { events: events + eventCount, sum: sum.plus(quantity) });
-    }
-    const counted = parts.flatMap(({ counts }) => counts).reduce((all, one) => all + one.counted, 0);
-    const cells = [...sums].flatMap(([hour, { events, sum }]) =>
-      events === 0 ? [] : [[hour / HOUR_MS, events, String(sum)]],
-    );
-    return { counted, cells: cells.sort() };
-  };
-  const whole = partsOf({ cells: 100, events: 100 });
-  expect(whole.map(({ deltas }) => deltas.length)).toEqual([2]);
-  expect(sumsOf(whole)).toEqual({
-    counted: 3,
-    cells: [
-      [0, 2, "24"],
-      [2, 1, "13"],
-    ],
-  });
-  for (const limits of [
-    { cells: 1, events: 100 },
-    { cells: 100, events: 1 },
-    { cells: 2, events: 3 },
-  ]) {
-    const parts = partsOf(limits);
-    expect(sumsOf(parts)).toEqual(sumsOf(whole));
-    for (const { deltas } of parts) expect(deltas.length).toBeLessThanOrEqual(Math.min(limits.cells, limits.events));
-  }
+  expect(fold.finish().deltas).toMatchObject([{ tenantId: "a", eventCount: 1, lastEventAt: 7, times: null }]);
 });

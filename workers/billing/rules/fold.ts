@@ -119,26 +119,13 @@ function remembering(metersOfType: MetersOfType): (event: RecordedEvent) => read
   };
 }
 
-/** A backfill's effect, entry by entry and in parts, in memory proportional to the cells and events of a part. */
+/** A backfill's effect, entry by entry, in memory proportional to its cells and a few bytes per event. */
 export interface BackfillFold {
   /** Takes the next entry before the backfill, in order. */
   add(entry: LedgerEntry): void;
-  /** Whether the part is large: take it. */
-  isFull(): boolean;
-  /**
-   * Ends the part. All at the backfill's own position: earlier closes are unaffected. A void of another part's event is a delta of
-   * its own.
-   */
-  take(): Folded;
+  /** All at the backfill's own position: earlier closes are unaffected. */
+  finish(): Folded;
 }
-
-/** Of a part of a backfill. Voids count as events. */
-export interface PartLimits {
-  readonly cells: number;
-  readonly events: number;
-}
-
-const PART_LIMITS: PartLimits = { cells: 20_000, events: 200_000 };
 
 /**
  * The contribution of one backfill: to its meter each event that it covers and that was not voided before it, and to the counts
@@ -149,26 +136,27 @@ export function foldBackfill(
   recordedAt: number,
   metersOfType: MetersOfType,
   { backfills, openStart }: Backfilled,
-  limits = PART_LIMITS,
 ): BackfillFold {
-  let part = noPart();
+  const cells = noCells();
+  const counts = new Map<string, CountDelta>();
+  const unmetered = new Map<string, UnmeteredDelta>();
 
   function take({ event, sign }: UsageChange): void {
     const upTo = metersByBackfill(event, seq + 1, backfills, metersOfType, openStart);
     if (!upTo.some(({ id }) => id === meter.id)) return;
-    part.taken += 1;
-    const isOfPart = sign === 1 || part.events.delete(event.seq);
-    if (sign === 1) part.events.add(event.seq);
-    const cells = isOfPart ? part.cells : noCells();
     feed(cells, event, { seq, recordedAt }, sign, [meter]);
-    if (!isOfPart) finish(cells, part.voids);
     if (upTo.length > 1) return;
     const hour = hourOf(event.receivedAt);
-    const { tenantId, type: eventType } = event;
-    const delta = upsert(part.counts, `${tenantId}\n${hour}`, { tenantId, hour, counted: 0, unmetered: 0 });
+    const delta = upsert(counts, `${event.tenantId}\n${hour}`, {
+      tenantId: event.tenantId,
+      hour,
+      counted: 0,
+      unmetered: 0,
+    });
     delta.counted += sign;
     delta.unmetered -= sign;
-    upsert(part.unmetered, tenantId, { tenantId, eventType, count: 0, lastAt: 0 }).count -= sign;
+    const { tenantId, type: eventType } = event;
+    upsert(unmetered, tenantId, { tenantId, eventType, count: 0, lastAt: 0 }).count -= sign;
   }
 
   return {
@@ -177,31 +165,17 @@ export function foldBackfill(
       const change = usageChange(entry);
       if (change?.event.type === meter.eventType) take(change);
     },
-    isFull: () => part.cells.all.length + part.voids.length >= limits.cells || part.taken >= limits.events,
-    take() {
-      const { cells, voids, counts, unmetered } = part;
-      part = noPart();
+    finish() {
       const deltas: UsageDelta[] = [];
       finish(cells, deltas);
       return {
-        deltas: [...deltas.filter(({ eventCount }) => eventCount !== 0), ...voids],
+        deltas: deltas.filter(({ eventCount }) => eventCount !== 0),
         counts: [...counts.values()],
         unmetered: [...unmetered.values()],
       };
     },
   };
 }
-
-const noPart = () => ({
-  taken: 0,
-  cells: noCells(),
-  /** Of other parts' events. */
-  voids: [] as UsageDelta[],
-  /** Events in the cells, by `seq`. */
-  events: new Set<number>(),
-  counts: new Map<string, CountDelta>(),
-  unmetered: new Map<string, UnmeteredDelta>(),
-});
 
 function upsert<V>(map: Map<string, V>, key: string, initial: V): V {
   const known = map.get(key);

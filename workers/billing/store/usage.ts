@@ -23,7 +23,7 @@ export function groupByQuery<Row extends { readonly n: number }, T>(
 
 /** Appends a batch's deltas. The caller's transaction moves the mark with it. */
 export async function appendFolded(tx: Transaction, folded: Folded): Promise<void> {
-  for (const deltas of boundedDeltas(folded.deltas)) await appendDeltas(tx, deltas);
+  for (const deltas of bounded(folded.deltas)) await appendDeltas(tx, deltas);
   await addCounts(tx, folded.counts);
   await addUnmetered(tx, folded.unmetered);
 }
@@ -31,8 +31,8 @@ export async function appendFolded(tx: Transaction, folded: Folded): Promise<voi
 const MAX_DELTAS = 20_000;
 const MAX_TIMES_BYTES = 8 << 20;
 
-/** In parts that fit a statement: there may be any number of events. */
-export function* boundedDeltas(deltas: Folded["deltas"]): Generator<Folded["deltas"]> {
+/** In parts that fit a statement: a backfill may have any number of deltas and of events. */
+function* bounded(deltas: Folded["deltas"]): Generator<Folded["deltas"]> {
   let start = 0;
   let bytes = 0;
   for (const [index, { times }] of deltas.entries()) {
@@ -45,40 +45,27 @@ export function* boundedDeltas(deltas: Folded["deltas"]): Generator<Folded["delt
   if (start < deltas.length) yield deltas.slice(start);
 }
 
-export const DELTA_COLUMNS =
-  "tenant_id, seq, meter, hour, dimensions, value, quantity, event_count, last_event_at, recorded_hour, times";
-
-/** The values of these columns. */
-export const columnsOf = (deltas: Folded["deltas"]): unknown[][] => [
-  deltas.map((d) => d.tenantId),
-  deltas.map((d) => d.seq),
-  deltas.map((d) => d.meter),
-  deltas.map((d) => d.hour),
-  deltas.map((d) => d.dimensions),
-  deltas.map((d) => d.value),
-  deltas.map((d) => d.quantity.toFixed()),
-  deltas.map((d) => d.eventCount),
-  deltas.map((d) => d.lastEventAt),
-  deltas.map((d) => d.recordedHour),
-  deltas.map((d) => d.times),
-];
-
 async function appendDeltas(tx: Transaction, deltas: Folded["deltas"]): Promise<void> {
   await tx.query(
-    `INSERT INTO usage_delta (${DELTA_COLUMNS})
+    `INSERT INTO usage_delta
+       (tenant_id, seq, meter, hour, dimensions, value, quantity, event_count, last_event_at, recorded_hour, times)
      SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::numeric[],
                           $8::bigint[], $9::bigint[], $10::bigint[], $11::bytea[])`,
-    columnsOf(deltas),
+    [
+      deltas.map((d) => d.tenantId),
+      deltas.map((d) => d.seq),
+      deltas.map((d) => d.meter),
+      deltas.map((d) => d.hour),
+      deltas.map((d) => d.dimensions),
+      deltas.map((d) => d.value),
+      deltas.map((d) => d.quantity.toFixed()),
+      deltas.map((d) => d.eventCount),
+      deltas.map((d) => d.lastEventAt),
+      deltas.map((d) => d.recordedHour),
+      deltas.map((d) => d.times),
+    ],
   );
 }
-
-/** Tenants, hours, counted and unmetered events. */
-export const countColumnsOf = (counts: Folded["counts"]): unknown[][] => [
-  counts.map((c) => c.tenantId),
-  counts.map((c) => c.hour),
-  counts.map((c) => c.counted),
-  counts.map((c) => c.unmetered),
-];
 
 async function addCounts(tx: Transaction, counts: Folded["counts"]): Promise<void> {
   if (counts.length === 0) return;
@@ -87,11 +74,16 @@ async function addCounts(tx: Transaction, counts: Folded["counts"]): Promise<voi
      SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[])
      ON CONFLICT (tenant_id, hour) DO UPDATE
        SET counted = c.counted + excluded.counted, unmetered = c.unmetered + excluded.unmetered`,
-    countColumnsOf(counts),
+    [
+      counts.map((c) => c.tenantId),
+      counts.map((c) => c.hour),
+      counts.map((c) => c.counted),
+      counts.map((c) => c.unmetered),
+    ],
   );
 }
 
-export async function addUnmetered(tx: Transaction, unmetered: Folded["unmetered"]): Promise<void> {
+async function addUnmetered(tx: Transaction, unmetered: Folded["unmetered"]): Promise<void> {
   if (unmetered.length === 0) return;
   await tx.query(
     `INSERT INTO unmetered_type AS u (tenant_id, event_type, event_count, last_at)
