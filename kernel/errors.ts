@@ -41,7 +41,7 @@ export const ERROR_CODES = {
   GRAPHQL_PARSE_FAILED: { status: 400, meaning: "The GraphQL document cannot be parsed" },
   GRAPHQL_VALIDATION_FAILED: { status: 400, meaning: "The GraphQL document does not match the schema" },
   BUSY: { status: 503, meaning: "A bounded queue is full; retry after `Retry-After`" },
-  LOG_UNAVAILABLE: { status: 503, meaning: "The event log does not respond; nothing was accepted" },
+  LOG_UNAVAILABLE: { status: 503, meaning: "The event log does not respond; send the same again" },
   SUBGRAPH_UNAVAILABLE: { status: 503, meaning: "A service behind the graph does not respond" },
   UNAVAILABLE: { status: 503, meaning: "The process is not ready, or its copy of tenancy data is stale" },
   INTERNAL: { status: 500, meaning: "An internal error; only the log has details" },

@@ -1,4 +1,5 @@
 import { expect } from "vitest";
+import { ERROR_CODES, isErrorCode } from "#kernel/errors.js";
 import type { History, Line } from "../../oracle/history.js";
 import { explain, judge } from "../../oracle/judge.js";
 import { waitFor } from "../../servers/servers.js";
@@ -38,11 +39,19 @@ export async function expectJudged(
   async function look(op: string, text: string, tenantId: string, part: (shown: Shown["tenant"]) => unknown) {
     const ask = async () => {
       const { data, errors } = await askRaw<Shown, object>(url, admin, text, { tenantId });
-      if (!data) throw new Error(`GraphQL: ${JSON.stringify(errors)}`);
-      return { answer: part(data.tenant) };
+      if (data) return { answer: part(data.tenant) };
+      const isTemporary = errors?.some(
+        ({ extensions: { code } }) => isErrorCode(code) && ERROR_CODES[code].status === 503,
+      );
+      if (isTemporary) return undefined;
+      return { failure: `GraphQL: ${JSON.stringify(errors)}` };
     };
     // Asked again while no service answers in time: a busy machine is slow.
-    await kept(history, op, { tenantId }, async () => (await waitFor(ask, { what: `${op} of ${tenantId}` })).answer);
+    await kept(history, op, { tenantId }, async () => {
+      const { answer, failure } = await waitFor(ask, { what: `${op} of ${tenantId}` });
+      if (failure !== undefined) throw new Error(failure);
+      return answer;
+    });
   }
   for (const tenantId of tenants) {
     await look("usageTotals", TOTALS, tenantId, ({ usageTotals }) => usageTotals);

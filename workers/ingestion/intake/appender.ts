@@ -264,10 +264,7 @@ const totalBytes = (items: readonly SizedItem[]): number => items.reduce((sum, i
 function unavailable(error: unknown): MetrlyError {
   return error instanceof MetrlyError && error.status === 503
     ? error
-    : new MetrlyError(
-        "LOG_UNAVAILABLE",
-        "The event log does not accept records; nothing was accepted, retry the request",
-      );
+    : new MetrlyError("LOG_UNAVAILABLE", "The event log does not answer: send the same events again, which count once");
 }
 
 const settledAll = (parts: readonly { readonly settled: Promise<void> }[]): Promise<unknown> =>
