@@ -105,17 +105,17 @@ test("clients that start from now on share one execution, and each result is enc
 
 test("a result goes to thousands of clients in several turns, and each gets all results in order", async () => {
   const { follow, publish } = world();
-  const clients = await Promise.all(Array.from({ length: 2_000 }, () => follow()));
+  const clients = await Promise.all(Array.from({ length: 2_500 }, () => follow()));
   publish();
   publish();
   const received = () => clients.reduce((sum, { texts }) => sum + texts.length, 0);
   let most = 0;
-  while (received() < 4_000) {
+  while (received() < 5_000) {
     const before = received();
     await turn();
     most = Math.max(most, received() - before);
   }
-  expect(most).toBeLessThanOrEqual(500);
+  expect(most).toBeLessThanOrEqual(2_000);
   for (const { got } of clients) expect(got).toEqual([1, 2]);
 });
 

@@ -37,8 +37,8 @@ export interface SharedSubscriptionsOptions {
   readonly sendable: () => Promise<void> | undefined;
 }
 
-/** Results sent in one turn of the event loop: a few milliseconds. */
-const MEMBERS_PER_TURN = 250;
+/** Results sent in one turn of the event loop: about ten milliseconds. */
+const MEMBERS_PER_TURN = 1_000;
 
 type Results = AsyncIterable<ExecutionResult>;
 type Answer = Results | ExecutionResult;
