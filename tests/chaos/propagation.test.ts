@@ -92,11 +92,16 @@ describe.skipIf(!hasKafka || !hasRedis || !hasPostgres)("several processes of ea
 
   afterAll(() => processes?.stop());
 
-  /** A mutation that must succeed, and what its answer tells. */
+  /** A mutation that must succeed, and what its answer tells; sent again while it is refused for now. */
   async function mutate(mutation: string) {
     turn += 1;
+    const door = String(doors[turn % doors.length]);
     const startedAt = performance.now();
-    const { status, ...answer } = await askRaw(String(doors[turn % doors.length]), admin, `mutation { ${mutation} }`);
+    const ask = async () => {
+      const asked = await askRaw(door, admin, `mutation { ${mutation} }`);
+      return isForNow(asked) ? undefined : asked;
+    };
+    const { status, ...answer } = await waitFor(ask, { what: `an answer to ${mutation}` });
     const { data, extensions } = answer as unknown as Answer;
     if (extensions === undefined) throw new Error(`${status} ${JSON.stringify(answer)}`);
     return { data, propagation: extensions.propagation, tookMs: performance.now() - startedAt };
