@@ -5,6 +5,7 @@ import { portOf } from "#platform/http/server.js";
 import { TENANT_EVENT_TYPES } from "#schema/webhook-events.js";
 import { askGraph, type Connection } from "../connection/connection.js";
 import { CREATE_ENDPOINT, ENDPOINTS, TEST_ENDPOINT, UPDATE_ENDPOINT } from "./graph.js";
+import { patiently } from "./patient.js";
 
 /** Whose receiver is gone for ever: what was sent to it is a dead letter. */
 const GONE = { tenantId: "acme", path: "/acme/old" } as const;
@@ -44,7 +45,7 @@ export async function startDemoReceiver(
 }
 
 async function endpointAt(connection: Connection, tenantId: string, path: string) {
-  const { tenant } = await askGraph(connection, ENDPOINTS, { tenantId });
+  const { tenant } = await patiently(() => askGraph(connection, ENDPOINTS, { tenantId }));
   return tenant?.webhookEndpoints.find(
     ({ url }) => new URL(url).hostname === "127.0.0.1" && new URL(url).pathname === path,
   );
@@ -56,19 +57,22 @@ async function pointEndpoint(connection: Connection, tenantId: string, base: str
   const known = await endpointAt(connection, tenantId, path);
   const url = `${base}${path}`;
   if (known === undefined)
-    await askGraph(connection, CREATE_ENDPOINT, { input: { tenantId, url, eventTypes: TENANT_EVENT_TYPES } });
-  else await askGraph(connection, UPDATE_ENDPOINT, { id: known.id, input: { url, status: "ENABLED" } });
+    await patiently(() =>
+      askGraph(connection, CREATE_ENDPOINT, { input: { tenantId, url, eventTypes: TENANT_EVENT_TYPES } }),
+    );
+  else
+    await patiently(() => askGraph(connection, UPDATE_ENDPOINT, { id: known.id, input: { url, status: "ENABLED" } }));
 }
 
 async function loseOneMessage(connection: Connection, base: string, { logger, willFail }: DemoLog): Promise<void> {
   const { tenantId, path } = GONE;
   if ((await endpointAt(connection, tenantId, path)) !== undefined) return;
   const input = { tenantId, url: `${base}${path}`, eventTypes: ["invoice.generated"] };
-  const { createWebhookEndpoint: created } = await askGraph(connection, CREATE_ENDPOINT, { input });
+  const { createWebhookEndpoint: created } = await patiently(() => askGraph(connection, CREATE_ENDPOINT, { input }));
   const endpointId = created.endpoint.id;
   // Before the warning that it causes.
   willFail(endpointId);
   const why = "demo: one webhook endpoint answers 410 Gone on purpose, to show a dead letter: a warning follows";
   logger.info({ endpointId }, why);
-  await askGraph(connection, TEST_ENDPOINT, { id: endpointId });
+  await patiently(() => askGraph(connection, TEST_ENDPOINT, { id: endpointId }));
 }

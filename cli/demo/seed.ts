@@ -19,6 +19,7 @@ import {
   QUOTAS,
   TENANT,
 } from "./graph.js";
+import { HANGS_AFTER_MS, patiently, RETRY_MS } from "./patient.js";
 
 /** Secrets of the demo tenants' keys, by tenant id. */
 export type DemoKeys = Readonly<Record<string, string>>;
@@ -37,11 +38,12 @@ export interface SeededTenants {
 export async function seedTenants(connection: Connection, dataDir: string, nowMs: number): Promise<SeededTenants> {
   const lastMonth = previousPeriod(periodAt(nowMs, 1), 1);
   const usageStart = Math.max(lastMonth.start, nowMs - ACCEPTED_BACK_MS);
-  for (const input of METERS) await unlessThere(askGraph(connection, CREATE_METER, { input }));
-  for (const input of PLANS) await unlessThere(askGraph(connection, CREATE_PLAN, { input }));
+  for (const input of METERS) await unlessThere(patiently(() => askGraph(connection, CREATE_METER, { input })));
+  for (const input of PLANS) await unlessThere(patiently(() => askGraph(connection, CREATE_PLAN, { input })));
   for (const tenant of TENANTS) {
     if (await isMissing(connection, tenant.id)) {
-      await askGraph(connection, CREATE_TENANT, { input: { ...tenant, startsAt: new Date(usageStart).toISOString() } });
+      const input = { ...tenant, startsAt: new Date(usageStart).toISOString() };
+      await unlessThere(patiently(() => askGraph(connection, CREATE_TENANT, { input })));
     }
   }
   return { keys: await demoKeys(connection, dataDir), usageStart, lastMonthEnd: lastMonth.end };
@@ -69,12 +71,12 @@ export async function seedUsage(
 
 /** Of the tenant's limit per hour, with what is reserved. */
 async function usedInHour(connection: Connection, { tenantId, habit }: Filling): Promise<number> {
-  const { tenant } = await askGraph(connection, QUOTAS, { tenantId });
+  const { tenant } = await patiently(() => askGraph(connection, QUOTAS, { tenantId }));
   const quota = tenant?.quotas.find(({ limit }) => limit.meter === habit.meter && limit.window === "HOUR");
   return quota === undefined ? Number.POSITIVE_INFINITY : Number(quota.used) + Number(quota.reserved);
 }
 
-/** A demo of an earlier version keeps its meters and plans. */
+/** A demo of an earlier version keeps its meters and plans, and what was asked for again may be there. */
 async function unlessThere(created: Promise<unknown>): Promise<void> {
   await created.catch((error: unknown) => {
     if (!(error instanceof UserError && error.code === "CONFLICT")) throw error;
@@ -87,7 +89,7 @@ async function postAll(url: string, key: string, events: readonly DemoEvent[]): 
 }
 
 async function isMissing(connection: Connection, id: string): Promise<boolean> {
-  const { tenant } = await askGraph(connection, TENANT, { id });
+  const { tenant } = await patiently(() => askGraph(connection, TENANT, { id }));
   return tenant === null;
 }
 
@@ -100,9 +102,11 @@ async function demoKeys(connection: Connection, dataDir: string): Promise<DemoKe
   if (known !== undefined) return known;
   const keys: Record<string, string> = {};
   for (const { id } of TENANTS) {
-    const { issueApiKey } = await askGraph(connection, ISSUE_KEY, {
-      input: { tenantId: id, name: "Demo", scopes: ["INGEST", "QUOTA", "READ"] },
-    });
+    const { issueApiKey } = await patiently(() =>
+      askGraph(connection, ISSUE_KEY, {
+        input: { tenantId: id, name: "Demo", scopes: ["INGEST", "QUOTA", "READ"] },
+      }),
+    );
     keys[id] = issueApiKey.secret;
   }
   await writeFile(file, `${JSON.stringify(keys, null, 2)}\n`, { mode: 0o600 });
@@ -110,7 +114,7 @@ async function demoKeys(connection: Connection, dataDir: string): Promise<DemoKe
 }
 
 async function hasInvoice(connection: Connection, tenantId: string): Promise<boolean> {
-  const { tenant } = await askGraph(connection, INVOICES, { tenantId });
+  const { tenant } = await patiently(() => askGraph(connection, INVOICES, { tenantId }));
   return tenant !== null && tenant.invoices.nodes.length > 0;
 }
 
@@ -136,18 +140,15 @@ export async function postEvents(
   }
 }
 
-const RETRY_MS = 250;
 /** Of traffic, which a stop waits for. */
 const PATIENCE_MS = 5_000;
-/** Far above what anything takes on a busy machine: a demo that fails ends the whole Metrly. */
-const HANGS_AFTER_MS = 10 * MINUTE_MS;
 
 async function closeFirstPeriod(connection: Connection, tenantId: string): Promise<void> {
-  const { tenant } = await askGraph(connection, FIRST_PERIODS, { tenantId });
+  const { tenant } = await patiently(() => askGraph(connection, FIRST_PERIODS, { tenantId }));
   const first = tenant?.billingPeriods.nodes.toSorted((a, b) => a.start.localeCompare(b.start))[0];
   if (first === undefined) throw new Error(`${tenantId} has no billing period`);
   if (first.status === "OPEN" || first.status === "GRACE") {
-    await askGraph(connection, CLOSE_PERIOD, { tenantId, periodStart: first.start });
+    await unlessThere(patiently(() => askGraph(connection, CLOSE_PERIOD, { tenantId, periodStart: first.start })));
   }
   const deadline = nowMs() + HANGS_AFTER_MS;
   while (!(await hasInvoice(connection, tenantId))) {

@@ -101,7 +101,7 @@ function readyText(composition: ProcessRole, url: string, log: string | undefine
   Explorer      ${url}/
   Data plane    ${url}/docs${ofLog}
 
-  There is no demo data. What there is: ${dataDirSetting()}${asTyped("tenants list")}
+  The demo is off. What there is: ${dataDirSetting()}${asTyped("tenants list")}
   All commands: ${asTyped("--help")}${tutorial}
 
 Ctrl-C stops everything.

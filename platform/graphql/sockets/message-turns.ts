@@ -40,7 +40,8 @@ type TakingTurns = Pick<
 /**
  * Handles the messages of all sockets for a short time in each turn of the event loop: one read from a connection brings hundreds,
  * and one sender has many connections. Those that wait take turns by sender, and at a sender's turn by socket. Clients that
- * introduce themselves do not wait behind what others ask for; they are disconnected when they send much else. Nothing is read from a socket while a message of it waits.
+ * introduce themselves do not wait behind what others ask for; they are disconnected when they send much else. Nothing is read from a
+ * socket while a message of it waits.
  */
 export function createMessageTurns(): MessageTurns {
   const ofKnown = createLines(RESTS);
