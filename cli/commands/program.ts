@@ -42,10 +42,6 @@ export async function runCommand(typed: readonly string[]): Promise<void> {
     const namesToken = args.some((arg) => /^--token(=|$)/.test(arg));
     if (code !== undefined && OF_CREDENTIALS.has(code) && process.env.METRLY_TOKEN && !namesToken)
       process.stderr.write(`This used the key or token in METRLY_TOKEN. ${await insteadOfToken(args)}\n`);
-    else if (code === "UNAUTHENTICATED" && !namesToken && args[0] !== "send")
-      process.stderr.write(
-        `This used the admin token of ${process.env.METRLY_DATA_DIR || ".metrly"}. For a Metrly with another data directory, set METRLY_DATA_DIR, or pass --token.\n`,
-      );
   }
 }
 

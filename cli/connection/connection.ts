@@ -14,6 +14,8 @@ export interface ConnectionOptions {
 export interface Connection {
   readonly url: string;
   readonly token: string;
+  /** The data directory whose admin token it is; undefined: the caller gave it. */
+  readonly tokenOf?: string;
   /** After which an answer is not waited for; undefined: for ever. */
   readonly timeoutMs?: number;
 }
@@ -21,8 +23,10 @@ export interface Connection {
 /** Flags first, then METRLY_URL and METRLY_TOKEN, then the Metrly of the data directory with its admin token. */
 export async function findConnection(options: ConnectionOptions, env: Env): Promise<Connection> {
   const url = await findUrl(options, env);
-  const token = options.token ?? env.METRLY_TOKEN ?? (await adminTokenOf(parseConfig(env).dataDir));
-  return { url, token };
+  const given = options.token ?? env.METRLY_TOKEN;
+  if (given !== undefined) return { url, token: given };
+  const { dataDir } = parseConfig(env);
+  return { url, token: await adminTokenOf(dataDir), tokenOf: dataDir };
 }
 
 /** Metrly's address alone, without a slash at its end. Throws `UserError`. */
@@ -84,7 +88,11 @@ export async function askText(connection: Connection, query: string, variables: 
   const { code, errors = [] } = first.extensions ?? {};
   const reasons = errors.map(({ path: at, detail }) => `${at}: ${detail}`);
   const message = reasons.length > 1 ? ["", ...reasons].join("\n  ") : ` ${first.message}`;
-  throw new UserError(`${code ?? response.status}:${message}`, code);
+  const whose =
+    code === "UNAUTHENTICATED" && connection.tokenOf !== undefined
+      ? `\nThis used the admin token of ${connection.tokenOf}. For a Metrly with another data directory, set METRLY_DATA_DIR, or pass --token.`
+      : "";
+  throw new UserError(`${code ?? response.status}:${message}${whose}`, code);
 }
 
 /** A proxy in front may answer something else, or the answer may break off. */

@@ -1,4 +1,6 @@
 import { existsSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { isMetrlyOf } from "../../../cli/connection/address.js";
@@ -150,6 +152,24 @@ describe("what the command line shows", () => {
     const { err } = await runCliHere(metrly, ["send", "package.json"], { METRLY_TOKEN: "wrong" });
     expect(err).toContain("api-keys issue --tenant ID --scopes ingest");
     expect(err).not.toContain("admin-token");
+  });
+
+  test("an admin token of another data directory is answered with whose it was, a given one is not", async () => {
+    const dataDir = await mkdtemp(path.join(tmpdir(), "metrly-other-"));
+    await writeFile(path.join(dataDir, "admin-token"), "of-another-metrly\n");
+    const refused = async (...args: string[]) =>
+      (await runCliHere({ url: metrly.url, dataDir }, [...args, "--url", metrly.url])).err;
+    expect(await refused("tenants", "list")).toContain(`This used the admin token of ${dataDir}.`);
+    // The second one uses the installation's internal secret.
+    for (const args of [
+      ["tenants", "list", "--token=wrong"],
+      ["quotas", "reconcile"],
+    ]) {
+      const err = await refused(...args);
+      expect(err).toContain("UNAUTHENTICATED");
+      expect(err).not.toContain("admin token");
+    }
+    await rm(dataDir, { recursive: true });
   });
 
   describe.skipIf(!hasTerminal)("at a terminal", () => {
