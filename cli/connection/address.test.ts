@@ -43,7 +43,7 @@ const find = (env: Readonly<Record<string, string>> = {}, options = {}) =>
   findConnection(options, { METRLY_DATA_DIR: dataDir, ...env });
 
 test("the Metrly of the data directory is found by its own address, and by METRLY_PORT, and gets its token", async () => {
-  const found = { url: urlOf(), token: TOKEN };
+  const found = { url: urlOf(), token: TOKEN, tokenOf: dataDir };
   expect(await find({ METRLY_PORT: `${port}` })).toEqual(found);
   await wasHere();
   expect(await find()).toEqual(found);
@@ -71,7 +71,7 @@ test.each(STRANGERS)("%s gets no token", async (_name, listener) => {
 
 test("where the caller names an address, or a token for a port, it is theirs to know who listens there", async () => {
   answer = (_request, response) => response.end("ok");
-  expect(await find({ METRLY_URL: urlOf() })).toEqual({ url: urlOf(), token: TOKEN });
+  expect(await find({ METRLY_URL: urlOf() })).toEqual({ url: urlOf(), token: TOKEN, tokenOf: dataDir });
   expect(await find({ METRLY_PORT: `${port}`, METRLY_TOKEN: "theirs" })).toEqual({ url: urlOf(), token: "theirs" });
   expect(await find({ METRLY_PORT: `${port}` }, { token: "theirs" })).toEqual({ url: urlOf(), token: "theirs" });
 });
@@ -80,7 +80,7 @@ test("where nobody listens, or there is no token to protect, the request itself 
   await wasHere();
   server.close();
   expect(await isMetrlyOf(dataDir, urlOf())).toBeUndefined();
-  expect(await find()).toEqual({ url: urlOf(), token: TOKEN });
+  expect(await find()).toEqual({ url: urlOf(), token: TOKEN, tokenOf: dataDir });
   await rm(adminTokenFile(dataDir));
   await expect(find()).rejects.toThrow("There is no readable");
 });
