@@ -72,6 +72,24 @@ export const nextTurn = (run: () => void): void => current.nextTurn(run);
 /** Aborts in `ms`, with a `TimeoutError` as its reason; does not keep the process alive. */
 export const timeoutSignal = (ms: number): AbortSignal => current.timeoutSignal(ms);
 
+const SLICES = 20;
+
+/**
+ * Aborts when this process has had `ms` to work in: while it or its machine stands still, no more than a twentieth passes, so
+ * that what came meanwhile is not late. Does not keep the process alive.
+ */
+export function awakeSignal(ms: number): AbortSignal {
+  const ended = new AbortController();
+  let left = SLICES;
+  function slice(): void {
+    if (left === 0) ended.abort(new DOMException("The operation timed out", "TimeoutError"));
+    else after(ms / SLICES, slice, { unref: true });
+    left -= 1;
+  }
+  slice();
+  return ended.signal;
+}
+
 /** Calls `run` every `ms` until it is cancelled. For synchronous work; `repeat` is for the rest. */
 export function every(ms: number, run: () => void, options: TimerOptions = {}): Timer {
   let timer = after(ms, turn, options);

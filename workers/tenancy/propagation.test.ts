@@ -99,6 +99,22 @@ test("the deadline is for the whole, also while the log is slow to answer", asyn
   expect(await settle(3)).toEqual([{ ...without(3, "q1"), reason: "LOG_UNAVAILABLE" }, SETTLES_WITHIN_MS]);
 });
 
+test("a stop of the whole process uses up no time: what came meanwhile counts", async () => {
+  const { settle, publish, report } = world();
+  report("q1", 1);
+  const [state] = await settle(2, async () => {
+    await time.advance(300);
+    time.jump(60_000);
+    await time.advance(0);
+    publish(2);
+    await time.advance(100);
+    time.jump(60_000);
+    await time.advance(0);
+    report("q1", 2);
+  });
+  expect(state).toEqual(complete(2));
+});
+
 test("while the log is known to be down, mutations are answered at once", async () => {
   const { settle, publish, report, log } = world();
   report("q1", 1);

@@ -1,6 +1,6 @@
 import { MetrlyError } from "#kernel/errors.js";
 import type { Propagation } from "#platform/graphql/propagation.js";
-import { sleep, timeoutSignal } from "#platform/lifecycle/time.js";
+import { awakeSignal, sleep } from "#platform/lifecycle/time.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { AppliedVersions } from "./applied-versions.js";
 import type { Lease } from "./rules/leases.js";
@@ -51,20 +51,16 @@ export function createPropagation({ tenancy, applied, kick }: PropagationOptions
   /** False: the log cannot be read, or not in time. */
   async function hasCaughtUp(timeout: AbortSignal): Promise<boolean> {
     if (timeout.aborted) return false;
-    const done = new AbortController();
-    const end = () => done.abort();
-    timeout.addEventListener("abort", end, { once: true });
+    let end = (): void => undefined;
+    const late = new Promise<boolean>((resolve) => {
+      end = () => resolve(false);
+      timeout.addEventListener("abort", end, { once: true });
+    });
     const caughtUp = applied.caughtUp().then(
       () => true,
       () => false,
     );
-    const late = sleep(SETTLES_WITHIN_MS, done.signal).then(() => false);
-    try {
-      return await Promise.race([caughtUp, late]);
-    } finally {
-      timeout.removeEventListener("abort", end);
-      end();
-    }
+    return Promise.race([caughtUp, late]).finally(() => timeout.removeEventListener("abort", end));
   }
 
   /** As far as it got. */
@@ -77,7 +73,7 @@ export function createPropagation({ tenancy, applied, kick }: PropagationOptions
   return {
     /** Resolves when every process that serves has applied the version, after at most 2 s, or at once while the log is down. */
     async settled(version: number): Promise<Propagation> {
-      const timeout = timeoutSignal(SETTLES_WITHIN_MS);
+      const timeout = awakeSignal(SETTLES_WITHIN_MS);
       if (!(await isPublished(version, timeout))) return stateOf(version, LOG_UNAVAILABLE);
       let awaited: readonly Lease[] | undefined;
       // Processes that report only after such a look find the version in the log themselves.
