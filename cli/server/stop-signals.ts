@@ -5,24 +5,48 @@ import { onSignals } from "../signals.js";
 export const STOP_SIGNALS: ("SIGINT" | "SIGTERM" | "SIGHUP")[] = ["SIGINT", "SIGTERM", "SIGHUP"];
 
 /** Signals this close together are one request: a terminal's Ctrl-C reaches npm and the server, and npm forwards its own. */
-const SAME_REQUEST_MS = 1_000;
+const SAME_REQUEST_MS = 100;
+/** A second request this long after the first is impatience. */
+const PATIENCE_MS = 1_000;
 
 interface StopSignalHandlers {
   /** Called for the first signal. */
   stop(signal: NodeJS.Signals): void;
-  /** Called for the third signal, and for one that arrives a second after the first. */
+  /** Called for the third request, and for one that comes a second after the first. */
   hurry(signal: NodeJS.Signals): void;
 }
 
 /** Handles the signals that end this process, for as long as it lives. */
 export function onStopSignals({ stop, hurry }: StopSignalHandlers): void {
-  let received = 0;
-  let firstAt = 0;
+  const meaningAt = meaningOfSignals({ isUnderNpm: process.env.npm_lifecycle_event !== undefined });
   onSignals(STOP_SIGNALS, (signal) => {
-    received++;
-    if (received === 1) {
-      firstAt = monotonicMs();
-      stop(signal);
-    } else if (received > 2 || monotonicMs() - firstAt >= SAME_REQUEST_MS) hurry(signal);
+    const meaning = meaningAt(monotonicMs());
+    if (meaning === "stop") stop(signal);
+    else if (meaning === "hurry") hurry(signal);
   });
+}
+
+/** What each signal means that arrives at a monotonic time, in ms. */
+export function meaningOfSignals({
+  isUnderNpm,
+}: {
+  readonly isUnderNpm: boolean;
+}): (at: number) => "stop" | "hurry" | "nothing" {
+  // However late npm forwards the first Ctrl-C, that is no second one.
+  const ofOneRequest = isUnderNpm ? 2 : 1;
+  let signals = 0;
+  let requests = 0;
+  let firstAt = 0;
+  let lastAt = Number.NEGATIVE_INFINITY;
+  return (at) => {
+    signals += 1;
+    if (at - lastAt >= SAME_REQUEST_MS) requests += 1;
+    lastAt = at;
+    if (signals === 1) {
+      firstAt = at;
+      return "stop";
+    }
+    const isImpatient = requests > 2 || at - firstAt >= PATIENCE_MS;
+    return isImpatient && signals > ofOneRequest ? "hurry" : "nothing";
+  };
 }
