@@ -4,12 +4,23 @@ import { isNotNow, isOutOfTime, isUnreachable, sqlStateOf, timeLimitRefusal } fr
 import { ERROR_CODES, hasCode, isErrorCode, MetrlyError, messageOf, noSuch } from "./errors.js";
 import { readingAt, UpgradeRequired } from "./upgrade-required.js";
 
-test("docs/errors.md lists exactly the codes there are, with their status and meaning", async () => {
+test("docs/errors.md lists exactly the codes there are, with their status, their meaning and what to do", async () => {
   const documented = await readFile(new URL("../docs/errors.md", import.meta.url), "utf8");
   const rows = documented.split("\n").filter((line) => line.startsWith("| `"));
   expect(rows).toEqual(
-    Object.entries(ERROR_CODES).map(([code, { status, meaning }]) => `| \`${code}\` | ${status} | ${meaning} |`),
+    Object.entries(ERROR_CODES).map(
+      ([code, { status, meaning, action }]) => `| \`${code}\` | ${status} | ${meaning} | ${action} |`,
+    ),
   );
+});
+
+test("every code says what to do, and of just those that may succeed later that and when to try again", () => {
+  for (const [code, { status, action }] of Object.entries(ERROR_CODES)) {
+    expect(action, code).toMatch(/^[A-Z].{9,}[^.]$/);
+    const isOfThisMoment = [408, 429, 500, 503].includes(status);
+    // An event that was just sent may not be there yet.
+    if (code !== "NOT_FOUND") expect([code, / again/.test(action)]).toEqual([code, isOfThisMoment]);
+  }
 });
 
 test("an error knows the status of its code", () => {

@@ -104,7 +104,10 @@ export function rejectionOf(answer: IngestAnswer): MetrlyError {
   const isShared = first !== undefined && rejected.every(({ code }) => code === first.code);
   const code = isShared && ERROR_CODES[first.code].status === 400 ? first.code : "INVALID";
   if (answer.results.length === 1) {
-    const detail = first === undefined || first.code === code ? first?.detail : `${first.code}: ${first.detail}`;
+    const detail =
+      first === undefined || first.code === code
+        ? first?.detail
+        : `The event was rejected with ${first.code}: ${first.detail}`;
     return new MetrlyError(code, detail ?? "", { ...answer });
   }
   const taken =

@@ -185,7 +185,7 @@ describe.skipIf(!hasPostgres)("the edge", () => {
       status: 400,
       body: {
         code: "INVALID",
-        detail: "TOO_LARGE: An event has at most 65536 bytes",
+        detail: "The event was rejected with TOO_LARGE: An event has at most 65536 bytes",
         results: [{ code: "TOO_LARGE" }],
       },
     });
