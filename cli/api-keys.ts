@@ -6,7 +6,7 @@ import { askGraph, type ConnectionOptions, findConnection } from "./connection/c
 import { naming, UserError } from "./connection/failure.js";
 import type { ApiKeyScope, ApiKeysQuery } from "./graphql/graphql.js";
 import { graphql } from "./graphql/index.js";
-import { present, printRows, type ShowOptions, tenantsAdvice } from "./show/print.js";
+import { present, printRows, type ShowOptions, sayTimes, tenantsAdvice } from "./show/print.js";
 import { type Column, shortTime } from "./show/table.js";
 import { type OwnerOptions, ownerOf } from "./webhooks/owner.js";
 
@@ -35,7 +35,7 @@ export async function listApiKeys(options: ShowOptions & { readonly tenant: stri
   const { tenant } = await askGraph(await findConnection(options, env), API_KEYS, { tenantId: options.tenant });
   const optional = (name: string, timeOf: (key: ApiKey) => string | null): Column<ApiKey> => ({
     name,
-    text: (key) => timeOf(key) ?? "-",
+    text: timeOf,
     short: (key) => shortOf(timeOf(key)),
   });
   const columns: Column<ApiKey>[] = [
@@ -46,10 +46,12 @@ export async function listApiKeys(options: ShowOptions & { readonly tenant: stri
     optional("EXPIRES", ({ expiresAt }) => expiresAt),
     optional("REVOKED", ({ revokedAt }) => revokedAt),
   ];
-  await printRows(present(tenant, options.tenant).apiKeys, columns, options);
+  const { apiKeys } = present(tenant, options.tenant);
+  await printRows(apiKeys, columns, options);
+  if (apiKeys.length > 0) sayTimes(options);
 }
 
-const shortOf = (instant: string | null): string => (instant === null ? "-" : shortTime(instant, nowMs()));
+const shortOf = (instant: string | null): string | null => (instant === null ? null : shortTime(instant, nowMs()));
 
 export interface NewKey extends ConnectionOptions, OwnerOptions {
   readonly name: string;

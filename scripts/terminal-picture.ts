@@ -34,7 +34,7 @@ ${texts.join("\n")}
 
 /** The width of each line is given, so that columns stay aligned in any font. */
 function textOf(row: string, y: number): string {
-  const kind = row.startsWith(PROMPT) ? ' class="typed"' : /^[A-Z][A-Z ]+$/.test(row) ? ' class="names"' : "";
+  const kind = row.startsWith(PROMPT) ? ' class="typed"' : /^[A-Z][A-Z ()]+$/.test(row) ? ' class="names"' : "";
   const text = escaped(row).replace(BARS, '<tspan class="bars">$&</tspan>');
   const width = Math.round(row.length * COLUMN * 10) / 10;
   return `<text x="${MARGIN}" y="${y}" textLength="${width}" xml:space="preserve"${kind}>${text}</text>`;
@@ -63,7 +63,7 @@ export const structureOf = (lines: readonly string[]): string[] =>
       line
         .replace(BARS, "")
         .replace(/\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\b/g, "Mon")
-        .replace(/\b(?:OK|WARNING|EXCEEDED)\b/g, "STATE")
+        .replace(/\b(?:OK|WARNING|REACHED|EXCEEDED)\b/g, "STATE")
         .replace(/\b[0-9a-f]{64}\b/g, "sha256")
         .replace(/\b(?:\d+ Mon \d\d:\d\d|\d+ Mon \d{4})\b/g, "time")
         .replace(/\d[\d.,:]*/g, "0")

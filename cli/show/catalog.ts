@@ -29,7 +29,7 @@ export async function listMeters(options: ShowOptions, env: Env): Promise<void> 
     { name: "NAME", text: ({ name }) => name, mayBeCut: true },
     { name: "COUNTS", text: ({ eventType }) => eventType, mayBeCut: true },
     { name: "AS", text: ({ aggregation, valueProperty }) => [aggregation, valueProperty].filter(Boolean).join(" ") },
-    { name: "DIMENSIONS", text: ({ dimensions }) => dimensions.join(",") || "-", mayBeCut: true },
+    { name: "DIMENSIONS", text: ({ dimensions }) => dimensions.join(",") || null, mayBeCut: true },
   ];
   await printRows(meters, columns, options);
 }
@@ -42,9 +42,9 @@ export async function listPlans(options: ShowOptions, env: Env): Promise<void> {
     { name: "PLAN", text: ({ id }) => id },
     { name: "NAME", text: ({ name }) => name, mayBeCut: true },
     { name: "STATUS", text: ({ archived }) => (archived ? "ARCHIVED" : "ACTIVE") },
-    { name: "VERSION", text: ({ latest }) => String(latest?.version ?? "-"), isNumber: true },
-    { name: "FEE", text: ({ latest }) => latest?.recurringFee ?? "-", isNumber: true },
-    { name: "CURRENCY", text: ({ latest }) => latest?.currency ?? "-" },
+    { name: "VERSION", text: ({ latest }) => latest?.version.toString() ?? null, isNumber: true },
+    { name: "FEE", text: ({ latest }) => latest?.recurringFee ?? null, isNumber: true },
+    { name: "CURRENCY", text: ({ latest }) => latest?.currency ?? null },
   ];
   await printRows(plans, columns, options);
 }

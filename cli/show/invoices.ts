@@ -36,8 +36,18 @@ export async function listInvoices(tenantId: string, options: ShowOptions, env: 
   const columns: Column<Invoice>[] = [
     { name: "INVOICE", text: ({ id }) => id },
     { name: "NUMBER", text: ({ number }) => number },
-    { name: "FROM", text: ({ period }) => period.start.slice(0, 10), short: ({ period }) => day(period.start) },
-    { name: "TO", text: ({ period }) => period.end.slice(0, 10), short: ({ period }) => day(period.end) },
+    {
+      name: "FROM",
+      heading: "FROM (UTC)",
+      text: ({ period }) => period.start.slice(0, 10),
+      short: ({ period }) => day(period.start),
+    },
+    {
+      name: "TO",
+      heading: "TO (UTC)",
+      text: ({ period }) => period.end.slice(0, 10),
+      short: ({ period }) => day(period.end),
+    },
     { name: "STATUS", text: ({ status }) => status },
     { name: "TOTAL", text: ({ total }) => total.amount, isNumber: true },
     { name: "CURRENCY", text: ({ total }) => total.currency },

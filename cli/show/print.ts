@@ -26,7 +26,12 @@ export async function printRows<Row extends object>(
 }
 
 /** What a person is told who gets no rows. */
-export function sayEmpty(text: string, { json, csv }: RowOptions): void {
+export const sayEmpty = (text: string, options: RowOptions): void => sayAtTerminal(text, options);
+
+/** For a table with several columns of times; one column says it in its heading. */
+export const sayTimes = (options: RowOptions): void => sayAtTerminal("Times are UTC.", options);
+
+function sayAtTerminal(text: string, { json, csv }: RowOptions): void {
   if (process.stdout.isTTY && !json && !csv) process.stderr.write(`${text}\n`);
 }
 

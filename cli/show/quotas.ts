@@ -4,6 +4,7 @@ import type { QuotaWindow } from "#schema/vocabulary.js";
 import { askGraph, findConnection } from "../connection/connection.js";
 import type { QuotasQuery } from "../graphql/graphql.js";
 import { graphql } from "../graphql/index.js";
+import { stateOf } from "./limit-state.js";
 import { present, printRows, type ShowOptions, sayEmpty } from "./print.js";
 import { bar, type Column, shortTime } from "./table.js";
 
@@ -37,8 +38,13 @@ export async function showQuotas(tenantId: string, options: ShowOptions, env: En
     { name: "USED", text: ({ used }) => used, isNumber: true },
     { name: "RESERVED", text: ({ reserved }) => reserved, isNumber: true },
     { name: "LIMIT", text: ({ limit }) => limit.limit, isNumber: true },
-    { name: "STATE", text: ({ state }) => state },
-    { name: "RESETS", text: ({ resetAt }) => resetAt, short: ({ resetAt }) => shortTime(resetAt, nowMs()) },
+    { name: "STATE", text: stateOf },
+    {
+      name: "RESETS",
+      heading: "RESETS (UTC)",
+      text: ({ resetAt }) => resetAt,
+      short: ({ resetAt }) => shortTime(resetAt, nowMs()),
+    },
     { name: "", text: () => "", picture: { width: 20, draw: (quota, width) => bar(shareOf(quota), width) } },
   ];
   await printRows(quotas, columns, options);

@@ -17,6 +17,19 @@ test("people get aligned columns and pictures, and no control characters", async
   );
 });
 
+test("a heading stands for the name at a terminal; what has no value is a dash, in CSV an empty cell", async () => {
+  const times = [{ at: "2026-11-28T14:02:00Z" }, { at: null }];
+  const column: Column<(typeof times)[number]>[] = [
+    { name: "AT", heading: "AT (UTC)", text: ({ at }) => at },
+    { name: "N", text: () => "1", isNumber: true },
+  ];
+  expect(await formatRows(times, column, { width: 80 })).toBe(
+    ["AT (UTC)              N", "2026-11-28T14:02:00Z  1", "-                     1", ""].join("\n"),
+  );
+  expect(await formatRows(times, column, {})).toBe("AT\tN\n2026-11-28T14:02:00Z\t1\n-\t1\n");
+  expect(await formatRows(times, column, { format: "csv" })).toBe("at,n\n2026-11-28T14:02:00Z,1\n,1\n");
+});
+
 test.each([80, 40, 24, 22])("a table fits into a terminal of %i characters", async (width) => {
   const lines = (await formatRows(rows, columns, { width })).trimEnd().split("\n");
   for (const line of lines) expect(line.length).toBeLessThanOrEqual(width);

@@ -4,9 +4,12 @@ import { asText } from "../csv.js";
 /** One value of a row: its text, and whether it is a number. */
 export interface Column<Row> {
   readonly name: string;
-  text(row: Row): string;
+  /** At a terminal, instead of `name`. */
+  readonly heading?: string;
+  /** null: there is none. In CSV that is an empty cell, elsewhere `-`. */
+  text(row: Row): string | null;
   /** At a terminal, instead of `text`. */
-  short?(row: Row): string;
+  short?(row: Row): string | null;
   readonly isNumber?: boolean;
   /** Only at a terminal, in the width that the other columns leave, at most this many characters. */
   readonly picture?: { readonly width: number; draw(row: Row, width: number): string };
@@ -41,16 +44,20 @@ export async function formatRows<Row extends object>(
   const texts = columns.filter(({ picture }) => picture === undefined);
   if (format === "csv") {
     const { stringify } = await import("csv-stringify/sync");
-    const cell = (column: Column<Row>, row: Row) => (column.isNumber ? column.text(row) : asText(column.text(row)));
+    const cell = ({ text, isNumber }: Column<Row>, row: Row) =>
+      isNumber ? (text(row) ?? "") : asText(text(row) ?? "");
     return stringify([
       texts.map(({ name }) => name.toLowerCase()),
       ...rows.map((row) => texts.map((column) => cell(column, row))),
     ]);
   }
-  if (width !== undefined) return aligned(rows, columns, width);
+  if (width !== undefined) return aligned(rows, withHeadings(columns), width);
   const lines = [texts.map(({ name }) => name), ...rows.map((row) => texts.map(({ text }) => plain(text(row))))];
   return lines.map((line) => `${line.join("\t")}\n`).join("");
 }
+
+const withHeadings = <Row>(columns: readonly Column<Row>[]): Column<Row>[] =>
+  columns.map((column) => ({ ...column, name: column.heading ?? column.name }));
 
 function aligned<Row>(rows: readonly Row[], columns: readonly Column<Row>[], width: number): string {
   const cells = columns.map((column) =>
@@ -130,7 +137,9 @@ function asRecords<Row>(columns: readonly Column<Row>[], cells: readonly string[
 }
 
 /** Names are untrusted: strip control characters and tabs. */
-const plain = (text: string): string => text.replace(/\p{Cc}/gu, " ");
+const plain = (text: string | null): string => (text ?? NO_VALUE).replace(/\p{Cc}/gu, " ");
+
+const NO_VALUE = "-";
 
 const HALF_A_YEAR_MS = 183 * DAY_MS;
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];

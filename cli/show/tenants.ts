@@ -29,7 +29,8 @@ const CREATE = graphql(`
 
 type Tenant = TenantsQuery["tenants"]["nodes"][number];
 
-const planOf = ({ plan }: Pick<Tenant, "plan">): string => (plan === null ? "-" : `${plan.plan.id}@${plan.version}`);
+const planOf = ({ plan }: Pick<Tenant, "plan">): string | null =>
+  plan === null ? null : `${plan.plan.id}@${plan.version}`;
 
 export async function listTenants(options: ShowOptions, env: Env): Promise<void> {
   const connection = await findConnection(options, env);
@@ -49,7 +50,7 @@ export async function showTenant(id: string, options: ShowOptions, env: Env): Pr
     ["tenant", tenant.id],
     ["name", tenant.name],
     ["status", tenant.status],
-    ["plan", planOf(tenant)],
+    ["plan", planOf(tenant) ?? "-"],
     ["currency", tenant.currency ?? "-"],
     ["billing periods", `from day ${tenant.billingAnchorDay}, closed ${tenant.graceDays} days after their end`],
     ["time zone", tenant.timeZone],

@@ -53,12 +53,15 @@ export interface UsageOptions extends ShowOptions {
 
 const asGranularity: Readonly<Record<string, Granularity>> = { hour: "HOUR", day: "DAY", period: "PERIOD" };
 
-/** Empty for a meter without the dimension. */
+/** Of usage whose events lack the property. */
+const NO_DIMENSION_VALUE = "(none)";
+
+/** null for a meter without the dimension. */
 const ofDimension =
   (name: string) =>
-  ({ dimensions }: Dimensions): string => {
+  ({ dimensions }: Dimensions): string | null => {
     const found = dimensions.find(({ dimension }) => dimension === name);
-    return found === undefined ? "" : found.value || "-";
+    return found === undefined ? null : found.value || NO_DIMENSION_VALUE;
   };
 
 const valuesOf = ({ dimensions }: Dimensions): string => JSON.stringify(dimensions.map(({ value }) => value));
@@ -93,7 +96,7 @@ async function show(tenantId: string, options: UsageOptions, env: Env): Promise<
     if (buckets.length === 0) sayEmpty("No usage in this time.", options);
     const areDays = buckets.every((total) => total.from.includes(MIDNIGHT)) && options.granularity !== "hour";
     const shortFrom = (total: Total) => (areDays ? shortDay(total.from, nowMs()) : short(total.from));
-    const from = { name: "FROM", text: (total: Total) => total.from, short: shortFrom };
+    const from = { name: "FROM", heading: "FROM (UTC)", text: (total: Total) => total.from, short: shortFrom };
     return printRows(buckets, [from, meter, ...grouped, ...amounts], options);
   }
   const answer = await askGraph(connection, USAGE, { ...asked, periodStart: null });
@@ -104,8 +107,9 @@ async function show(tenantId: string, options: UsageOptions, env: Env): Promise<
     ...amounts,
     {
       name: "LAST EVENT",
-      text: ({ lastEventAt }) => lastEventAt ?? "-",
-      short: ({ lastEventAt }) => (lastEventAt === null ? "-" : short(lastEventAt)),
+      heading: "LAST (UTC)",
+      text: ({ lastEventAt }) => lastEventAt,
+      short: ({ lastEventAt }) => (lastEventAt === null ? null : short(lastEventAt)),
     },
     {
       name: "BY DAY",

@@ -67,7 +67,7 @@ test("without metrics the graph's events and rates remain, and after a failure w
 test.each([80, 90, 100, 110, 140])("on %i columns, neither a usual limit nor its state is cut", (width) => {
   const usual = tenant("acme", 5);
   const limit = { meter: "llm_tokens", window: "BILLING_PERIOD", kind: "SOFT", limit: "10" } as const;
-  const quotas = usual.quotas.map((quota) => ({ ...quota, limit, state: "EXCEEDED" }) as const);
+  const quotas = usual.quotas.map((quota) => ({ ...quota, used: "10", limit, state: "EXCEEDED" }) as const);
   const state = looked(begun("http://m"), look(0, [{ ...usual, quotas }]));
   expect(screenOf(state, { width, height: 24 }).join("\n")).toMatch(/llm_tokens per period, soft .* EXCEEDED$/m);
 });

@@ -1,3 +1,4 @@
+import { stateOf } from "../show/limit-state.js";
 import { bar, sparkline } from "../show/table.js";
 import { type Alert, crossedText } from "./alerts.js";
 import { MOST_TENANTS, type WatchedTenant } from "./look.js";
@@ -92,13 +93,14 @@ function tenantRows({ id, status, quotas }: WatchedTenant, perSecond: number | u
   const name = cut(status === "ACTIVE" ? id : `${id} (${status.toLowerCase()})`, tenant).padEnd(tenant);
   const rate = (perSecond === undefined ? "-" : perSecond.toFixed(1)).padStart(8);
   if (quotas.length === 0) return [`${name}  ${rate}  no limits`];
-  return quotas.map(({ limit, used, reserved, state }, at) => {
+  return quotas.map((quota, at) => {
+    const { limit, used, reserved } = quota;
     const most = Number(limit.limit);
     const share = most > 0 ? (Number(used) + Number(reserved)) / most : 0;
     const what = cut(`${limit.meter ?? "requests"} ${windowOf(limit.window)}, ${limit.kind.toLowerCase()}`, limitWidth);
     const percent = `${share < 1 ? Math.floor(share * 100) : Math.round(share * 100)} %`.padStart(6);
     const first = at === 0 ? `${name}  ${rate}` : " ".repeat(tenant + 10);
-    return `${first}  ${what.padEnd(limitWidth)}  ${bar(share, picture)}${percent}  ${state}`;
+    return `${first}  ${what.padEnd(limitWidth)}  ${bar(share, picture)}${percent}  ${stateOf(quota)}`;
   });
 }
 

@@ -30,7 +30,7 @@ export async function listEndpoints(options: ShowOptions & OwnerOptions, env: En
     { name: "URL", text: ({ url }) => url, mayBeCut: true },
     { name: "STATUS", text: ({ status }) => status },
     { name: "EVENTS", text: ({ eventTypes }) => eventTypes.join(","), mayBeCut: true },
-    { name: "REASON", text: ({ disabledReason }) => disabledReason ?? "-", mayBeCut: true },
+    { name: "REASON", text: ({ disabledReason }) => disabledReason, mayBeCut: true },
   ];
   await printRows(endpoints, columns, options);
 }

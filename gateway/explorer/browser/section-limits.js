@@ -15,7 +15,6 @@ const SHOWN = 8;
 const STATES = {
   OK: "has room",
   WARNING: "near the limit",
-  EXCEEDED: "exceeded",
   DEGRADED: "decided with old figures",
   REBUILDING: "being counted anew",
 };
@@ -39,9 +38,11 @@ export function showLimits({ plan, quotas }, { nameOf, withUnit }) {
     const name = `${nameOf(meter)}, ${perWindow(window)}`;
     const figures = withUnit(`${quantity(used)} of ${quantity(limit.limit)}`, meter);
     const held = Number(reserved) === 0 ? "" : `, ${quantity(reserved)} reserved`;
+    const isOver = Number(used) + Number(reserved) > Number(limit.limit);
+    const stands = state === "EXCEEDED" ? (isOver ? "exceeded" : "reached") : (STATES[state] ?? state);
     const said = [
       kind === "HARD" ? "hard: denies what exceeds it" : "soft: only warns",
-      meterArchived ? "its meter is archived" : (STATES[state] ?? state),
+      meterArchived ? "its meter is archived" : stands,
       ...(Number(used) === 0 ? [] : [`resets ${minute(resetAt)}`]),
     ];
     return element("div", { class: "limit", "data-state": state }, [
