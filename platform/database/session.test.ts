@@ -3,7 +3,14 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { isNotNow, timeLimitRefusal } from "#kernel/database-time.js";
 import { PrismaClient } from "#prisma/tenancy/generated/client.js";
 import { startTcpProxy, type TcpProxy } from "../../tests/chaos/tcp-proxy.js";
-import { createTestDatabase, freePort, hasPostgres, type TestDatabase, waitFor } from "../../tests/servers/servers.js";
+import {
+  createTestDatabase,
+  freePort,
+  hasPostgres,
+  PATIENCE_MS,
+  type TestDatabase,
+  waitFor,
+} from "../../tests/servers/servers.js";
 import { type Database, openDatabase } from "./database.js";
 import { prismaAdapter } from "./prisma.js";
 import { PROFILES } from "./profiles.js";
@@ -11,12 +18,16 @@ import { namesItsErrors } from "./session.js";
 
 const unavailable = expect.objectContaining({ code: "UNAVAILABLE" });
 const refusalOf = (error: unknown) => timeLimitRefusal(error);
+/** Limits that no test here is about. */
+const LONG = { statementMs: 600_000, transactionMs: 600_000, idleInTransactionMs: 600_000 };
+const PATIENT = { maxWait: PATIENCE_MS, timeout: 600_000 };
 
 test.skipIf(!hasPostgres)("a pool without a free connection says so, to queries and to those who connect", async () => {
   const created = await createTestDatabase("session");
   const pool = new pg.Pool({ connectionString: created.url, max: 1, connectionTimeoutMillis: 500 });
   namesItsErrors(pool);
-  const held = await pool.connect();
+  // Again if the machine stopped for longer than a connection may take.
+  const held = await waitFor(() => pool.connect(), { what: "a connection" });
   expect(await pool.query("SELECT 1").catch(refusalOf)).toEqual(unavailable);
   expect(await pool.connect().catch(refusalOf)).toEqual(unavailable);
   held.release();
@@ -53,9 +64,10 @@ describe.skipIf(!hasPostgres)("a connection that breaks under a statement", () =
     );
     url.port = String(proxy.port);
     url.hostname = "127.0.0.1";
-    const hot = { ...PROFILES.hot, statementMs: 3_000 };
+    const hot = { ...PROFILES.hot, ...LONG };
+    const requests = { ...PROFILES.requests, statementMs: 3_000 };
     database = await openDatabase({
-      ...{ url: url.toString(), profiles: { ...PROFILES, hot }, onError: () => undefined },
+      ...{ url: url.toString(), profiles: { ...PROFILES, hot, requests }, onError: () => undefined },
     });
     prisma = new PrismaClient({ adapter: prismaAdapter(database) });
   });
@@ -66,17 +78,20 @@ describe.skipIf(!hasPostgres)("a connection that breaks under a statement", () =
     await created?.drop();
   });
 
-  const slow = "SELECT pg_sleep(2.5)::text";
+  // Ended by the next test: the machine may stop before it is seen to run.
+  const slow = "SELECT pg_sleep(600)::text";
   const asked: Record<string, () => Promise<unknown>> = {
     pool: () => database.pool.query(slow),
     transaction: () => database.transaction((tx) => tx.query(slow)),
     "generated client": () => prisma.$queryRawUnsafe(slow),
-    "generated client's transaction": () => prisma.$transaction((tx) => tx.$queryRawUnsafe(slow)),
+    "generated client's transaction": () => prisma.$transaction((tx) => tx.$queryRawUnsafe(slow), PATIENT),
   };
 
   // No statement of the test before, and no connection that is broken and not yet known to be.
   beforeEach(async () => {
-    await waitFor(async () => (await sleeping(created.url)) === 0, { what: "the sleeping statement to end" });
+    await waitFor(async () => (await sleeping(created.url, "pg_terminate_backend(pid)")) === 0, {
+      what: "the sleeping statement to end",
+    });
     await waitFor(
       () =>
         database.pool.query("SELECT 1").then(
@@ -103,15 +118,16 @@ describe.skipIf(!hasPostgres)("a connection that breaks under a statement", () =
     };
     const failure = await (by === "transaction"
       ? database.transaction((tx) => next((sql) => tx.query(sql)))
-      : prisma.$transaction((tx) => next((sql) => tx.$queryRawUnsafe(sql)))
+      : prisma.$transaction((tx) => next((sql) => tx.$queryRawUnsafe(sql)), PATIENT)
     ).catch((error: unknown) => error);
     expect(timeLimitRefusal(failure)).toEqual(unavailable);
   });
 
   test("nor does a server that never answers look like a bug", async () => {
-    await database.pool.query("SELECT 1");
+    const { pool } = database.under("requests");
+    await pool.query("SELECT 1");
     isMute = true;
-    const failure = await database.pool.query("SELECT 1").catch((error: unknown) => error);
+    const failure = await pool.query("SELECT 1").catch((error: unknown) => error);
     isMute = false;
     expect(timeLimitRefusal(failure)).toEqual(unavailable);
   });
@@ -121,12 +137,12 @@ describe.skipIf(!hasPostgres)("a connection that breaks under a statement", () =
   });
 });
 
-/** How many statements of the database are asleep. */
-async function sleeping(url: string): Promise<number> {
+/** How many statements of the database are asleep; `each`: what is done to each. */
+async function sleeping(url: string, each = "true"): Promise<number> {
   const client = new pg.Client(url);
   await client.connect();
   const { rows } = await client.query(
-    "SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'",
+    `SELECT count(${each})::int AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'`,
   );
   await client.end();
   return rows[0].n;

@@ -10,6 +10,7 @@ import { createIdentityTokens } from "#platform/auth/identity.js";
 import { createHttpServer } from "#platform/http/server.js";
 import type { Identity } from "#schema/policy.js";
 import { waitFor } from "../../tests/servers/servers.js";
+import { GREETING_AGAIN } from "../../tests/support/client.js";
 import { buildTestSubgraphs, type TestSubgraphs } from "../../tests/systems/gateway/subgraphs.js";
 import { registerSubgraphServer } from "./subgraph-server.js";
 
@@ -68,7 +69,7 @@ function connect(url: string): Client {
   const client = createClient({
     url: `${url.replace("http", "ws")}/graphql`,
     webSocketImpl: WebSocket,
-    retryAttempts: 0,
+    ...GREETING_AGAIN,
   });
   clients.push(client);
   return client;

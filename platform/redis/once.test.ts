@@ -1,10 +1,10 @@
 import { createServer } from "node:net";
 import { describe, expect, test } from "vitest";
 import { startRedis } from "../../tests/servers/private-servers.js";
-import { freePort, hasRedis } from "../../tests/servers/servers.js";
+import { freePort, hasRedis, PATIENCE_MS } from "../../tests/servers/servers.js";
 import { askRedisOnce, RedisRefusal } from "./once.js";
 
-const ask = (url: string) => askRedisOnce(url, (redis) => redis.ping());
+const ask = (url: string) => askRedisOnce(url, (redis) => redis.ping(), PATIENCE_MS);
 
 describe.skipIf(!hasRedis)("a Redis that wants a password", () => {
   test("answers with it, and is named with its answer without it", async () => {

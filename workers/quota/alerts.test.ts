@@ -141,9 +141,11 @@ describeRoom("alerts", prepare, (room) => {
   });
 
   test("late usage is judged in its own window if that ended at most one window ago", async () => {
-    const { id } = room.tenant("late", "hourly");
+    // No hour ends meanwhile.
+    const testClock = Date.UTC(2026, 2, 10, 8, 30);
+    const { id } = room.tenant("late", "hourly", { testClock });
     const at = (time: number, n: number) => ({ id: `${time}-${n}`, type: "use.calls", time });
-    const thisHour = Math.floor(Date.now() / HOUR_MS) * HOUR_MS;
+    const thisHour = Math.floor(testClock / HOUR_MS) * HOUR_MS;
     const send = (start: number) => room.world().record(id, [at(start + 1, 1), at(start + 2, 2)]);
     for (const hours of [3, 2, 1]) await send(thisHour - hours * HOUR_MS);
     await room.applied(id);

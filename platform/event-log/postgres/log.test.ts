@@ -93,7 +93,8 @@ describe.skipIf(!hasPostgres)("on PostgreSQL", () => {
       await waitFor(() => arrivals.length === i, { what: `record ${i}` });
       delays.push(Date.now() - before);
     }
-    expect(Math.min(...delays)).toBeLessThan(200);
+    // Without being woken it looks once a second.
+    expect(Math.min(...delays)).toBeLessThan(700);
     await consumer.stop();
     await Promise.all([writer.stop(), reader.stop()]);
   });

@@ -137,7 +137,7 @@ describe.skipIf(!hasKafka)("the edge before a log in trouble", () => {
     await waitFor(works, { what: "the edge to accept again" });
     const sent = batch(10);
     expect((await accepted(sent)).body.accepted).toBe(10);
-    const found = await logged();
+    const found = await waitFor(logged, { what: "the log to be read" });
     expect(sent.filter(({ id }) => !found.has(id))).toEqual([]);
   }
 

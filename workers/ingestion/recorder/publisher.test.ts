@@ -103,7 +103,7 @@ describe.skipIf(!hasPostgres)("publishing", () => {
     expect(publisher.stuckSince()).toBeDefined();
     isUp = true;
     await allPublished(2);
-    expect(publisher.stuckSince()).toBeUndefined();
+    await waitFor(() => publisher.stuckSince() === undefined, { what: "the publisher to be stuck no longer" });
     await publisher.stop();
     expect(await published()).toEqual([1, 2]);
   });

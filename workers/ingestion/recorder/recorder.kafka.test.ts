@@ -83,45 +83,41 @@ describe.skipIf(!hasPostgres || !hasKafka)("recording from Kafka", () => {
   test.each([
     ["holds as many other records", 0],
     ["is shorter than what was recorded", -2],
-  ])(
-    "a recreated topic that %s stops the recorder and says what to do",
-    async (_, added) => {
-      const own = await openWorld({ partitions: 1 });
-      const name = `recreated_${randomBytes(4).toString("hex")}`;
-      const append = async (log: EventLog, prefix: string, count: number) => {
-        for (let n = 0; n < count; n += 1) await appendItems(log, 0, [receivedItem({ id: `${prefix}-${n}` })]);
-      };
-      const events = async () =>
-        (await readLedger(own.database, { partition: 0, from: 1, limit: 100 })).entries.flatMap((entry) =>
-          entry.kind === "event" ? [entry.id] : [],
-        );
-      try {
-        const before = await connect(name);
-        await before.ensureTopics(TOPICS, 1);
-        await append(before, "first", 3);
-        const first = await startService({ ...own, log: before });
-        await waitFor(async () => (await events()).length === 3, { what: "the first events" });
-        await first.stop();
-        const { next } = await before.bounds(USAGE_RECEIVED, 0);
+  ])("a recreated topic that %s stops the recorder and says what to do", async (_, added) => {
+    const own = await openWorld({ partitions: 1 });
+    const name = `recreated_${randomBytes(4).toString("hex")}`;
+    const append = async (log: EventLog, prefix: string, count: number) => {
+      for (let n = 0; n < count; n += 1) await appendItems(log, 0, [receivedItem({ id: `${prefix}-${n}` })]);
+    };
+    const events = async () =>
+      (await readLedger(own.database, { partition: 0, from: 1, limit: 100 })).entries.flatMap((entry) =>
+        entry.kind === "event" ? [entry.id] : [],
+      );
+    try {
+      const before = await connect(name);
+      await before.ensureTopics(TOPICS, 1);
+      await append(before, "first", 3);
+      const first = await startService({ ...own, log: before });
+      await waitFor(async () => (await events()).length === 3, { what: "the first events" });
+      await first.stop();
+      const { next } = await before.bounds(USAGE_RECEIVED, 0);
 
-        await deleteTopic(`${name}.${USAGE_RECEIVED.name}`);
-        const log = await connect(name);
-        await log.ensureTopics([USAGE_RECEIVED], 1);
-        await append(log, "other", next + added);
-        const second = await startService({ ...own, log });
-        const reported = () => second.failures.map(String).join();
-        await waitFor(() => reported().includes("Acknowledged usage may be missing"), {
-          what: "the recorder to refuse the other topic",
-        });
-        expect(reported()).toMatch(/recorder_cursor\.next/);
-        await second.stop();
-        expect(await events()).toEqual(["first-0", "first-1", "first-2"]);
-      } finally {
-        await own.close();
-      }
-    },
-    90_000,
-  );
+      await deleteTopic(`${name}.${USAGE_RECEIVED.name}`);
+      const log = await connect(name);
+      await log.ensureTopics([USAGE_RECEIVED], 1);
+      await append(log, "other", next + added);
+      const second = await startService({ ...own, log });
+      const reported = () => second.failures.map(String).join();
+      await waitFor(() => reported().includes("Acknowledged usage may be missing"), {
+        what: "the recorder to refuse the other topic",
+      });
+      expect(reported()).toMatch(/recorder_cursor\.next/);
+      await second.stop();
+      expect(await events()).toEqual(["first-0", "first-1", "first-2"]);
+    } finally {
+      await own.close();
+    }
+  });
 });
 
 /** Behind the log's back, as an operator's mistake would. */
