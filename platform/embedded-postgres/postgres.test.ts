@@ -5,6 +5,7 @@ import path from "node:path";
 import { promisify } from "node:util";
 import pg from "pg";
 import { afterEach, expect, test } from "vitest";
+import { machineTime, replaceTime } from "#platform/lifecycle/time.js";
 import { waitFor } from "../../tests/servers/servers.js";
 import { isRunning } from "./cluster.js";
 import { type EmbeddedPostgres, EmbeddedPostgresError, startEmbeddedPostgres } from "./postgres.js";
@@ -132,6 +133,25 @@ test("a second Metrly on the same data directory is refused and does not disturb
   const refusal = startEmbeddedPostgres({ dataDir });
   await expect(refusal).rejects.toThrow(`The data directory ${dataDir} is in use by another running Metrly.`);
   expect(await query(first, "SELECT 1")).toEqual([1]);
+});
+
+test("a database whose last owner ends while the machine stands still is adopted", async () => {
+  const dataDir = await newDataDir();
+  const first = await start(dataDir, () => undefined);
+  const owners = (column: string) =>
+    query(
+      first,
+      `SELECT ${column} FROM pg_stat_activity WHERE application_name = 'metrly-owner' ORDER BY backend_start`,
+    );
+  let stoodStillMs = 0;
+  const restoreTime = replaceTime({ ...machineTime, monotonicMs: () => performance.now() + stoodStillMs });
+  cleanups.push(async () => restoreTime());
+  const starting = start(dataDir);
+  const hasAsked = async () => /pg_try_advisory_lock/.test(String((await owners("query"))[1]));
+  await waitFor(hasAsked, { what: "it to ask whether there is an owner" });
+  stoodStillMs = 10_000;
+  await query(first, `SELECT pg_terminate_backend(${(await owners("pid"))[0]})`);
+  expect(await starting).toMatchObject({ origin: "adopted", pid: first.pid });
 });
 
 test("two first starts at the same moment end with one database and one owner", async () => {
