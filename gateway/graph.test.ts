@@ -3,6 +3,7 @@ import { pino } from "pino";
 import { describe, expect, test } from "vitest";
 import { MetrlyError } from "#kernel/errors.js";
 import type { Identity } from "#schema/policy.js";
+import { unlessStopped } from "../tests/support/unless-stopped.js";
 import { buildTestSubgraphs } from "../tests/systems/gateway/subgraphs.js";
 import { composeSupergraph } from "./composition.js";
 import { buildFederation, guarded, logFailures } from "./execution.js";
@@ -50,6 +51,8 @@ describe("one graph over subgraphs in this process", () => {
 describe("one graph over subgraphs behind ports", () => graphConformance({ subgraphs: "remote" }));
 
 describe("a subgraph that does not answer", () => {
+  const again = unlessStopped();
+
   test("is SUBGRAPH_UNAVAILABLE at its paths, and the others' data is there", async () => {
     const { all } = await buildTestSubgraphs();
     const failures: string[] = [];
@@ -77,7 +80,7 @@ describe("a subgraph that does not answer", () => {
     expect(new Set(failures)).toEqual(new Set(["billing"]));
   });
 
-  test("the same for one that hangs", async () => {
+  test("the same for one that hangs", again, async () => {
     const { all } = await buildTestSubgraphs();
     const { schema, execute } = buildFederation(
       composeSupergraph(all).supergraphSdl,

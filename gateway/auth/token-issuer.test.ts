@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { manualClock } from "#kernel/clock.js";
 import { DAY_MS } from "#kernel/duration.js";
 import { installManualTime } from "#platform/lifecycle/manual-time.testing.js";
+import { PATIENCE_MS } from "../../tests/servers/servers.js";
 import { openKeyRing } from "./signing-key.js";
 import { createTokenIssuer, keyFolder } from "./token-issuer.js";
 
@@ -106,7 +107,7 @@ test("after a rotation tokens that are out stay good, in every process, until th
   expect(next.id).not.toBe(before.id);
   await vi.waitFor(
     async () => expect((await running.jwks()).keys.map(({ kid }) => kid)).toEqual([next.id, before.id]),
-    5_000,
+    PATIENCE_MS,
   );
   const fresh = await running.issue(request);
   expect(decodeProtectedHeader(fresh).kid).toBe(next.id);
@@ -124,7 +125,7 @@ test("after a rotation tokens that are out stay good, in every process, until th
   expect(await ring.revoke(before.id)).toBe(true);
   await expect(session.assertValid()).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
   await expect(running.verify(old)).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
-  await vi.waitFor(() => expect([wasTold, watching.isCurrent()]).toEqual([true, true]), 5_000);
+  await vi.waitFor(() => expect([wasTold, watching.isCurrent()]).toEqual([true, true]), PATIENCE_MS);
   await watching.stop();
   expect((await running.verify(fresh)).identity.id).toBe("ada");
   const [kept] = (await running.jwks()).keys;
@@ -146,12 +147,12 @@ test("a process that stood still looks for revocations before it accepts a token
       async () => void told.push("revoked"),
       () => {},
     );
-    await vi.waitFor(async () => expect(await time.advance(0).then(watching.isCurrent)).toBe(true), 5_000);
+    await vi.waitFor(async () => expect(await time.advance(0).then(watching.isCurrent)).toBe(true), PATIENCE_MS);
     let isAnswered = false;
     const revoking = ring.revoke(before.id).then(() => {
       isAnswered = true;
     });
-    await vi.waitFor(async () => expect(await readdir(path.join(dataDir, "keys"))).toHaveLength(1), 5_000);
+    await vi.waitFor(async () => expect(await readdir(path.join(dataDir, "keys"))).toHaveLength(1), PATIENCE_MS);
     time.jump(900);
     await time.advance(0);
     expect(isAnswered).toBe(false);
@@ -160,7 +161,7 @@ test("a process that stood still looks for revocations before it accepts a token
     expect(watching.isCurrent()).toBe(false);
     await expect(session.assertValid()).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
     await expect(running.verify(old)).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
-    await vi.waitFor(async () => expect(await time.advance(300).then(() => told)).toEqual(["revoked"]), 5_000);
+    await vi.waitFor(async () => expect(await time.advance(300).then(() => told)).toEqual(["revoked"]), PATIENCE_MS);
     await revoking;
     await watching.stop();
   } finally {

@@ -66,8 +66,8 @@ test("a peer that stops answering is noticed", async () => {
     if (type === "subscribe") socket.send(JSON.stringify({ id, type: "next", payload: { data: { ticks: 1 } } }));
   });
   const { received } = operation(open(url, 50));
-  await waitFor(() => received.length === 2, { what: "the end" });
-  expect(received[1]).toBe("its socket closed (1006)");
+  await waitFor(() => received.at(-1)?.includes("socket"), { what: "the end" });
+  expect(received.at(-1)).toBe("its socket closed (1006)");
 });
 
 test("a peer that answers pings keeps its socket", async () => {
@@ -79,7 +79,7 @@ test("a peer that answers pings keeps its socket", async () => {
     socket.send('{"type":"pong"}');
   });
   const { received } = operation(open(url, 500));
-  await waitFor(() => pings === 3, { what: "three pings" });
+  await waitFor(() => pings >= 3, { what: "three pings" });
   expect(received).toEqual([]);
 });
 

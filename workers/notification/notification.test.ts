@@ -9,6 +9,7 @@ import { BILLING_EVENTS, QUOTA_ALERTS } from "#schema/topics.js";
 import { hasPostgres, waitFor } from "../../tests/servers/servers.js";
 import { rewriteRecord } from "../../tests/support/rewrite-record.js";
 import { refuseLargeInserts } from "../../tests/support/slow-inserts.js";
+import { undisturbed } from "../../tests/support/undisturbed.js";
 import { claimDelivery, finishAttempt } from "./store/deliveries.js";
 import { adminOf, ask, exceeded, invoice, ok, openWorld, startReceiver, type World, warning } from "./world.testing.js";
 
@@ -209,7 +210,7 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
     await createEndpoint(service, hanging.url, ["quota.warning"]);
     await createEndpoint(service, well.url, ["quota.exceeded"]);
     await world.publish(QUOTA_ALERTS, warning("acme", "hangs"));
-    await waitFor(() => hanging.received.length === 1, { what: "the hanging receiver to be called" });
+    await waitFor(() => hanging.received.length > 0, { what: "the hanging receiver to be called" });
     await world.publish(QUOTA_ALERTS, exceeded("acme", "passes"));
     await becomes("passes", "DELIVERED");
     expect(await deliveryOf("hangs")).toMatchObject({ status: "PENDING" });
@@ -267,20 +268,24 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
   });
 
   test("a receiver that only fails is left alone, tried by one delivery, and gets all when it is well", async () => {
-    const service = await start({ random: () => 0, firstPauseMs: 1_500 });
     let isWell = false;
-    const target = await receiver((response) => response.writeHead(isWell ? 200 : 500).end());
-    const { id } = await createEndpoint(service, target.url, ["quota.warning"]);
-    const ids = Array.from({ length: 12 }, (_, n) => `paused-${n}`);
-    for (const event of ids) await world.publish(QUOTA_ALERTS, warning("acme", event));
-    const paused = () =>
-      database.pool
-        .query<{ paused: boolean }>("SELECT paused_until > now() AS paused FROM webhook_endpoint WHERE id = $1", [id])
-        .then(({ rows }) => rows[0]?.paused === true);
-    await waitFor(paused, { what: "the pause" });
-    const sentBefore = target.received.length;
-    expect(sentBefore).toBe(5);
-    expect((await service.readiness()).reasons).toEqual([]);
+    const { id, ids } = await undisturbed(1_500, async (firstPauseMs, attempt) => {
+      for (const service of services.splice(0)) await world.stopService(service);
+      await database.pool.query("TRUNCATE webhook_endpoint CASCADE");
+      const service = await start({ random: () => 0, firstPauseMs });
+      const target = await receiver((response) => response.writeHead(isWell ? 200 : 500).end());
+      const { id } = await createEndpoint(service, target.url, ["quota.warning"]);
+      const ids = Array.from({ length: 12 }, (_, n) => `paused-${attempt}-${n}`);
+      for (const event of ids) await world.publish(QUOTA_ALERTS, warning("acme", event));
+      const paused = () =>
+        database.pool
+          .query<{ paused: boolean }>("SELECT paused_until > now() AS paused FROM webhook_endpoint WHERE id = $1", [id])
+          .then(({ rows }) => rows[0]?.paused === true);
+      await waitFor(paused, { what: "the pause" });
+      expect(target.received).toHaveLength(5);
+      expect((await service.readiness()).reasons).toEqual([]);
+      return { id, ids };
+    });
     isWell = true;
     for (const event of ids) await becomes(event, "DELIVERED");
     const { rows } = await database.pool.query(
@@ -353,7 +358,7 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
   test("the sweeper enqueues a lost job again", async () => {
     const service = await start();
     let isWell = false;
-    const target = await receiver((response) => response.writeHead(isWell ? 200 : 429, { "retry-after": "1" }).end());
+    const target = await receiver((response) => response.writeHead(isWell ? 200 : 429, { "retry-after": "60" }).end());
     await createEndpoint(service, target.url);
     await world.publish(QUOTA_ALERTS, warning("acme", "lost-job"));
     const { id } = await waitFor(
@@ -372,6 +377,7 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
           .then(() => true),
       { what: "the job to go" },
     );
+    await database.pool.query("UPDATE webhook_delivery SET next_attempt_at = now() WHERE id = $1", [id]);
     expect(await becomes("lost-job", "DELIVERED")).toMatchObject({ attempt_count: 2 });
   });
 

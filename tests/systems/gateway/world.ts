@@ -18,6 +18,7 @@ import type { ApiKeyScope } from "#schema/vocabulary.js";
 import { createTokenIssuer, type TokenIssuer } from "../../../gateway/auth/token-issuer.js";
 import { type GatewayOptions, startGateway } from "../../../gateway/main.js";
 import type { RemoteOptions } from "../../../gateway/subgraphs/remote-subgraph.js";
+import { GREETING_AGAIN } from "../../support/client.js";
 import { type SubgraphProcess, startSubgraphProcess } from "./subgraph-process.js";
 import { buildTestSubgraphs, type TestSubgraphs } from "./subgraphs.js";
 
@@ -155,12 +156,12 @@ export async function startGatewayWorld(options: GatewayWorldOptions = {}): Prom
       const client = createClient({
         url: `${url.replace("http", "ws")}/graphql`,
         webSocketImpl: WebSocket,
-        retryAttempts: 0,
+        ...GREETING_AGAIN,
         connectionParams: token === undefined ? {} : { authorization: `Bearer ${token}` },
         on: {
           closed(event) {
-            if (typeof event === "object" && event !== null && "code" in event && "reason" in event)
-              onClose(Number(event.code), String(event.reason));
+            const isClose = typeof event === "object" && event !== null && "code" in event && "reason" in event;
+            if (isClose && !GREETING_AGAIN.shouldRetry(event)) onClose(Number(event.code), String(event.reason));
           },
         },
       });
