@@ -36,7 +36,7 @@ await runPart(async ({ brokers, rounds, seconds }) => {
     return await measureRounds({
       others: OTHERS,
       use: (tenantId) => append(tenantId, ITEMS),
-      loud: (duration) => loudLoops(() => append(LOUD, ITEMS), duration),
+      loud: () => loudLoops(() => append(LOUD, ITEMS)),
       rounds,
       seconds,
     });

@@ -52,7 +52,7 @@ await runPart(async ({ redisUrl, rounds, seconds }) => {
     done.delete(id);
   }
   try {
-    const loud = (duration: number) => loudLoops(() => close(LOUD), duration);
+    const loud = () => loudLoops(() => close(LOUD));
     return await measureRounds({ others: OTHERS, use: close, loud, rounds, seconds });
   } finally {
     await worker.stop();

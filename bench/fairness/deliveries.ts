@@ -1,7 +1,7 @@
 import { freePort } from "../../tests/servers/servers.js";
-import { runMeasured, startServer } from "../support/processes.js";
+import { lowerPriority, startServer } from "../support/processes.js";
 import { runPart } from "./part.js";
-import { LOUD, type LoudResult, measureRounds, OTHERS } from "./rounds.js";
+import { LOUD, type Loud, type LoudResult, measureRounds, OTHERS } from "./rounds.js";
 import { openDeliveries, type Place } from "./webhooks.js";
 
 // BullMQ's workers: from a due delivery's job until its webhook is received.
@@ -13,14 +13,18 @@ await runPart(async ({ redisUrl, rounds, seconds }) => {
   const server = await startServer<{ readonly place: Place }>("fairness/server-notification", { redisUrl, receivers });
   const { place, keys = {} } = server;
   const deliveries = await openDeliveries(place, port);
-  const loud = async (duration: number): Promise<LoudResult> => {
-    const options = { place, endpointId: keys[LOUD], port: loudPort, seconds: duration };
-    return JSON.parse(await runMeasured("fairness/loud-deliveries", [JSON.stringify(options)], { isElsewhere: true }));
+  const options = { place, endpointId: keys[LOUD], port: loudPort };
+  const elsewhere = await startServer("fairness/loud-deliveries", options);
+  lowerPriority(elsewhere.pid);
+  const loud = async (): Promise<Loud> => {
+    await elsewhere.ask("begin", "begun");
+    return { end: () => elsewhere.ask<LoudResult>("end", "ended") };
   };
   try {
     const use = (tenantId: string) => deliveries.deliver(tenantId, keys[tenantId] ?? "");
     return await measureRounds({ others: OTHERS, use, loud, rounds, seconds });
   } finally {
+    await elsewhere.stop();
     await deliveries.stop();
     await server.stop();
   }

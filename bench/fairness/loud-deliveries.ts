@@ -1,5 +1,5 @@
-import { optionsOf } from "../support/measured.js";
-import { LOUD, loudLoops } from "./rounds.js";
+import { optionsOf, serve, tell } from "../support/measured.js";
+import { LOUD, type Loud, loudLoops } from "./rounds.js";
 import { openDeliveries, type Place } from "./webhooks.js";
 
 // The loud tenant's deliveries and its receiver, in a process of their own: others' clients do not wait for them.
@@ -7,9 +7,15 @@ interface LoudOptions {
   readonly place: Place;
   readonly endpointId: string;
   readonly port: number;
-  readonly seconds: number;
 }
-const { place, endpointId, port, seconds } = optionsOf<LoudOptions>();
+const { place, endpointId, port } = optionsOf<LoudOptions>();
 const deliveries = await openDeliveries(place, port);
-console.log(JSON.stringify(await loudLoops(() => deliveries.deliver(LOUD, endpointId), seconds)));
-await deliveries.stop();
+let loud: Loud | undefined;
+process.on("message", async (asked) => {
+  if (asked === "begin") {
+    loud = await loudLoops(() => deliveries.deliver(LOUD, endpointId));
+    tell("begun", {});
+  }
+  if (asked === "end") tell("ended", (await loud?.end()) ?? {});
+});
+serve({ port, key: "" }, () => deliveries.stop());

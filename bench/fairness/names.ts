@@ -37,7 +37,7 @@ await runPart(async ({ rounds, seconds }) => {
     return resolverOf(tenantId)(`hooks-${asked}.${tenantId}.test`);
   };
   try {
-    const loud = (duration: number) => loudLoops(() => resolve(LOUD), duration);
+    const loud = () => loudLoops(() => resolve(LOUD));
     return await measureRounds({ others: OTHERS, use: resolve, loud, rounds, seconds });
   } finally {
     socket.close();

@@ -1,7 +1,7 @@
 import { Agent, request } from "node:http";
-import { load, type MeasuredServer } from "../support/processes.js";
+import { type MeasuredServer, startLoad } from "../support/processes.js";
 import { requestTemplate, type TemplateOptions } from "../support/requests.js";
-import { LOUD, type LoudResult, TIMES, type Use } from "./rounds.js";
+import { LOUD, type Loud, TIMES, type Use } from "./rounds.js";
 
 export interface RequestsOptions {
   readonly of: TemplateOptions["of"];
@@ -37,12 +37,16 @@ export function httpUses(server: MeasuredServer, { of, events, loudEvents = even
     });
   };
 
-  async function loud(seconds: number): Promise<LoudResult> {
+  async function loud(): Promise<Loud> {
     const flood = { port: server.port, key: server.keys?.[LOUD] ?? "" };
-    const options = { of, connections: TIMES, events: loudEvents, seconds, warmup: 0 };
-    const result = await load(flood, options, { isElsewhere: true });
-    const answered = Object.values(result.statuses).reduce((sum, count) => sum + count, 0);
-    return { served: result.requests, refused: answered - result.requests };
+    const running = await startLoad(flood, { of, connections: TIMES, events: loudEvents });
+    return {
+      async end() {
+        const { requests, statuses } = await running.end();
+        const answered = Object.values(statuses).reduce((sum, count) => sum + count, 0);
+        return { served: requests, refused: answered - requests };
+      },
+    };
   }
   return { use, loud, stop: () => agent.destroy() };
 }

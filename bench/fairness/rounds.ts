@@ -12,8 +12,8 @@ export interface RoundOptions {
   /** Tenants whose latency is measured, each in a closed loop with a pause. */
   readonly others: readonly string[];
   readonly use: Use;
-  /** The tenant that asks for `TIMES` shares: it uses the resource for this long. */
-  readonly loud: (seconds: number) => Promise<LoudResult>;
+  /** The tenant that asks for `TIMES` shares begins; resolves when it does. */
+  readonly loud: () => Promise<Loud>;
   readonly rounds: number;
   /** Of each of the two halves of a round. */
   readonly seconds: number;
@@ -33,6 +33,11 @@ export interface FairnessResult {
   readonly loudServed: number;
   readonly loudRefused: number;
   readonly othersRefused: number;
+}
+
+/** A loud tenant, which uses the resource until it is ended. */
+export interface Loud {
+  end(): Promise<LoudResult>;
 }
 
 /** What became of the loud tenant's uses. */
@@ -80,6 +85,8 @@ interface Counts {
 
 async function half(options: RoundOptions, counts: Counts, isLoud: boolean): Promise<number[]> {
   const latencies: number[] = [];
+  // It has begun before anything is measured, and ends after: a process takes its time to start.
+  const loud = isLoud ? await options.loud() : undefined;
   const endAt = performance.now() + options.seconds * 1_000;
   async function quiet(tenantId: string): Promise<void> {
     while (performance.now() < endAt) {
@@ -93,32 +100,42 @@ async function half(options: RoundOptions, counts: Counts, isLoud: boolean): Pro
       await wait(PAUSE_MS);
     }
   }
-  const loud = isLoud ? options.loud(options.seconds) : undefined;
   await Promise.all(options.others.map(quiet));
-  const { served, refused } = (await loud) ?? { served: 0, refused: 0 };
+  const { served, refused } = (await loud?.end()) ?? { served: 0, refused: 0 };
   counts.served += served;
   counts.refused += refused;
   return latencies;
 }
 
-/** A loud tenant in this process: as many closed loops as it asks for shares, which pause only when they are refused. */
-export async function loudLoops(use: () => Promise<unknown>, seconds: number): Promise<LoudResult> {
-  const endAt = performance.now() + seconds * 1_000;
-  let served = 0;
-  let refused = 0;
-  async function loop(): Promise<void> {
-    while (performance.now() < endAt) {
-      try {
-        await use();
-        served += 1;
-      } catch {
-        refused += 1;
-        await wait(REFUSED_PAUSE_MS);
-      }
+/**
+ * A loud tenant in this process: as many closed loops as it asks for shares, which pause only when they are refused. Resolves when each
+ * has used the resource once.
+ */
+export async function loudLoops(use: () => Promise<unknown>): Promise<Loud> {
+  const result = { served: 0, refused: 0 };
+  let isEnding = false;
+  async function once(): Promise<void> {
+    try {
+      await use();
+      result.served += 1;
+    } catch {
+      result.refused += 1;
+      await wait(REFUSED_PAUSE_MS);
     }
   }
-  await Promise.all(Array.from({ length: TIMES }, loop));
-  return { served, refused };
+  async function loop(): Promise<void> {
+    while (!isEnding) await once();
+  }
+  const begun = Array.from({ length: TIMES }, once);
+  const loops = begun.map((first) => first.then(loop));
+  await Promise.all(begun);
+  return {
+    async end() {
+      isEnding = true;
+      await Promise.all(loops);
+      return result;
+    },
+  };
 }
 
 function p99(latencies: readonly number[]): number {

@@ -39,7 +39,7 @@ await runPart(async ({ rounds, seconds }) => {
     if (checkedEvents !== EVENTS) throw new Error(`checked ${checkedEvents} events`);
   };
   try {
-    const loud = (duration: number) => loudLoops(() => verify(LOUD), duration);
+    const loud = () => loudLoops(() => verify(LOUD));
     return await measureRounds({ others: OTHERS, use: verify, loud, rounds, seconds });
   } finally {
     await world.close();

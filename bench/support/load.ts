@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import { requestTemplate, type TemplateOptions } from "./requests.js";
 
 // The load generator, in a separate process: raw sockets and one buffer, to use little of the shared cores. Each connection
-// sends its next request after the response to the last one. Prints one line of JSON.
+// sends its next request after the response to the last one. Prints one line of JSON, or tells a process that has forked it, which may end it.
 
 const { values } = parseArgs({
   options: {
@@ -54,16 +54,21 @@ const template = requestTemplate({
 });
 const connections = Number(values.connections);
 const beginAt = performance.now() + Number(values.warmup) * 1_000;
-const endAt = beginAt + Number(values.seconds) * 1_000;
+let endAt = beginAt + Number(values.seconds) * 1_000;
 /** Interval between two requests of one connection at a fixed rate, ms. */
 const paceMs = Number(values.rate) === 0 ? 0 : (connections * template.events * 1_000) / Number(values.rate);
 const hoped = HOPED[of];
 const latencies: number[] = [];
 const statuses: Record<string, number> = {};
+let begun = 0;
+const end = (): void => {
+  endAt = performance.now();
+};
+process.once("message", end).once("disconnect", end);
 
 await Promise.all(Array.from({ length: connections }, (_, index) => connection((paceMs * index) / connections)));
 const sorted = Float64Array.from(latencies).sort();
-const seconds = Number(values.seconds);
+const seconds = (endAt - beginAt) / 1_000;
 const events = latencies.length * template.events;
 const result: LoadResult = {
   requests: sorted.length,
@@ -75,13 +80,15 @@ const result: LoadResult = {
   p99: sorted[Math.floor(sorted.length * 0.99)] ?? Number.NaN,
   max: sorted.at(-1) ?? Number.NaN,
 };
-console.log(JSON.stringify(result));
+if (process.send === undefined) console.log(JSON.stringify(result));
+else process.send({ kind: "ended", ...result }, () => process.disconnect());
 
 function connection(delayMs: number): Promise<void> {
   return new Promise((resolve) => {
     let sentAt = 0;
     let due = performance.now() + delayMs;
     let isWaiting = false;
+    let hasBegun = false;
     let socket = connect();
     function connect(): net.Socket {
       const answers = answerReader();
@@ -92,6 +99,7 @@ function connection(delayMs: number): Promise<void> {
         const status = answers(chunk);
         if (status === undefined) return;
         isWaiting = false;
+        if (!hasBegun) begin();
         count(status);
         send();
       });
@@ -115,6 +123,11 @@ function connection(delayMs: number): Promise<void> {
       due += paceMs;
       isWaiting = true;
       socket.write(Buffer.from(template.next()));
+    }
+    function begin(): void {
+      hasBegun = true;
+      begun += 1;
+      if (begun === connections) process.send?.({ kind: "begun" });
     }
     function count(status: string): void {
       const now = performance.now();

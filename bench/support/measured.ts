@@ -15,7 +15,8 @@ export function serve<More extends object>(listening: Listening & More, stop: ()
   tell("listening", listening);
 }
 
-function tell(kind: string, body: object): void {
+/** Answers what `ask` asked. */
+export function tell(kind: string, body: object): void {
   process.send?.({ kind, ...body });
 }
 

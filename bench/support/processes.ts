@@ -126,17 +126,17 @@ function message<T>(child: ChildProcess, kind: string): Promise<T> {
 
 export interface RunOptions {
   readonly profileDir?: string | undefined;
-  /** It stands for other machines: the processor goes to the servers and this process first. */
-  readonly isElsewhere?: boolean;
 }
 
 /** Runs a program of a benchmark and returns its output; call `buildMeasured` first. */
 export async function runMeasured(name: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
-  const running = run(process.execPath, [MEASURED, ...profilerOf(options.profileDir), built(name), ...args]);
-  const { pid } = running.child;
-  if (options.isElsewhere === true && pid !== undefined) setPriority(pid, Math.min(19, getPriority() + 10));
-  const { stdout } = await running;
+  const { stdout } = await run(process.execPath, [MEASURED, ...profilerOf(options.profileDir), built(name), ...args]);
   return stdout;
+}
+
+/** A process that stands for other machines: the processor goes to the servers and this process first. */
+export function lowerPriority(pid: number): void {
+  setPriority(pid, Math.min(19, getPriority() + 10));
 }
 
 export interface LoadOptions {
@@ -151,7 +151,26 @@ export interface LoadOptions {
   readonly request?: TemplateOptions["request"];
 }
 
-export async function load(server: Listening, options: LoadOptions, run?: RunOptions): Promise<LoadResult> {
+export async function load(server: Listening, options: LoadOptions): Promise<LoadResult> {
+  return JSON.parse(await runMeasured("support/load", loadFlags(server, options)));
+}
+
+/** Load from other machines, until it is ended; resolves when each connection has had an answer. */
+export async function startLoad(server: Listening, options: Omit<LoadOptions, "seconds" | "warmup">) {
+  const flags = loadFlags(server, { ...options, seconds: Number.POSITIVE_INFINITY, warmup: 0 });
+  const child = fork(built("support/load"), flags, { execArgv: [MEASURED] });
+  if (child.pid !== undefined) lowerPriority(child.pid);
+  await message(child, "begun");
+  return {
+    end(): Promise<LoadResult> {
+      const ended = message<LoadResult>(child, "ended");
+      child.send("end");
+      return ended;
+    },
+  };
+}
+
+function loadFlags(server: Listening, options: LoadOptions): string[] {
   const args = {
     port: server.port,
     key: server.key,
@@ -164,8 +183,7 @@ export async function load(server: Listening, options: LoadOptions, run?: RunOpt
     of: options.of ?? "events",
     request: JSON.stringify(options.request ?? null),
   };
-  const flags = Object.entries(args).map(([name, value]) => `--${name}=${value}`);
-  return JSON.parse(await runMeasured("support/load", flags, run));
+  return Object.entries(args).map(([name, value]) => `--${name}=${value}`);
 }
 
 /** Records per second of Kafka's own producer benchmark: acks=all, its defaults, records as long as our events. */
