@@ -381,6 +381,35 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
     expect(await becomes("lost-job", "DELIVERED")).toMatchObject({ attempt_count: 2 });
   });
 
+  test("however many jobs wait, four are fetched before the first begins", async () => {
+    const queue = world.jobs.queue(DELIVER_QUEUE);
+    const [bull] = world.jobs.bullQueues([DELIVER_QUEUE]);
+    const { work } = world.jobs;
+    let counting: Promise<number | undefined> | undefined;
+    // None of them ends before all that are fetched are counted.
+    world.jobs.work = (name, options, handle, onError) => {
+      const counted: typeof handle = async (job) => {
+        counting ??= bull?.getActiveCount();
+        await counting;
+        await handle(job);
+      };
+      return work(name, options, counted, onError);
+    };
+    const waiting = Array.from({ length: 40 }, (_, n) => ({ tenantId: "acme", endpointId: `e${n}` }));
+    await Promise.all(waiting.map((endpoint) => queue.add(`for-${endpoint.endpointId}`, endpoint)));
+    try {
+      await start();
+      await waitFor(async () => (await bull?.getJobCountByTypes("waiting", "active")) === 0, {
+        what: "the jobs to end",
+      });
+    } finally {
+      world.jobs.work = work;
+    }
+    const fetched = await counting;
+    expect(fetched).toBeGreaterThan(0);
+    expect(fetched).toBeLessThanOrEqual(4);
+  });
+
   /** A delivery that is due, as another process may have left it. */
   async function leave(eventId: string, endpoint: string, attemptCount = 0): Promise<void> {
     await database.pool.query(

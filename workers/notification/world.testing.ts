@@ -9,7 +9,6 @@ import { type Database, openDatabase } from "#platform/database/database.js";
 import { connectPostgresLog } from "#platform/event-log/postgres/log.js";
 import { withUpgradeStops } from "#platform/event-log/upgrade-stops.js";
 import { connectJobQueues, type JobBackend } from "#platform/job-queue/bullmq/queues.js";
-import type { JobQueues } from "#platform/job-queue/job-queue.js";
 import { systemClock } from "#platform/process/clock.js";
 import { parseConfig } from "#platform/process/config.js";
 import type { Service, ServiceContext } from "#platform/process/service.js";
@@ -73,7 +72,7 @@ export async function openWorld(name: string, env: Readonly<Record<string, strin
   );
   await log.ensureTopics([QUOTA_ALERTS, BILLING_EVENTS, AUDIT_RECORDED], PARTITIONS);
   const jobsPrefix = jobsTest.url.slice(-12);
-  const jobs: JobQueues = await connectJobQueues({
+  const jobs = await connectJobQueues({
     backend: jobsOn ?? { kind: "postgres", url: jobsTest.url },
     prefix: jobsPrefix,
     onError: () => undefined,

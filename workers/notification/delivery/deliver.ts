@@ -30,7 +30,11 @@ import type { TargetPolicy } from "./ssrf.js";
 
 /** Well above the longest attempt, so that a lease expires only if its worker is gone. */
 const LEASE_MS = MINUTE_MS;
-const CONCURRENCY = 32;
+/**
+ * BullMQ fetches this many jobs, one after the other while there are more, before it begins the first. A job only wakes a queue,
+ * so more would only make it wait for others'.
+ */
+const CONCURRENCY = 4;
 /** How long running attempts may continue during a stop, ms; interrupted ones are sent again after their lease. */
 const DRAIN_MS = 6_000;
 
