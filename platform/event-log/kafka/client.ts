@@ -1,5 +1,7 @@
-import { Kafka, type KafkaConfig, type LogEntry, logLevel, type SASLOptions } from "kafkajs";
+import { type ISocketFactory, Kafka, type KafkaConfig, type LogEntry, logLevel, type SASLOptions } from "kafkajs";
+import createSocketFactory from "kafkajs/src/network/socketFactory.js";
 import type { Logger } from "pino";
+import { awakeSignal } from "#platform/lifecycle/time.js";
 
 /** How to reach the brokers; without it, in the clear and without credentials. */
 export interface KafkaAccess {
@@ -22,10 +24,31 @@ export interface KafkaConnection {
 
 /** Short timeouts: an append must fail within seconds, and our own retries take over. */
 export const TIMEOUTS = {
-  connectionTimeout: 1_000,
   requestTimeout: 2_000,
   retry: { retries: 3, initialRetryTime: 50, maxRetryTime: 500 },
 } as const;
+
+const CONNECT_WITHIN_MS = 1_000;
+const openSocket = createSocketFactory();
+
+/** kafkajs gives up a connection by the clock, also one that is made while this process stands still: `connect` does so instead. */
+export const CONNECTING = {
+  connectionTimeout: 60_000,
+  socketFactory: connect,
+} as const;
+
+function connect(options: Parameters<ISocketFactory>[0]): ReturnType<ISocketFactory> {
+  let isMade = false;
+  const onConnect = () => {
+    isMade = true;
+    options.onConnect();
+  };
+  const socket = openSocket({ ...options, onConnect });
+  awakeSignal(CONNECT_WITHIN_MS).addEventListener("abort", () => {
+    if (!isMade) socket.destroy(new Error("the connection took too long"));
+  });
+  return socket;
+}
 
 /** The access in kafkajs' terms. Each mechanism is a type of its own there. */
 export function accessOptions({ access }: KafkaConnection): Pick<KafkaConfig, "ssl" | "sasl"> {
@@ -37,6 +60,7 @@ export function createKafka(connection: KafkaConnection, timeouts: Partial<Kafka
   const { logger } = connection;
   return new Kafka({
     ...timeouts,
+    ...CONNECTING,
     ...accessOptions(connection),
     brokers: [...connection.brokers],
     clientId: connection.clientId,

@@ -1,8 +1,7 @@
 import type { KafkaMessage } from "kafkajs";
 import Cluster from "kafkajs/src/cluster/index.js";
-import createSocketFactory from "kafkajs/src/network/socketFactory.js";
 import type { LogRecord } from "../event-log.js";
-import { accessOptions, createKafka, type KafkaConnection, once, TIMEOUTS } from "./client.js";
+import { accessOptions, CONNECTING, createKafka, type KafkaConnection, once, TIMEOUTS } from "./client.js";
 
 const MAX_BYTES_PER_FETCH = 4 << 20;
 const MAX_BYTES = 16 << 20;
@@ -22,9 +21,9 @@ export interface KafkaFetcher {
 export function createFetcher(connection: KafkaConnection): KafkaFetcher {
   const cluster = new Cluster({
     ...TIMEOUTS,
+    ...CONNECTING,
     logger: createKafka(connection).logger(),
     ...accessOptions(connection),
-    socketFactory: createSocketFactory(),
     brokers: [...connection.brokers],
     clientId: connection.clientId,
     enforceRequestTimeout: true,

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { describe, expect, test } from "vitest";
+import net from "node:net";
+import { describe, expect, test, vi } from "vitest";
 import { freePort, hasKafka, kafkaBrokers } from "../../../tests/servers/servers.js";
 import { describeEventLog, newTopic } from "../event-log.conformance.js";
 import { connectKafkaLog } from "./log.js";
@@ -19,6 +20,26 @@ describe.skipIf(!hasKafka)("on Kafka", () => {
     for (const asked of [down.bounds(topic, 0), down.read(topic, 0, 0, 1)])
       await expect(asked).rejects.toMatchObject({ code: "LOG_UNAVAILABLE" });
     await down.stop();
+  });
+
+  test("a connection is not given up that is made while the process stands still", async () => {
+    const log = await connectKafkaLog({ brokers: kafkaBrokers(), clientId, replicationFactor: 1 });
+    const { connect } = net;
+    const standingStill = vi.spyOn(net, "connect").mockImplementation((...args: unknown[]) => {
+      const socket = Reflect.apply(connect, net, args);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_200);
+      return socket;
+    });
+    try {
+      const topic = newTopic();
+      await log.ensureTopics([topic], 1);
+      await log.append(topic, 0, [{ value: Buffer.from("a") }]);
+      expect(await log.read(topic, 0, 0, 1)).toHaveLength(1);
+      expect(standingStill).toHaveBeenCalled();
+    } finally {
+      standingStill.mockRestore();
+      await log.stop();
+    }
   });
 
   test("topics that a process asks about for the first time do not disturb each other", async () => {
