@@ -1,6 +1,8 @@
+import { setTimeout as wait } from "node:timers/promises";
 import { CloseCode, createClient } from "graphql-ws";
 import { WebSocket } from "ws";
-import { waitFor } from "../servers/servers.js";
+import { ERROR_CODES, isErrorCode } from "#kernel/errors.js";
+import { PATIENCE_MS, waitFor } from "../servers/servers.js";
 import type { TypedDocumentString } from "./graphql/graphql.js";
 
 export interface GraphError {
@@ -43,6 +45,29 @@ export async function askRaw<Result, Variables>(
   return { status: response.status, ...body };
 }
 
+const AGAIN_AFTER_MS = 100;
+
+/**
+ * As `askRaw`, again while it is refused for now, as clients of a busy machine do. A mutation that a service did not answer is not
+ * repeated: it may have taken effect.
+ */
+export async function askUntilServed<Result, Variables>(
+  url: string,
+  token: string,
+  query: Operation<Result, Variables>,
+  variables?: Loose<NoInfer<Variables>>,
+) {
+  const isMutation = String(query).trimStart().startsWith("mutation");
+  const isForNow = ({ extensions: { code } }: GraphError): boolean =>
+    isErrorCode(code) && ERROR_CODES[code].status === 503 && !(isMutation && code === "SUBGRAPH_UNAVAILABLE");
+  const deadline = performance.now() + PATIENCE_MS;
+  for (;;) {
+    const answer = await askRaw(url, token, query, variables);
+    if (!answer.errors?.some(isForNow) || performance.now() > deadline) return answer;
+    await wait(AGAIN_AFTER_MS);
+  }
+}
+
 /** One GraphQL operation that must succeed. */
 export async function ask<Result, Variables>(
   url: string,
@@ -50,7 +75,7 @@ export async function ask<Result, Variables>(
   query: Operation<Result, Variables>,
   variables?: Loose<NoInfer<Variables>>,
 ): Promise<Present<Result>> {
-  const { data, errors } = await askRaw(url, token, query, variables);
+  const { data, errors } = await askUntilServed(url, token, query, variables);
   if (errors !== undefined || data === undefined || data === null)
     throw new Error(`GraphQL: ${JSON.stringify(errors)}`);
   return data;

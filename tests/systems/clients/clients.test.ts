@@ -3,7 +3,7 @@ import { CloudEvent, emitterFor, httpTransport, Mode } from "cloudevents";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { waitFor } from "../../servers/servers.js";
-import { ask, type EventsAnswer, postEvents } from "../../support/client.js";
+import { ask, type EventsAnswer, postEvents, untilServed } from "../../support/client.js";
 import { runs } from "../../support/effort.js";
 import { type MetrlyProcess, startMetrly } from "../../support/metrly.js";
 import { setUp } from "../whole-path/proof.js";
@@ -86,7 +86,7 @@ describe("clients of other vendors", () => {
     let alert: Record<string, unknown>;
 
     beforeAll(async () => {
-      for (const id of ["e1", "e2"]) await postEvents(metrly.url, key, [eventOf("graph", id)]);
+      for (const id of ["e1", "e2"]) await untilServed(() => postEvents(metrly.url, key, [eventOf("graph", id)]));
       const query = `{ tenant(id: "graph") { alerts { nodes { cursor kind } } } }`;
       const nodes = await waitFor(
         async () => {

@@ -99,7 +99,7 @@ describe.skipIf(!hasPostgres)("a PostgreSQL in another language", () => {
     for (let n = 0; n < 2; n += 1) await jobs.queue<string>("q").add("same", "data");
     const options = { concurrency: 1, lockDurationMs: 5_000 };
     jobs.work<string>("q", options, async ({ id }) => void done.push(id), onError);
-    await waitFor(() => done.length === 1, { what: "the job" });
+    await waitFor(() => done.length > 0, { what: "the job" });
     await jobs.stop();
     const admin = await openDatabase({ url: databaseUrl(), onError });
     await admin.pool.query(`DROP DATABASE ${name} WITH (FORCE)`);
@@ -175,7 +175,7 @@ describe.skipIf(!hasKafka)("a Kafka in another language", () => {
         return { kind: "continue" };
       },
     });
-    await waitFor(() => read.length === 1, { what: "the record" });
+    await waitFor(() => read.length > 0, { what: "the record" });
     await consumer.stop();
     expect(foreign.replaced()).toBeGreaterThan(0);
     await Promise.all([first.stop(), second.stop()]);

@@ -66,9 +66,11 @@ test("usage under a misspelt type is told to operators, found by its type and co
     unmeteredTypes: [{ eventType: "api.reqest", count: 30 }],
   });
 
-  expect((await runCli(metrly, ["doctor"])).out).toMatch(
-    /^- +unmetered +no meter counts these events.*: acme: 30 of "api.reqest"$/m,
-  );
+  const isFound = async () =>
+    /^- +unmetered +no meter counts these events.*: acme: 30 of "api.reqest"$/m.test(
+      (await runCli(metrly, ["doctor"])).out,
+    );
+  await waitFor(isFound, { what: "the doctor to find them" });
 
   const meter = { key: "tokens", name: "Tokens", eventType: "api.reqest", aggregation: "SUM", valueProperty: "tokens" };
   await ask(metrly.url, admin, CREATE_METER, { input: { ...meter, backfill: true } });

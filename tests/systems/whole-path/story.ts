@@ -2,7 +2,15 @@ import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
 import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { waitFor } from "../../servers/servers.js";
-import { ask, askRaw, type EventsAnswer, postEvents, postJson, subscribe, untilServed } from "../../support/client.js";
+import {
+  ask,
+  askUntilServed,
+  type EventsAnswer,
+  postEvents,
+  postJson,
+  subscribe,
+  untilServed,
+} from "../../support/client.js";
 import * as world from "./world.js";
 
 /** A running Metrly of any kind, reached only through its public interfaces. */
@@ -161,9 +169,9 @@ export function tellStory({ where, can, start }: StoryOptions): void {
       });
       const totals = Object.fromEntries(tenant.usageTotals.map((total) => [total.meter, total.quantity]));
       expect(totals).toMatchObject({ calls: "3", tokens: "1500.5" });
-      const known = await fetch(`${url}/v1/events?source=test&id=single`, {
-        headers: { authorization: `Bearer ${key}` },
-      });
+      const known = await untilServed(() =>
+        fetch(`${url}/v1/events?source=test&id=single`, { headers: { authorization: `Bearer ${key}` } }),
+      );
       expect(await known.json()).toMatchObject({ status: "recorded" });
     });
 
@@ -290,9 +298,13 @@ export function tellStory({ where, can, start }: StoryOptions): void {
 
     test("a key sees its own tenant only, and lacks what its scopes lack", async () => {
       await ask(url, admin, world.CREATE_TENANT, { input: { id: "other", name: "Other" } });
-      const foreign = await askRaw(url, key, '{ tenant(id: "other") { id } missing: tenant(id: "nobody") { id } }');
+      const foreign = await askUntilServed(
+        url,
+        key,
+        '{ tenant(id: "other") { id } missing: tenant(id: "nobody") { id } }',
+      );
       expect(foreign.data).toEqual({ tenant: null, missing: null });
-      const forbidden = await askRaw(url, key, world.CREATE_METER, {
+      const forbidden = await askUntilServed(url, key, world.CREATE_METER, {
         input: { key: "x", name: "x", eventType: "x", aggregation: "COUNT" },
       });
       expect(forbidden.errors?.[0]?.extensions.code).toBe("FORBIDDEN");
@@ -330,41 +342,41 @@ export function tellStory({ where, can, start }: StoryOptions): void {
     });
 
     test("bad input is answered with its code, never with a 500 or a stack trace", async () => {
-      const cases: readonly [string, Promise<Response>, number][] = [
-        ["unknown key", postEvents(url, "mtr_live_nonsense", []), 401],
-        ["no key", fetch(`${url}/v1/events`, { method: "POST", body: "{}" }), 401],
-        ["malformed JSON", postEvents(url, key, "{"), 400],
-        ["an empty batch", postEvents(url, key, []), 202],
-        ["a wrong media type", postEvents(url, key, "<a/>", "application/xml"), 415],
+      const cases: readonly [string, () => Promise<Response>, number][] = [
+        ["unknown key", () => postEvents(url, "mtr_live_nonsense", []), 401],
+        ["no key", () => fetch(`${url}/v1/events`, { method: "POST", body: "{}" }), 401],
+        ["malformed JSON", () => postEvents(url, key, "{"), 400],
+        ["an empty batch", () => postEvents(url, key, []), 202],
+        ["a wrong media type", () => postEvents(url, key, "<a/>", "application/xml"), 415],
         [
           "an over-limit body",
-          postEvents(url, key, JSON.stringify([event("big", "api.call", { region: "x".repeat(1_100_000) })])),
+          () => postEvents(url, key, JSON.stringify([event("big", "api.call", { region: "x".repeat(1_100_000) })])),
           413,
         ],
-        ["an unknown route", fetch(`${url}/nowhere`), 404],
-        ["a consume without a key", postJson(url, key, "/v1/quota/consume", { meter: "calls" }), 400],
+        ["an unknown route", () => fetch(`${url}/nowhere`), 404],
+        ["a consume without a key", () => postJson(url, key, "/v1/quota/consume", { meter: "calls" }), 400],
         [
           "a negative amount",
-          postJson(url, key, "/v1/quota/consume", { meter: "calls", amount: "-1", idempotencyKey: "n" }),
+          () => postJson(url, key, "/v1/quota/consume", { meter: "calls", amount: "-1", idempotencyKey: "n" }),
           400,
         ],
         [
           "an unknown event",
-          fetch(`${url}/v1/events?source=test&id=unknown`, { headers: { authorization: `Bearer ${key}` } }),
+          () => fetch(`${url}/v1/events?source=test&id=unknown`, { headers: { authorization: `Bearer ${key}` } }),
           404,
         ],
       ];
-      for (const [what, pending, status] of cases) {
-        const response = await pending;
+      for (const [what, send, status] of cases) {
+        const response = await untilServed(send);
         const text = await response.text();
         expect([what, response.status]).toEqual([what, status]);
         expect(text).not.toMatch(/ at .*\.(ts|js):\d+/);
         if (status >= 400 && what !== "an unknown event")
           expect(JSON.parse(text)).toMatchObject({ code: expect.any(String), status });
       }
-      const wrong = await askRaw(url, key, "{ nonsense }");
+      const wrong = await askUntilServed(url, key, "{ nonsense }");
       expect([wrong.status, wrong.errors?.[0]?.extensions.code]).toEqual([400, "GRAPHQL_VALIDATION_FAILED"]);
-      const depth = await askRaw(url, "no-token", "{ viewer { id } }");
+      const depth = await askUntilServed(url, "no-token", "{ viewer { id } }");
       expect([depth.status, depth.errors?.[0]?.extensions.code]).toEqual([401, "UNAUTHENTICATED"]);
     });
 

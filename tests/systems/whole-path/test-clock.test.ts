@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { explain, judge } from "../../oracle/judge.js";
 import { waitFor } from "../../servers/servers.js";
 import { expectDerived, runCli, wellDoctor } from "../../support/cli.js";
-import { ask, askRaw, type EventsAnswer, postEvents, postJson, untilServed } from "../../support/client.js";
+import { ask, askUntilServed, type EventsAnswer, postEvents, postJson, untilServed } from "../../support/client.js";
 import { runs, testSeed } from "../../support/effort.js";
 import { graphql } from "../../support/graphql/index.js";
 import { type MetrlyProcess, startMetrly } from "../../support/metrly.js";
@@ -128,10 +128,10 @@ test("quota windows and the accept window roll with the clock, which only goes f
     { status: "rejected", code: "TIME_OUT_OF_RANGE" },
   ]);
 
-  const back = await askRaw(metrly.url, admin, ADVANCE, { tenantId, to: "2025-02-04T00:00:00Z" });
+  const back = await askUntilServed(metrly.url, admin, ADVANCE, { tenantId, to: "2025-02-04T00:00:00Z" });
   expect(back.errors?.[0]).toMatchObject({ extensions: { code: "INVALID" } });
   await ask(metrly.url, admin, CREATE_TENANT, { input: { id: "real", name: "Real" } });
-  const real = await askRaw(metrly.url, admin, ADVANCE, { tenantId: "real", to: "2027-01-01T00:00:00Z" });
+  const real = await askUntilServed(metrly.url, admin, ADVANCE, { tenantId: "real", to: "2027-01-01T00:00:00Z" });
   expect(real.errors?.[0]).toMatchObject({ extensions: { code: "INVALID" } });
 });
 
