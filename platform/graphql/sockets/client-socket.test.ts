@@ -4,6 +4,7 @@ import { type AddressInfo, connect, type Socket } from "node:net";
 import { buildSchema } from "graphql";
 import { pino } from "pino";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import type { WebSocket } from "ws";
 import { waitFor } from "../../../tests/servers/servers.js";
 import { serveGraphqlSocket } from "./socket.js";
 
@@ -11,15 +12,22 @@ const MIB = 1 << 20;
 const UPGRADE =
   "GET /graphql HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-protocol: graphql-transport-ws\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 const [TEXT, WHOLE, CONTINUED] = [0x01, 0x80, 0x00];
+/** Masked with zeros. */
+const PING = Buffer.from([0x89, 0x80, 0, 0, 0, 0]);
 
 let port: number;
 /** Payloads of the pings, in the order in which they were handled. */
 let pings: unknown[];
 let onFirstPing: () => void;
+/** WebSocket's own pings that were parsed, on all sockets. */
+let parsed: number;
+let onParsed: (socket: WebSocket) => void;
 const closers: (() => unknown)[] = [];
 beforeEach(async () => {
   pings = [];
   onFirstPing = () => undefined;
+  parsed = 0;
+  onParsed = () => undefined;
   const http = createServer();
   const sockets = serveGraphqlSocket({
     path: "/graphql",
@@ -34,6 +42,12 @@ beforeEach(async () => {
       },
     },
     senderOf: () => ({ name: "tenant", isKnown: true }),
+    onOpened(socket) {
+      socket.on("ping", () => {
+        parsed += 1;
+        onParsed(socket);
+      });
+    },
     logger: pino({ level: "silent" }),
   });
   http.on("upgrade", sockets.handleUpgrade);
@@ -115,4 +129,33 @@ test("a client's messages that were read at once are handled in several turns of
   await waitFor(() => pings.length === all.length, { what: "all of them" });
   expect(pings).toEqual(all);
   expect(inFirstTurn).toBeLessThanOrEqual(36);
+});
+
+test("of what has arrived on many sockets, little is parsed in one turn of the event loop", async () => {
+  const clients = await Promise.all(Array.from({ length: 200 }, open));
+  const block = Buffer.concat(Array.from({ length: 20 }, () => PING));
+  for (const { socket } of clients) socket.resume().write(block);
+  let most = 0;
+  while (parsed < 200 * 20 && clients.every((one) => !one.isClosed())) {
+    const before = parsed;
+    await new Promise((resolve) => setImmediate(resolve));
+    most = Math.max(most, parsed - before);
+  }
+  expect(parsed).toBe(200 * 20);
+  // Those of two turns of theirs, if they do not begin with the ones here.
+  expect(most).toBeLessThanOrEqual(72);
+});
+
+test("what a terminated socket has sent is not parsed", async () => {
+  const { socket } = await open();
+  let isOver = false;
+  onParsed = (terminated) => {
+    terminated.once("close", () => {
+      isOver = true;
+    });
+    terminated.terminate();
+  };
+  socket.write(Buffer.concat(Array.from({ length: 1_000 }, () => PING)));
+  await waitFor(() => isOver, { what: "the socket to be closed" });
+  expect(parsed).toBe(1);
 });

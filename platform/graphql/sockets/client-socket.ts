@@ -16,8 +16,12 @@ type Sent = Parameters<WebSocket["send"]>[0];
 type SendOptions = Parameters<WebSocket["send"]>[1];
 type OnSent = (error?: Error) => void;
 
+/** Parses one message, ping or pong of what has arrived. */
+type Parse = () => void;
+
 /** The server's side of a socket. */
 export class ClientSocket extends WebSocket {
+  #isTerminated = false;
   #unsent = 0;
   #waiting = 0;
   #waitingBytes = 0;
@@ -30,6 +34,30 @@ export class ClientSocket extends WebSocket {
       this.#unsent -= 1;
       settled?.();
     });
+  }
+
+  override terminate(): void {
+    this.#isTerminated = true;
+    super.terminate();
+  }
+
+  /**
+   * Hands over each step of parsing what has arrived, to be taken in order. What a terminated socket has sent is not parsed: ws
+   * would, and a block of 64 KiB has thousands of messages. Call it before anything has arrived.
+   */
+  parseInTurns(take: (parse: Parse) => void): void {
+    // ws has no other way to stop within a block.
+    const receiver: object = Reflect.get<object, string>(this, "_receiver");
+    const startLoop = Reflect.get(receiver, "startLoop");
+    const parse = (done: () => void): void => {
+      if (this.#isTerminated) done();
+      else Reflect.apply(startLoop, receiver, [done]);
+    };
+    const begin = (done: () => void): void => {
+      if (this.#isTerminated) done();
+      else take(() => parse(done));
+    };
+    Reflect.set(receiver, "startLoop", begin);
   }
 
   /** Messages that have arrived and wait to be handled. While there are some, nothing more is read. */

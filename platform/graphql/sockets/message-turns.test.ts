@@ -15,6 +15,7 @@ function openSocket(turns: MessageTurns, handled: string[], name: string, isKnow
       socket.held -= bytes;
       socket.waitingMessages -= 1;
     },
+    parseInTurns: () => undefined,
     terminate() {
       socket.readyState = socket.CLOSED;
     },
@@ -91,4 +92,14 @@ test("a client that sends much before it introduces itself is disconnected", asy
   expect(socket.readyState).toBe(socket.CLOSED);
   await waitFor(() => socket.waitingMessages === 0, { what: "its messages to be taken" });
   expect(handled.length).toBeLessThan(16);
+});
+
+test("so is one whose messages are handled as they arrive", async () => {
+  const { socket, send } = openSocket(createMessageTurns(), [], "address", false);
+  for (let n = 0; n < 17; n += 1) {
+    expect(socket.readyState).not.toBe(socket.CLOSED);
+    send("ping");
+    await waitFor(() => socket.waitingMessages === 0, { what: "the message to be taken" });
+  }
+  expect(socket.readyState).toBe(socket.CLOSED);
 });

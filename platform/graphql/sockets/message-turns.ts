@@ -15,7 +15,7 @@ const RESTS = 4;
 const ROUND_BYTES = 16 << 10;
 const MESSAGE_BYTES = 3 << 10;
 
-/** Messages that wait of a client that has not introduced itself: it has to, and may send pings. */
+/** Messages of a client that has not introduced itself: it has to, and may send pings. */
 const MAX_OF_UNKNOWN = 16;
 
 /** Who sends a message, as far as that is known. */
@@ -32,20 +32,22 @@ export interface MessageTurns {
 
 type TakingTurns = Pick<
   ClientSocket,
-  "waitingMessages" | "terminate" | "holdMessage" | "releaseMessage" | "readyState" | "CLOSED"
+  "waitingMessages" | "terminate" | "holdMessage" | "releaseMessage" | "parseInTurns" | "readyState" | "CLOSED"
 > & {
   on(event: "message", listener: (data: RawData, isBinary: boolean) => void): unknown;
 };
 
 /**
- * Handles the messages of all sockets for a short time in each turn of the event loop: one read from a connection brings hundreds,
- * and one sender has many connections. Those that wait take turns by sender, and at a sender's turn by socket. Clients that
+ * Parses and handles the messages of all sockets for a short time in each turn of the event loop: one read from a connection brings
+ * hundreds, and one sender has many connections. Those that wait take turns by sender, and at a sender's turn by socket. Clients that
  * introduce themselves do not wait behind what others ask for; they are disconnected when they send much else. Nothing is read from a
  * socket while a message of it waits.
  */
 export function createMessageTurns(): MessageTurns {
   const ofKnown = createLines(RESTS);
   const ofUnknown = createLines(0);
+  const parsingOfKnown = createLines(RESTS);
+  const parsingOfUnknown = createLines(RESTS);
   let opened = 0;
   return {
     serve(socket, senderOf, handle) {
@@ -53,14 +55,22 @@ export function createMessageTurns(): MessageTurns {
       const name = String(opened);
       /** Kept while messages wait: they stay in order. */
       let [lines, sender] = [ofUnknown, ""];
+      socket.parseInTurns((parse) => {
+        const { name: from, isKnown } = senderOf();
+        const parsing = isKnown ? parsingOfKnown : parsingOfUnknown;
+        if (!parsing.handledNow(parse)) parsing.push(from, name, MESSAGE_BYTES, parse);
+      });
+      let sent = 0;
       socket.on("message", (data, isBinary) => {
         const message = () => handle(data, isBinary);
-        if (lines === ofUnknown && socket.waitingMessages >= MAX_OF_UNKNOWN) return socket.terminate();
-        if (socket.waitingMessages === 0) {
+        const waits = socket.waitingMessages > 0;
+        if (!waits) {
           const { name: from, isKnown } = senderOf();
           [lines, sender] = [isKnown ? ofKnown : ofUnknown, from];
-          if (lines.handledNow(message)) return;
         }
+        sent += 1;
+        if (lines === ofUnknown && sent > MAX_OF_UNKNOWN) return socket.terminate();
+        if (!waits && lines.handledNow(message)) return;
         const bytes = lengthOf(data);
         socket.holdMessage(bytes);
         lines.push(sender, name, MESSAGE_BYTES + bytes, () => {
