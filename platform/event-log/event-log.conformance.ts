@@ -216,6 +216,19 @@ export function describeEventLog(name: string, subject: LogUnderTest): void {
       expect(second.texts()).toEqual(["c"]);
     });
 
+    test("begins at a cursor that was moved beyond what the log had held when it was first asked", async () => {
+      const topic = await givenTopic(1);
+      const { texts, errors, untilSeen } = await collect(topic, {
+        async startAt() {
+          for (const text of ["a", "b", "c"]) await append(log, topic, 0, text);
+          return 2;
+        },
+      });
+      await untilSeen(1);
+      expect(texts()).toEqual(["c"]);
+      expect(errors).toEqual([]);
+    });
+
     test("tries again when startAt throws", async () => {
       const topic = await givenTopic(1);
       await append(log, topic, 0, "a");

@@ -13,8 +13,11 @@ export class LogPositionError extends Error {
   }
 }
 
+export const isInside = (position: number, { first, next }: PartitionBounds): boolean =>
+  Number.isSafeInteger(position) && position >= first && position <= next;
+
 export function checkPosition(topic: string, partition: number, wanted: number, bounds: PartitionBounds): void {
-  if (Number.isSafeInteger(wanted) && wanted >= bounds.first && wanted <= bounds.next) return;
+  if (isInside(wanted, bounds)) return;
   throw new LogPositionError(
     topic,
     partition,

@@ -51,11 +51,10 @@ function follow(
     topic,
     group: `notification-${topic.name}`,
     async startAt(partition) {
-      const bounds = await log.bounds(topic, partition);
-      const start = await startCursor(database, topic.name, partition, bounds);
-      if (start.lostPosition !== undefined)
+      const start = await startCursor(database, topic.name, partition, () => log.bounds(topic, partition));
+      if (start.lost !== undefined)
         logger.error(
-          { topic: topic.name, partition, cursor: start.lostPosition, bounds },
+          { topic: topic.name, partition, ...start.lost },
           "the log does not hold the cursor's offset: events may have expired unread; reading from its beginning",
         );
       return start.next;

@@ -2,7 +2,7 @@ import type { Consumer, KafkaMessage } from "kafkajs";
 import { backoffMs } from "#platform/lifecycle/random.js";
 import { after, nextTurn, nowMs } from "#platform/lifecycle/time.js";
 import type { ConsumerOptions, LogBatch, LogRecord, PartitionBounds } from "../event-log.js";
-import { checkPosition, LogPositionError } from "../position.js";
+import { checkPosition, isInside, LogPositionError } from "../position.js";
 import type { KafkaConnection } from "./client.js";
 import { toRecord } from "./fetch.js";
 
@@ -69,15 +69,23 @@ export function createAssignment({ options, boundsOf, running }: SessionContext,
   async function place(one: Owned, positionOf: () => Promise<number>, bounds = boundsOf(topic)): Promise<void> {
     try {
       await running.get(one.partition);
-      const [position, found] = await Promise.all([positionOf(), bounds]);
+      const [position, early] = await Promise.all([positionOf(), bounds]);
       if (!isMine(one)) return;
-      checkPosition(topic, one.partition, position, found.get(one.partition) ?? { first: 0, next: 0 });
+      if (!isInside(position, boundsIn(early, one))) {
+        // The partition's owner before may have moved its cursor after the log was asked.
+        const found = await boundsOf(topic);
+        if (!isMine(one)) return;
+        checkPosition(topic, one.partition, position, boundsIn(found, one));
+      }
       if (!one.failing) one.failures = 0;
       flowFrom(one, position);
     } catch (error) {
       if (isMine(one)) fail(one, error, positionOf);
     }
   }
+
+  const boundsIn = (found: ReadonlyMap<number, PartitionBounds>, { partition }: Owned): PartitionBounds =>
+    found.get(partition) ?? { first: 0, next: 0 };
 
   function fail(one: Owned, error: unknown, positionOf: () => Promise<number>): void {
     options.onError(error);

@@ -32,7 +32,7 @@ describe.skipIf(!hasPostgres)("following a tenant's notices", () => {
   async function openWriter() {
     const mine = partition++;
     let offset = 0;
-    await startCursor(database, "quota.alerts", mine, { first: 0, next: 0 });
+    await startCursor(database, "quota.alerts", mine, async () => ({ first: 0, next: 0 }));
     return async (...events: readonly object[]) => {
       const notices = events.map(noticeOf);
       await storeIntake(database, {

@@ -41,7 +41,7 @@ describe.skipIf(!hasPostgres)("taking in events", () => {
   });
 
   async function start(partition = 0): Promise<void> {
-    await startCursor(database, TOPIC, partition, { first: 0, next: 0 });
+    await startCursor(database, TOPIC, partition, async () => ({ first: 0, next: 0 }));
   }
 
   async function numbersOf(tenantId: string): Promise<number[]> {
@@ -236,9 +236,24 @@ describe.skipIf(!hasPostgres)("taking in events", () => {
   test("a cursor outside the log starts at its beginning with a warning", async () => {
     await start();
     await storeIntake(database, batch(0, [notice("acme", "a")]));
-    expect(await startCursor(database, TOPIC, 0, { first: 0, next: 9 })).toEqual({ next: 1 });
-    expect(await startCursor(database, TOPIC, 0, { first: 5, next: 9 })).toEqual({ next: 5, lostPosition: 1 });
-    expect(await startCursor(database, TOPIC, 0, { first: 0, next: 2 })).toEqual({ next: 0, lostPosition: 5 });
+    const startIn = (first: number, next: number) => startCursor(database, TOPIC, 0, async () => ({ first, next }));
+    expect(await startIn(0, 9)).toEqual({ next: 1 });
+    expect(await startIn(5, 9)).toEqual({ next: 5, lost: { cursor: 1, bounds: { first: 5, next: 9 } } });
+    expect(await startIn(0, 2)).toEqual({ next: 0, lost: { cursor: 5, bounds: { first: 0, next: 2 } } });
     expect(await storeIntake(database, batch(0, [notice("acme", "a")]))).toMatchObject({ kind: "stored", notices: [] });
+  });
+
+  test("a cursor that another process creates or moves while the log is asked is taken as it is", async () => {
+    const first = await startCursor(database, TOPIC, 0, async () => {
+      await start();
+      await storeIntake(database, batch(0, [notice("acme", "a")]));
+      return { first: 0, next: 0 };
+    });
+    expect(first).toEqual({ next: 1 });
+    const second = await startCursor(database, TOPIC, 0, async () => {
+      await storeIntake(database, batch(1, [notice("acme", "b")]));
+      return { first: 2, next: 3 };
+    });
+    expect(second).toEqual({ next: 2 });
   });
 });

@@ -1,5 +1,6 @@
 import { storableText } from "#kernel/storable-text.js";
 import type { Database, Transaction } from "#platform/database/database.js";
+import type { PartitionBounds } from "#platform/event-log/event-log.js";
 import type { Notice } from "../rules/notice.js";
 import { announce, type DeliveryRef } from "./notices.js";
 
@@ -38,44 +39,49 @@ export async function storeIntake(database: Database, batch: IntakeBatch): Promi
   });
 }
 
-async function readCursor(tx: Pick<Transaction, "query">, topic: string, partition: number): Promise<number> {
-  const { rows } = await tx.query<{ next_offset: number }>(
+type Queries = Pick<Transaction, "query">;
+
+/** Where a partition is read on; undefined: it was never read. */
+async function findCursor(queries: Queries, topic: string, partition: number): Promise<number | undefined> {
+  const { rows } = await queries.query<{ next_offset: number }>(
     "SELECT next_offset FROM consumer_cursor WHERE topic = $1 AND partition = $2",
     [topic, partition],
   );
-  return rows[0]?.next_offset ?? 0;
+  return rows[0]?.next_offset;
 }
+
+const readCursor = async (queries: Queries, topic: string, partition: number): Promise<number> =>
+  (await findCursor(queries, topic, partition)) ?? 0;
 
 export interface CursorStart {
   readonly next: number;
-  /** The stored cursor, when the log does not hold its offset. */
-  readonly lostPosition?: number;
+  /** The stored cursor, when the log does not hold its offset, and what the log holds: [first, next). */
+  readonly lost?: { readonly cursor: number; readonly bounds: PartitionBounds };
 }
 
 /**
- * Where to read on in a partition that holds [first, next). A position outside means that retention overtook the consumer, or
- * that the topic was recreated: reading starts at its beginning, which is safe because notices are stored once per event.
+ * Where to read on in a partition. A position outside of the log means that retention overtook the consumer, or that the topic was
+ * recreated: reading starts at its beginning, which is safe because notices are stored once per event. The log is asked after
+ * the cursor was read: in another order a cursor that another process has moved meanwhile would seem to be beyond the log's end.
  */
 export async function startCursor(
-  database: Database,
+  { pool }: Pick<Database, "pool">,
   topic: string,
   partition: number,
-  bounds: { readonly first: number; readonly next: number },
+  boundsOf: () => Promise<PartitionBounds>,
 ): Promise<CursorStart> {
-  return database.transaction(async (tx): Promise<CursorStart> => {
-    const created = await tx.query(
-      "INSERT INTO consumer_cursor (topic, partition, next_offset) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-      [topic, partition, bounds.first],
-    );
-    if (created.rowCount === 1) return { next: bounds.first };
-    const stored = await readCursor(tx, topic, partition);
-    if (stored >= bounds.first && stored <= bounds.next) return { next: stored };
-    await tx.query(
-      "UPDATE consumer_cursor SET next_offset = $4 WHERE topic = $1 AND partition = $2 AND next_offset = $3",
-      [topic, partition, stored, bounds.first],
-    );
-    return { next: bounds.first, lostPosition: stored };
-  });
+  const cursor = await findCursor(pool, topic, partition);
+  const bounds = await boundsOf();
+  if (cursor !== undefined && cursor >= bounds.first && cursor <= bounds.next) return { next: cursor };
+  const { rowCount } = await pool.query(
+    cursor === undefined
+      ? "INSERT INTO consumer_cursor (topic, partition, next_offset) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
+      : "UPDATE consumer_cursor SET next_offset = $3 WHERE topic = $1 AND partition = $2 AND next_offset = $4",
+    [topic, partition, bounds.first, ...(cursor === undefined ? [] : [cursor])],
+  );
+  // Another process was faster.
+  if (rowCount !== 1) return { next: await readCursor(pool, topic, partition) };
+  return { next: bounds.first, ...(cursor !== undefined && { lost: { cursor, bounds } }) };
 }
 
 async function insertPoison(tx: Transaction, batch: IntakeBatch): Promise<void> {
