@@ -1,10 +1,10 @@
 import { EventEmitter } from "node:events";
 import pg from "pg";
 import type { SessionLimits } from "#platform/database/profiles.js";
-import type { Instance } from "./instance.js";
-import type { Action, Scheduler } from "./scheduler.js";
+import type { Instance } from "./engine/instance.js";
+import type { Action, Scheduler } from "./engine/scheduler.js";
+import { digestOf } from "./engine/trace.js";
 import type { Answer, Server, ServerSession, Statement } from "./server.js";
-import { digestOf } from "./trace.js";
 
 /** Changes what a process sends to a database: a bug that the simulation has to find. */
 export interface StatementFlaw {

@@ -8,12 +8,13 @@ import type { ServiceName } from "#platform/process/services.js";
 import { readLedger } from "../../workers/ingestion/store/ledger.js";
 import type { SimulatedCounters } from "./counters.js";
 import { openSimulatedDatabase, type SimulatedDatabase } from "./database.js";
+import type { Instance } from "./engine/instance.js";
+import type { Scheduler } from "./engine/scheduler.js";
 import type { Flaw } from "./flaws.js";
-import type { Instance } from "./instance.js";
 import type { SimulatedJobs } from "./jobs.js";
 import type { SimulatedLog } from "./log.js";
+import type { SimulatedReceivers } from "./receivers.js";
 import type { RoleContext } from "./roles.js";
-import type { Scheduler } from "./scheduler.js";
 import type { Servers } from "./servers.js";
 import { tenancyCopy } from "./tenancy.js";
 
@@ -23,6 +24,7 @@ export interface World {
   readonly log: SimulatedLog;
   readonly jobs: SimulatedJobs;
   readonly counters: SimulatedCounters;
+  readonly receivers: SimulatedReceivers;
   readonly servers: Servers;
   readonly partitionCount: number;
   readonly flaw?: Flaw | undefined;
@@ -68,6 +70,7 @@ export function contextOf(world: World, instance: Instance, databases: Simulated
     log: world.log.of(instance, flaw?.early),
     jobs: world.jobs.of(instance),
     counters: flaw?.counters?.(counters) ?? counters,
+    post: flaw?.post?.(world.receivers.of(instance)) ?? world.receivers.of(instance),
     tenancy: tenancyCopy(),
     self: undefined,
     ledger,

@@ -1,7 +1,7 @@
 import { CountersUnavailable, type QuotaCounters } from "../../workers/quota/counters/counters.js";
 import { createMemoryQuotaCounters } from "../../workers/quota/counters/memory/memory.js";
-import type { Instance } from "./instance.js";
-import type { Action, Scheduler } from "./scheduler.js";
+import type { Instance } from "./engine/instance.js";
+import type { Action, Scheduler } from "./engine/scheduler.js";
 
 const MAX_KEYS = 10_000;
 const LONGEST_REFUSAL_MS = 10_000;

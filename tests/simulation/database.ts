@@ -3,7 +3,7 @@ import type pg from "pg";
 import { type Database, type Sessions, sessionsOf } from "#platform/database/database.js";
 import { PROFILES, type SessionLimits } from "#platform/database/profiles.js";
 import { type ClientOptions, createClient, type SimulatedClient } from "./client.js";
-import type { Action } from "./scheduler.js";
+import type { Action } from "./engine/scheduler.js";
 import type { Statement } from "./server.js";
 
 export interface SimulatedDatabase extends Database {

@@ -1,4 +1,5 @@
 import { DAY_MS } from "#kernel/duration.js";
+import type { DeliverOptions } from "../../workers/notification/delivery/deliver.js";
 import type { Operation, QuotaCounters } from "../../workers/quota/counters/counters.js";
 import type { StatementFlaw } from "./client.js";
 import type { EarlyTopics } from "./log.js";
@@ -9,6 +10,8 @@ export interface Flaw {
   readonly early?: EarlyTopics;
   /** Stands between a process and its counters. */
   readonly counters?: (store: QuotaCounters) => QuotaCounters;
+  /** Stands between a process and the receivers of webhooks. */
+  readonly post?: (post: DeliverOptions["post"]) => DeliverOptions["post"];
 }
 
 function withoutOwnAmount(one: Operation): Operation {
@@ -77,5 +80,33 @@ export const FLAWS = {
   /** Counters that are built after a loss know nothing of what the lost ones had reserved. */
   "lost-reservations-forgotten": {
     counters: (store) => ({ ...store, load: (load, token) => store.load({ ...load, lost: [] }, token) }),
+  },
+  /** The cursor of what notification has read moves by itself, whatever becomes of the notices. */
+  "notice-cursor-outside-transaction": {
+    statements: { isOutside: ({ text }) => text.startsWith("UPDATE consumer_cursor") },
+  },
+  /** A process that ends while it sends takes the delivery with it. */
+  "lease-without-end": {
+    statements: {
+      rewrite: (text) =>
+        text.replace(
+          "attempt_count + 1, next_attempt_at = now() + $2 * interval '1 millisecond'",
+          "attempt_count + 1, next_attempt_at = now() + $2 * interval '1 day'",
+        ),
+    },
+  },
+  /** No answer is taken for a good one. */
+  "unanswered-is-delivered": {
+    post: (post) => async (options) => {
+      const result = await post(options);
+      return result.responseStatus === undefined ? { ...result, error: undefined } : result;
+    },
+  },
+  /** A process whose lease has ended ends a delivery that another one goes on with. */
+  "ended-by-an-old-lease": {
+    statements: {
+      rewrite: (text) =>
+        text.replace("attempt_count = $3 AND status = 'PENDING'", "$3::int IS NOT NULL AND status <> 'DELIVERED'"),
+    },
   },
 } satisfies Readonly<Record<string, Flaw>>;

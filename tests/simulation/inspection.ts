@@ -1,9 +1,9 @@
-import { createInstance } from "./instance.js";
+import { createInstance } from "./engine/instance.js";
+import type { Scheduler } from "./engine/scheduler.js";
 import type { Sample } from "./judge/history.js";
 import { TRUST_MS } from "./judge/quotas.js";
 import { periodOf } from "./judge/usage.js";
 import type { Serving } from "./roles.js";
-import type { Scheduler } from "./scheduler.js";
 import type { QuotaAnswer } from "./terms/requests.js";
 import { LIMITS, type LimitTerms, TENANTS } from "./terms/terms.js";
 import type { Reachable } from "./workload.js";

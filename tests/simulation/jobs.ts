@@ -1,6 +1,6 @@
 import type { Job, JobQueues } from "#platform/job-queue/job-queue.js";
-import type { Instance } from "./instance.js";
-import type { Action, Scheduler } from "./scheduler.js";
+import type { Instance } from "./engine/instance.js";
+import type { Action, Scheduler } from "./engine/scheduler.js";
 
 interface Stored {
   readonly id: string;
@@ -91,14 +91,15 @@ export function createSimulatedJobs(scheduler: Scheduler) {
     /** The queues as this instance reaches them. */
     of: (instance: Instance): JobQueues => ({
       queue: <Data>(name: string) => ({
-        add: (id: string, data: Data) =>
+        add: (id: string, data: Data, delayMs = 0) =>
           instance.call(
             `add job ${id}`,
             async () => {
               if (jobsOf(name).has(id)) return;
               const job: Stored = { id, data, isRunning: false };
               jobsOf(name).set(id, job);
-              offer(name, job);
+              if (delayMs > 0) later(delayMs, `job ${name} ${id} is due`, () => offer(name, job));
+              else offer(name, job);
             },
             { lost: () => new Error("the job queue does not answer") },
           ),

@@ -1,21 +1,21 @@
 import { parseArgs } from "node:util";
+import { minimise } from "./engine/minimise.js";
+import type { Deviation } from "./engine/scheduler.js";
 import { FLAWS, type Flaw } from "./flaws.js";
-import { minimise } from "./minimise.js";
 import { openRunner } from "./run-seed.js";
-import type { Deviation } from "./scheduler.js";
 import type { Outcome } from "./simulation.js";
 
 /** `npm run simulate`: runs seeds one after the other, until one fails. */
 
 const USAGE = `npm run simulate -- [--seed N] [--seeds N | --endless] [--minutes N] [--steps N] [--events N] [--instances N] [--no-quota]
-    [--tries N] [--trace]
+    [--no-notification] [--tries N] [--trace]
   --seed N    the first seed (1)
   --seeds N   how many seeds (1); --endless: until one fails
   --minutes N no seed begins after that
   --steps N   steps with faults; then the system has to come to rest (1500)
   --events N  what each tenant sends (12)
   --instances N  of each role (2)
-  --no-quota  a shorter run, without quota
+  --no-quota, --no-notification  a shorter run, without that
   --tries N   how many runs to spend on a smaller trace of a failure (150)
   --faults F  how often a step is a fault, 0 to 1 (the seed decides)
   --flaw NAME with a bug: ${Object.keys(FLAWS).join(", ")}
@@ -40,6 +40,7 @@ const { values } = parseArgs({
     events: { type: "string", default: "12" },
     instances: { type: "string", default: "2" },
     "no-quota": { type: "boolean", default: false },
+    "no-notification": { type: "boolean", default: false },
     faults: { type: "string" },
     flaw: { type: "string" },
     tries: { type: "string", default: "150" },
@@ -55,6 +56,7 @@ const common = {
   events: count(values.events),
   instances: count(values.instances),
   withoutQuota: values["no-quota"],
+  withoutNotification: values["no-notification"],
   ...(flaw !== undefined && { flaw }),
   ...(values.faults !== undefined && { faultRate: Number(values.faults) }),
 };
@@ -109,6 +111,7 @@ async function explain(outcome: Outcome): Promise<void> {
   for (const line of smallest.trace.slice(-60)) print(`    ${line}`);
   const faults = values.faults === undefined ? "" : ` --faults ${values.faults}`;
   const withFlaw = values.flaw === undefined ? "" : ` --flaw ${values.flaw}`;
-  const size = `--steps ${steps} --events ${common.events} --instances ${common.instances}${values["no-quota"] ? " --no-quota" : ""}`;
+  const left = (["no-quota", "no-notification"] as const).map((name) => (values[name] ? ` --${name}` : ""));
+  const size = `--steps ${steps} --events ${common.events} --instances ${common.instances}${left.join("")}`;
   print(`  again: npm run simulate -- --seed ${seed} ${size}${faults}${withFlaw}`);
 }

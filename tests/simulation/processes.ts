@@ -1,8 +1,8 @@
 import { contextOf, type World } from "./context.js";
 import type { SimulatedDatabase } from "./database.js";
-import { createInstance, type Instance } from "./instance.js";
+import { createInstance, type Instance } from "./engine/instance.js";
+import type { Action } from "./engine/scheduler.js";
 import type { Role, Serving } from "./roles.js";
-import type { Action } from "./scheduler.js";
 import type { Reachable } from "./workload.js";
 
 interface Process {

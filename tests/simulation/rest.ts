@@ -1,4 +1,4 @@
-import { USAGE_RECEIVED } from "#schema/topics.js";
+import { BILLING_EVENTS, QUOTA_ALERTS, USAGE_RECEIVED } from "#schema/topics.js";
 import type { SimulatedLog } from "./log.js";
 import type { Servers } from "./servers.js";
 
@@ -12,6 +12,17 @@ export interface RestOptions {
 }
 
 const MARKS = "SELECT partition, seq FROM high_water_mark";
+const CURSORS = "SELECT partition, next_offset AS next FROM consumer_cursor WHERE topic = $1";
+interface Pending {
+  readonly pending: number;
+  readonly attempts: number;
+  readonly at: number | null;
+}
+
+/** A delivery is due, and its endpoint is not paused, from `at` on. */
+const PENDING = `SELECT count(*) AS pending, coalesce(sum(d.attempt_count), 0) AS attempts,
+  (extract(epoch FROM min(greatest(d.next_attempt_at, e.paused_until))) * 1000)::float8 AS at
+  FROM webhook_delivery d JOIN webhook_endpoint e ON e.tenant_id = d.tenant_id AND e.id = d.endpoint_id WHERE d.status = 'PENDING'`;
 const OUTBOX = "SELECT count(*) AS rows FROM outbox";
 
 /** What keeps a simulated system from being at rest. */
@@ -56,6 +67,24 @@ export function createRest({ log, servers, partitionCount, hasQuota, areClientsD
       const unbilled = await unapplied("billing");
       if (unbilled !== undefined || !hasQuota) return unbilled;
       return (await unapplied("quota")) ?? unannounced("quota");
+    },
+    /**
+     * What is still to be noticed or delivered; undefined: nothing that was announced. `dueAt`: all that is missing are deliveries,
+     * of which the first is due then.
+     */
+    async undelivered(): Promise<{ readonly what: string; readonly dueAt?: number } | undefined> {
+      const notification = servers.of("notification");
+      for (const topic of [QUOTA_ALERTS, BILLING_EVENTS]) {
+        const cursors = await notification.ask<{ partition: number; next: number }>(CURSORS, [topic.name]);
+        for (let partition = 0; partition < partitionCount; partition += 1) {
+          const next = cursors.find((one) => one.partition === partition)?.next ?? 0;
+          const end = log.next(topic, partition);
+          if (next < end)
+            return { what: `notification's cursor of ${topic.name}/${partition} is at ${next} of ${end}` };
+        }
+      }
+      const [{ pending = 0, attempts = 0, at = null } = {}] = await notification.ask<Pending>(PENDING);
+      return at === null ? undefined : { what: `${pending} deliveries wait after ${attempts} attempts`, dueAt: at };
     },
     /** What is still to be closed or announced until so many periods are closed; undefined: nothing. */
     async unclosed(periods: number): Promise<string | undefined> {

@@ -5,6 +5,10 @@ import type { ControlRecord } from "#schema/events/usage-received.v1.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import { startBillingCore } from "../../workers/billing/core.js";
 import { startIngestionCore } from "../../workers/ingestion/core.js";
+import { startNotificationCore } from "../../workers/notification/core.js";
+import type { DeliverOptions } from "../../workers/notification/delivery/deliver.js";
+import { parseAllowedHosts } from "../../workers/notification/delivery/ssrf.js";
+import { createMetrics } from "../../workers/notification/metrics.js";
 import { startQuotaCore } from "../../workers/quota/core.js";
 import type { QuotaCounters } from "../../workers/quota/counters/counters.js";
 import { reconcileTenant } from "../../workers/quota/reconciliation/reconcile-tenant.js";
@@ -21,6 +25,8 @@ export interface Serving {
 
 export interface RoleContext extends ServiceContext {
   readonly counters: QuotaCounters;
+  /** One POST to a receiver of webhooks. */
+  readonly post: DeliverOptions["post"];
 }
 
 /** The code of one process: the product's own composition, without its interfaces. */
@@ -50,6 +56,21 @@ export async function startIngestionRole(context: RoleContext): Promise<Serving>
 export async function startBillingRole(context: RoleContext): Promise<Serving> {
   const core = await startBillingCore(context);
   await core.begin();
+  return {};
+}
+
+/** Names resolve nowhere here: receivers are reached by their URL. */
+export async function startNotificationRole(context: RoleContext): Promise<Serving> {
+  const database = await context.openDatabase("notification");
+  const metrics = createMetrics(
+    context.metrics,
+    () => 0,
+    async () => 0,
+  );
+  const policy = { allowLoopback: false, allowHosts: parseAllowedHosts([]), ownPorts: [] };
+  const resolverOf = () => async () => [];
+  const sending = { policy, resolverOf, mailer: undefined, post: context.post };
+  await startNotificationCore(context, { database, metrics, sending, onStop: () => undefined });
   return {};
 }
 

@@ -1,6 +1,6 @@
 import pg from "pg";
 import { createSession, type Session } from "#platform/database/session.js";
-import { asText } from "./trace.js";
+import { asText } from "./engine/trace.js";
 
 export interface Statement {
   readonly text: string;

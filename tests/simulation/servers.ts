@@ -2,7 +2,7 @@ import type { ServiceName } from "#platform/process/services.js";
 import { createMigratedDatabase } from "../servers/migrated.js";
 import { connectServer, type Server } from "./server.js";
 
-const SIMULATED = ["ingestion", "billing", "quota"] as const satisfies readonly ServiceName[];
+const SIMULATED = ["ingestion", "billing", "quota", "notification"] as const satisfies readonly ServiceName[];
 
 export type Servers = Awaited<ReturnType<typeof openServers>>;
 

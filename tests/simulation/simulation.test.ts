@@ -2,14 +2,14 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createMigratedDatabase } from "../servers/migrated.js";
 import { hasPostgres } from "../servers/servers.js";
 import { runs } from "../support/effort.js";
+import { createInstance } from "./engine/instance.js";
+import { minimise } from "./engine/minimise.js";
+import { createScheduler, type Deviation, type Scheduler, settled } from "./engine/scheduler.js";
 import { FLAWS } from "./flaws.js";
-import { createInstance } from "./instance.js";
 import { createSimulatedJobs } from "./jobs.js";
 import { type Asked, createHistory } from "./judge/history.js";
 import { judgeAdmissions } from "./judge/quotas.js";
-import { minimise } from "./minimise.js";
 import { openRunner, type Runner } from "./run-seed.js";
-import { createScheduler, type Deviation, type Scheduler, settled } from "./scheduler.js";
 import { type Answer, connectServer } from "./server.js";
 import type { QuotaAnswer, SentEvent } from "./terms/requests.js";
 import { startClients } from "./workload.js";
@@ -19,17 +19,19 @@ const SMALL = { steps: 100, events: 2 };
 const FIRST_SEED = 1;
 /** A flaw that so many runs do not show is not found. */
 const MAX_SEEDS = 40;
-const SHORT = { steps: 400, events: 6, faultRate: 0.08, withoutQuota: true };
-const LONGER = { steps: 700, events: 10, faultRate: 0.1, withoutQuota: true };
+const SHORT = { steps: 400, events: 6, faultRate: 0.08, withoutQuota: true, withoutNotification: true };
+const LONGER = { ...SHORT, steps: 700, events: 10, faultRate: 0.1 };
 /** Where every second step fails, nothing is announced. */
-const CALMER = { steps: 900, events: 4, faultRate: 0.004, withoutQuota: true };
-const WITH_QUOTA = { steps: 200, events: 5, faultRate: 0.01 };
+const CALMER = { ...SHORT, steps: 900, events: 4, faultRate: 0.004 };
+const WITH_QUOTA = { steps: 200, events: 5, faultRate: 0.01, withoutNotification: true };
 /** Many requests for quota, of which some exceed their limits. */
-const LIMITED = { steps: 400, events: 20, faultRate: 0.002, instances: 1, lastStep: 4_000 };
+const LIMITED = { ...WITH_QUOTA, steps: 400, events: 20, faultRate: 0.002, instances: 1, lastStep: 4_000 };
 /** All alerts are raised while something may fail; little does, but beside the calls that a seed looks at. */
-const ALERTED = { steps: 5_000, events: 12, faultRate: 0.0005, instances: 1, lastStep: 7_000 };
+const ALERTED = { ...WITH_QUOTA, steps: 5_000, events: 12, faultRate: 0.0005, instances: 1, lastStep: 7_000 };
 /** The counters forget what many requests have reserved. */
-const LOST = { steps: 6_000, events: 24, faultRate: 0.004, instances: 1, lastStep: 6_500 };
+const LOST = { ...WITH_QUOTA, steps: 6_000, events: 24, faultRate: 0.004, instances: 1, lastStep: 6_500 };
+/** All periods are closed, announced and delivered. */
+const DELIVERED = { steps: 900, events: 2, faultRate: 0.02, instances: 1, withoutQuota: true };
 /** Where each flaw was found when this was written: most of the time the first run shows it. */
 const FOUND = {
   "cursor-outside-transaction": { firstSeed: 4, ...SHORT },
@@ -41,6 +43,9 @@ const FOUND = {
   "lost-reservations-forgotten": { firstSeed: 1, ...LOST },
   "own-amount-forgotten": { firstSeed: 7, ...LIMITED },
   "expired-reservation-kept": { firstSeed: 1, ...WITH_QUOTA },
+  "notice-cursor-outside-transaction": { firstSeed: 2, ...DELIVERED },
+  "lease-without-end": { firstSeed: 2, ...DELIVERED },
+  "unanswered-is-delivered": { firstSeed: 11, ...DELIVERED },
 } satisfies Partial<Record<keyof typeof FLAWS, object>>;
 
 describe.skipIf(!hasPostgres)("the simulation", () => {

@@ -1,21 +1,23 @@
 import { BILLING_EVENTS, QUOTA_ALERTS, type Topic, USAGE_RECORDED } from "#schema/topics.js";
 import { randomOf } from "../support/random.js";
 import { createSimulatedCounters } from "./counters.js";
+import { installSimulation } from "./engine/instance.js";
+import { createScheduler, type Deviation } from "./engine/scheduler.js";
 import type { Flaw } from "./flaws.js";
 import { startInspection } from "./inspection.js";
-import { installSimulation } from "./instance.js";
 import { createSimulatedJobs } from "./jobs.js";
 import { createHistory } from "./judge/history.js";
 import { judgeInvoices } from "./judge/invoices.js";
 import type { Judged } from "./judge/judged.js";
 import { judgeLedger, judgeLedgerAtRest } from "./judge/ledger.js";
+import { judgeNotices, judgeNoticesAtRest } from "./judge/notices.js";
 import { judgeAdmissions, judgeQuotasAtRest, sampleOf } from "./judge/quotas.js";
 import { recordedOf } from "./judge/recorded.js";
 import { createSimulatedLog } from "./log.js";
 import { createProcesses } from "./processes.js";
+import { createSimulatedReceivers, ENDPOINT_ROWS, endpointRows } from "./receivers.js";
 import { createRest } from "./rest.js";
-import { startBillingRole, startIngestionRole, startQuotaRole } from "./roles.js";
-import { createScheduler, type Deviation } from "./scheduler.js";
+import { startBillingRole, startIngestionRole, startNotificationRole, startQuotaRole } from "./roles.js";
 import type { Servers } from "./servers.js";
 import { METERS, TENANTS } from "./terms/terms.js";
 import { startClients } from "./workload.js";
@@ -35,6 +37,8 @@ export interface SimulationOptions {
   readonly events?: number;
   /** Without quota a run is a third shorter, for what quota has no part in. */
   readonly withoutQuota?: boolean;
+  /** The same of notification. */
+  readonly withoutNotification?: boolean;
   /** Of each role, 2 by default: with one a run is half as long, for what needs no rival. */
   readonly instances?: number;
   /** The run ends at this step, whether the system has come to rest or not. */
@@ -55,7 +59,12 @@ export interface Outcome {
 const PARTITIONS = 2;
 /** Of each role. */
 const INSTANCES = 2;
-const ROLES = { ingestion: startIngestionRole, billing: startBillingRole, quota: startQuotaRole };
+const ROLES = {
+  ingestion: startIngestionRole,
+  billing: startBillingRole,
+  quota: startQuotaRole,
+  notification: startNotificationRole,
+};
 /** January's grace ends shortly before or after the start. */
 const GRACE_ENDS_MS = Date.UTC(2026, 1, 4);
 const START_WITHIN_MS = 6_000;
@@ -63,6 +72,10 @@ const START_WITHIN_MS = 6_000;
 const INSPECTED_AFTER_MS = 80 * 60_000;
 /** Then February's grace has ended, too. */
 const LEAP_MS = Date.UTC(2026, 2, 4, 0, 1);
+const SENT_WITHIN_STEPS = 300;
+/** Ten attempts take seven days at most. */
+const MAX_STEPS_TO_DELIVER = 60_000;
+const LONGEST_SCHEDULE_MS = 8 * 86_400_000;
 const PERIODS = [Date.UTC(2026, 0), Date.UTC(2026, 1)];
 const EVENTS = 12;
 const EVENT_TYPES = [...new Set(METERS.map(({ type }) => type)), "unknown.type"];
@@ -92,7 +105,9 @@ interface Phase {
 export async function simulate(options: SimulationOptions): Promise<Outcome> {
   const { seed, steps, servers, flaw, lastStep = Number.POSITIVE_INFINITY } = options;
   const startMs = GRACE_ENDS_MS - Math.floor((randomOf(seed)() - 0.1) * START_WITHIN_MS);
-  const scheduler = createScheduler({ ...options, startMs });
+  const hasQuota = options.withoutQuota !== true;
+  const hasNotification = options.withoutNotification !== true;
+  const scheduler = createScheduler({ ...options, startMs, ...(hasNotification && { ports: ["post"] }) });
   const restore = installSimulation(scheduler);
   const violations: string[] = [];
   const wrong = (what: string): void => void violations.push(what);
@@ -101,16 +116,19 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
 
   const log = createSimulatedLog(scheduler, PARTITIONS);
   const history = createHistory();
+  const receivers = createSimulatedReceivers(scheduler);
   const processes = createProcesses({
     ...{ scheduler, log, servers, flaw, partitionCount: PARTITIONS, onFailed: wrong },
     jobs: createSimulatedJobs(scheduler),
     counters: createSimulatedCounters(scheduler),
+    receivers,
   });
   scheduler.setFaults(processes.faults);
-  const hasQuota = options.withoutQuota !== true;
+  const left = new Set([...(hasQuota ? [] : ["quota"]), ...(hasNotification ? [] : ["notification"])]);
+  await servers.of("notification").ask(ENDPOINT_ROWS, endpointRows());
   for (const [role, start] of Object.entries(ROLES))
     for (let n = 1; n <= (options.instances ?? INSTANCES); n += 1)
-      if (hasQuota || role !== "quota") processes.start(`${role}-${n}`, start);
+      if (!left.has(role)) processes.start(`${role}-${n}`, start);
   const quota = servers.of("quota");
   const sample = () => sampleOf(quota.ask, scheduler.nowMs());
   const clients = startClients({
@@ -129,6 +147,8 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
     ingestion: servers.of("ingestion").ask,
     billing: servers.of("billing").ask,
     quota: quota.ask,
+    notification: servers.of("notification").ask,
+    received: receivers.received,
     published: () => textsOf(USAGE_RECORDED),
     announced: () => textsOf(BILLING_EVENTS).flat(),
     alerts: () => textsOf(QUOTA_ALERTS).flat(),
@@ -145,6 +165,28 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
     open: async () => (inspection?.found() === undefined ? "the inspection goes on" : undefined),
     judge: () => inspection?.found() ?? [],
   });
+  /** Receivers that fail are sent to for days. */
+  let waiting: string | undefined;
+  let endsAt = Number.POSITIVE_INFINITY;
+  let deliveredBy = Number.POSITIVE_INFINITY;
+  const delivered: Phase = {
+    begin() {
+      deliveredBy = scheduler.nowMs() + LONGEST_SCHEDULE_MS;
+      endsAt = scheduler.steps() + MAX_STEPS_TO_DELIVER;
+    },
+    async open() {
+      if (scheduler.nowMs() > deliveredBy || scheduler.steps() > endsAt)
+        wrong(`deliveries neither arrive nor end: ${waiting}`);
+      const { what, dueAt = 0 } = (await rest.undelivered()) ?? {};
+      // Ten attempts in a row are no standstill.
+      if (what !== waiting) calmAt = scheduler.steps();
+      // What is being sent ends before.
+      else if (scheduler.steps() > calmAt + SENT_WITHIN_STEPS) scheduler.leapTo(dueAt);
+      waiting = what;
+      return what;
+    },
+    judge: () => judgeNoticesAtRest(judged),
+  };
   const phases: Phase[] = [
     {
       open: async () => (processes.isOneFrozen() ? "a process is frozen" : rest.unprocessed()),
@@ -161,6 +203,7 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
       open: () => rest.unclosed(PERIODS.length * TENANTS.length),
       judge: async () => [...(await judgeLedgerAtRest(judged)), ...(await judgeInvoices(judged, TENANTS, PERIODS))],
     },
+    ...(hasNotification ? [delivered] : []),
   ];
   let calmAt = steps;
 
@@ -168,6 +211,7 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
     const areClocksRight = judged.areClocksRight();
     violations.push(...(await judgeLedger(judged)));
     violations.push(...judgeAdmissions({ history, areClocksRight, recorded: await recordedOf(judged) }));
+    if (hasNotification) violations.push(...(await judgeNotices(judged)));
     if (hasQuota) history.samples.push(await sample());
   }
 

@@ -1,8 +1,8 @@
-import type { Instance } from "./instance.js";
-import { createInstance } from "./instance.js";
+import type { Instance } from "./engine/instance.js";
+import { createInstance } from "./engine/instance.js";
+import type { Scheduler } from "./engine/scheduler.js";
 import { type Asked, type History, keyOf, type Sample } from "./judge/history.js";
 import type { Serving } from "./roles.js";
-import type { Scheduler } from "./scheduler.js";
 import type { QuotaAnswer, QuotaRequest, SentEvent } from "./terms/requests.js";
 
 /** A process as its clients see it. */

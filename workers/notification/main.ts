@@ -2,35 +2,25 @@ import { MINUTE_MS } from "#kernel/duration.js";
 import { type Database, forRequests } from "#platform/database/database.js";
 import { consumerReasons } from "#platform/event-log/readiness.js";
 import { type OnStop, openTogether } from "#platform/lifecycle/closers.js";
-import { randomFraction } from "#platform/lifecycle/random.js";
 import { nowMs } from "#platform/lifecycle/time.js";
 import type { Config } from "#platform/process/config.js";
 import type { Service, ServiceContext } from "#platform/process/service.js";
 import { createAudit } from "#platform/tenancy-client/audit-log.js";
-import { type DeliveryWorker, startDelivering } from "./delivery/deliver.js";
+import { type NotificationTuning, startNotificationCore } from "./core.js";
+import type { DeliveryWorker } from "./delivery/deliver.js";
 import type { Mailer } from "./delivery/mail.js";
 import { createNameResolver } from "./delivery/resolver.js";
+import { sendWebhook } from "./delivery/send.js";
 import { ownPorts, parseAllowedHosts, type TargetPolicy } from "./delivery/ssrf.js";
-import { startSweeper } from "./delivery/sweep.js";
 import { startFeed } from "./feed/feed.js";
 import { buildNotificationSubgraph } from "./graph/resolvers.js";
-import { type Intake, startIntake } from "./intake.js";
+import type { Intake } from "./intake.js";
 import { createMetrics } from "./metrics.js";
 import { oldestOverdue } from "./store/deliveries.js";
 import { createEndpointStore } from "./store/endpoints.js";
 
 /** A delivery overdue for this long while none finishes is stuck. */
 const STUCK_MS = MINUTE_MS;
-const SWEEP_EVERY_MS = 5_000;
-
-/** Overrides for tests; the defaults are the product's. */
-export interface NotificationTuning {
-  readonly random?: () => number;
-  readonly leaseMs?: number;
-  readonly firstPauseMs?: number;
-  readonly sendTimeoutMs?: number;
-  readonly sweepEveryMs?: number;
-}
 
 /** Alerts, live subscriptions and webhooks: see README.md. Stops everything when a part fails to start. */
 export async function startNotification(context: ServiceContext, tuning: NotificationTuning = {}): Promise<Service> {
@@ -45,7 +35,7 @@ async function startAll(
   tuning: NotificationTuning,
   onStop: OnStop,
 ): Promise<Omit<Service, "stop">> {
-  const { logger, jobs, clock, tenancy } = context;
+  const { logger, clock, tenancy } = context;
   const database = await context.openDatabase("notification");
   onStop(() => database.stop());
   const requests = forRequests(database);
@@ -59,14 +49,8 @@ async function startAll(
   const metrics = createMetrics(context.metrics, feed.size, endpoints.countPending);
   const mailer = await mailerOf(context.config, tuning.sendTimeoutMs);
   if (mailer !== undefined) onStop(async () => mailer.stop());
-  const sending = { policy, resolverOf, mailer };
-  const worker = startDelivering({ random: randomFraction, ...tuning, ...sending, database, jobs, metrics, logger });
-  onStop(worker.stop);
-  const { sendDue, kick } = worker;
-  const sweeper = startSweeper({ database, metrics, kick, onError, everyMs: tuning.sweepEveryMs ?? SWEEP_EVERY_MS });
-  onStop(sweeper.stop);
-  const intake = await startIntake({ log: context.log, database, metrics, logger, sendDue, onHole: context.fail });
-  onStop(intake.stop);
+  const sending = { policy, resolverOf, mailer, post: sendWebhook };
+  const { worker, intake } = await startNotificationCore(context, { database, metrics, sending, tuning, onStop });
   return {
     name: "notification",
     subgraph: await buildNotificationSubgraph({

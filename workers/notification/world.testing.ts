@@ -20,7 +20,8 @@ import type { Identity } from "#schema/policy.js";
 import { AUDIT_RECORDED, BILLING_EVENTS, QUOTA_ALERTS, type Topic } from "#schema/topics.js";
 import { createMigratedDatabase } from "../../tests/servers/migrated.js";
 import { createTestDatabase } from "../../tests/servers/servers.js";
-import { type NotificationTuning, startNotification } from "./main.js";
+import type { NotificationTuning } from "./core.js";
+import { startNotification } from "./main.js";
 
 const PARTITIONS = 2;
 

@@ -1,3 +1,4 @@
+import type { Received } from "../terms/webhooks.js";
 import type { History } from "./history.js";
 
 type Look = <Row extends object>(text: string) => Promise<Row[]>;
@@ -8,12 +9,15 @@ export interface Judged {
   readonly ingestion: Look;
   readonly billing: Look;
   readonly quota: Look;
+  readonly notification: Look;
   /** The texts of usage.recorded, per partition. */
   published(): readonly (readonly string[])[];
   /** The texts of billing's events. */
   announced(): readonly string[];
   /** The texts of quota's alerts. */
   alerts(): readonly string[];
+  /** What came to the receivers of webhooks. */
+  received(): readonly Received[];
   /** The invoices that were seen, by tenant and ordinal: they never change. */
   readonly invoices: Map<string, string>;
   /** Whether no process ever had another time than the others. */

@@ -24,7 +24,7 @@ import type { DeliveryRef, EndpointRef } from "../store/notices.js";
 import { createEndpointQueues } from "./endpoint-queues.js";
 import type { Mailer } from "./mail.js";
 import type { ResolverOf } from "./resolver.js";
-import { sendWebhook } from "./send.js";
+import type { SendOptions } from "./send.js";
 import { signatureHeaders, webhookId } from "./signing.js";
 import type { TargetPolicy } from "./ssrf.js";
 
@@ -45,6 +45,8 @@ export interface DeliverOptions {
   readonly logger: Logger;
   readonly policy: TargetPolicy;
   readonly resolverOf: ResolverOf;
+  /** One POST to a receiver; never rejects. */
+  readonly post: (options: SendOptions) => Promise<AttemptResult>;
   /** Undefined: no mail server is configured. */
   readonly mailer: Mailer | undefined;
   /** Uniform in [0, 1): the jitter of retries. */
@@ -189,7 +191,7 @@ async function sendBy(
   signal: AbortSignal,
 ): Promise<AttemptResult> {
   const id = webhookId(eventTenantId, eventId);
-  const { policy, mailer, sendTimeoutMs: timeoutMs } = options;
+  const { policy, post, mailer, sendTimeoutMs: timeoutMs } = options;
   const common = {
     policy,
     resolve: options.resolverOf(tenantId),
@@ -198,12 +200,12 @@ async function sendBy(
   };
   switch (channel.kind) {
     case "webhook":
-      return sendWebhook({
+      return post({
         ...{ ...common, url: channel.url, body: payload },
         headers: signatureHeaders(secrets, id, nowMs(), payload),
       });
     case "slack":
-      return sendWebhook({ ...common, url: channel.url, headers: {}, body: slackMessage(describePayload(payload)) });
+      return post({ ...common, url: channel.url, headers: {}, body: slackMessage(describePayload(payload)) });
     case "mail":
       return mailer === undefined
         ? unsent(NO_MAIL_SERVER)

@@ -1,4 +1,4 @@
-import { randomOf } from "../support/random.js";
+import { randomOf } from "../../support/random.js";
 import { createTrace, type Trace } from "./trace.js";
 
 /** Something that may happen next. */
@@ -26,6 +26,8 @@ export interface SchedulerOptions {
   readonly isPart?: boolean | undefined;
   /** How often a step is a fault, 0 to 1; by default the seed decides. */
   readonly faultRate?: number | undefined;
+  /** Ports that the run may look at closely, beside those of every run. */
+  readonly ports?: readonly string[] | undefined;
 }
 
 interface Timed extends Action {
@@ -50,7 +52,7 @@ export const isFault = (key: string): boolean => key.startsWith(FAULT);
  * Decides what happens next, and runs one thing at a time: an action, until nothing more follows from it. Without deviations the
  * oldest action comes first. All choices derive from the seed.
  */
-export function createScheduler({ seed, startMs, replay, isPart = false, faultRate }: SchedulerOptions) {
+export function createScheduler({ seed, startMs, replay, isPart = false, faultRate, ports = [] }: SchedulerOptions) {
   const random = randomOf(seed);
   const trace: Trace = createTrace();
   const offered = new Set<Action>();
@@ -65,7 +67,7 @@ export function createScheduler({ seed, startMs, replay, isPart = false, faultRa
   /** Which kinds of faults this run has: few kinds come closer to some bugs than all of them (swarm testing). */
   const happens = Array.from({ length: KINDS }, () => random() < 0.5);
   let faults: () => readonly (readonly Action[])[] = () => [];
-  const focus = createFocus(seed);
+  const focus = createFocus(seed, [...PORTS, ...ports]);
   let isCalm = false;
   let nowMs = startMs;
   let steps = 0;
@@ -231,9 +233,9 @@ const CALL = /.*\S\.\d+ (.+)#\d/;
  * Faults beside what processes ask of one port: most promises break between two calls, where chance alone rarely strikes. Which
  * calls of the port those are, the seed decides. Each moment has one chance.
  */
-function createFocus(seed: number) {
+function createFocus(seed: number, ports: readonly (string | undefined)[]) {
   const random = randomOf(hashOf(`${seed} focus`));
-  const port = PORTS[Math.floor(random() * PORTS.length)];
+  const port = ports[Math.floor(random() * ports.length)];
   const salt = random();
   /** What had its chance, and what is not near the port. */
   const [seen, far] = [new Set<string>(), new Set<string>()];
