@@ -17,6 +17,7 @@ import { TOPICS, USAGE_RECORDED } from "#schema/topics.js";
 import { createMigratedDatabase } from "../../tests/servers/migrated.js";
 import { createTestDatabase, hasPostgres, type TestDatabase, waitFor } from "../../tests/servers/servers.js";
 import { migrationOf } from "../../tests/support/migration.js";
+import { PATIENT_LIMITS } from "../../tests/support/patient-limits.js";
 import { rewriteRecord } from "../../tests/support/rewrite-record.js";
 import { refuseLargeInserts } from "../../tests/support/slow-inserts.js";
 import type { LedgerClient } from "./client.js";
@@ -44,9 +45,15 @@ describe.skipIf(!hasPostgres)("a downstream consumer", () => {
     const [logUrl = "", effectUrl = ""] = databases.map((created) => created.url);
     logDatabase = await openDatabase({
       url: logUrl,
+      profiles: PATIENT_LIMITS,
       onError: fail,
     });
-    database = await openDatabase({ url: effectUrl, migrationsDir: await migrationOf(EFFECT_TABLES), onError: fail });
+    database = await openDatabase({
+      url: effectUrl,
+      profiles: PATIENT_LIMITS,
+      migrationsDir: await migrationOf(EFFECT_TABLES),
+      onError: fail,
+    });
     log = withUpgradeStops(await connectPostgresLog({ database: logDatabase, onError: fail }), new Registry());
     await log.ensureTopics(TOPICS, 1);
   });

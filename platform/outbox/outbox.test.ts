@@ -9,6 +9,7 @@ import { createMigratedDatabase } from "../../tests/servers/migrated.js";
 import { createTestDatabase, hasPostgres, type TestDatabase, waitFor } from "../../tests/servers/servers.js";
 import { sized } from "../../tests/support/effort.js";
 import { migrationOf } from "../../tests/support/migration.js";
+import { PATIENT_LIMITS } from "../../tests/support/patient-limits.js";
 import { shortLimits } from "../../tests/support/short-limits.js";
 import { unlessStopped } from "../../tests/support/unless-stopped.js";
 import { startForeign } from "../../tests/systems/language/foreign-server.js";
@@ -34,9 +35,15 @@ describe.skipIf(!hasPostgres)("an outbox", unlessStopped(), () => {
     const [logUrl = "", url = ""] = created.map((one) => one.url);
     logDatabase = await openDatabase({
       url: logUrl,
+      profiles: PATIENT_LIMITS,
       onError,
     });
-    database = await openDatabase({ url, migrationsDir: await migrationOf(OUTBOX_TABLE), onError });
+    database = await openDatabase({
+      url,
+      profiles: PATIENT_LIMITS,
+      migrationsDir: await migrationOf(OUTBOX_TABLE),
+      onError,
+    });
     log = await connectPostgresLog({ database: logDatabase, onError });
     await log.ensureTopics(TOPICS, 1);
   });

@@ -13,7 +13,7 @@ import { createMigratedDatabase } from "../servers/migrated.js";
 import { startRedis } from "../servers/private-servers.js";
 import { startRedisCluster } from "../servers/redis-cluster.js";
 import { serverDir } from "../servers/run-dir.js";
-import { hasPostgres, hasRedis, waitFor } from "../servers/servers.js";
+import { hasPostgres, hasRedis, PATIENCE_MS, waitFor } from "../servers/servers.js";
 import { sized, testSeed } from "../support/effort.js";
 import { compiledProgram } from "../support/program.js";
 import { randomOf } from "../support/random.js";
@@ -56,7 +56,7 @@ async function oneServer(): Promise<Store> {
   return {
     urls: [redis.url],
     faults: {
-      flush: () => askRedisOnce(redis.url, async (client) => void (await client.flushall())),
+      flush: () => askRedisOnce(redis.url, async (client) => void (await client.flushall()), PATIENCE_MS),
       "restart from its own file": restart,
       async "keep a copy of the file"() {
         await rm(path.join(copies, "aof"), { recursive: true, force: true });
@@ -85,7 +85,8 @@ async function cluster(): Promise<Store> {
   return {
     urls: [...masters, replica].map(({ url }) => url),
     faults: {
-      "flush of a master": () => askRedisOnce(third?.url ?? "", async (client) => void (await client.flushall())),
+      "flush of a master": () =>
+        askRedisOnce(third?.url ?? "", async (client) => void (await client.flushall()), PATIENCE_MS),
       "failover of a master, once": failOver,
       async "restart of a master without its data"() {
         await second?.kill("SIGKILL");

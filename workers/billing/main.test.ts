@@ -19,6 +19,7 @@ import {
   type TestDatabase,
   waitFor,
 } from "../../tests/servers/servers.js";
+import { PATIENT_LIMITS } from "../../tests/support/patient-limits.js";
 import { startCloseWorker } from "./closing/close-worker.js";
 import { startBilling } from "./main.js";
 import {
@@ -73,6 +74,7 @@ describe.skipIf(!hasPostgres)("the billing service", () => {
     const [logUrl = "", jobsUrl = ""] = databases.map((created) => created.url);
     logDatabase = await openDatabase({
       url: logUrl,
+      profiles: PATIENT_LIMITS,
       onError,
     });
     log = await connectPostgresLog({ database: logDatabase, onError });

@@ -9,6 +9,7 @@ import type { MeterState, PlanVersionState, PriceState, TenantState } from "#sch
 import type { LedgerEntry, RecordedEvent } from "#schema/events/usage-recorded.v1.js";
 import { CURRENT_INVOICE_VERSION } from "#schema/vocabulary.js";
 import { createMigratedDatabase } from "../../tests/servers/migrated.js";
+import { PATIENT_LIMITS } from "../../tests/support/patient-limits.js";
 import { closeTenant } from "./closing/close.js";
 import { documentsByKey, listInvoices, type StoredInvoice } from "./store/invoices.js";
 import { type BucketedCell, readCells, UNBOUNDED, type UsageQuery } from "./store/usage.js";
@@ -164,6 +165,7 @@ export async function billingWorld(): Promise<BillingWorld> {
   const created = await createMigratedDatabase("billing");
   const database = await openDatabase({
     url: created.url,
+    profiles: PATIENT_LIMITS,
     // Only of idle connections, which the test server ends when it drops the database.
     onError: () => undefined,
   });

@@ -20,6 +20,7 @@ import { readRecorded } from "#schema/events/usage-recorded.v2.js";
 import { TOPICS, USAGE_RECEIVED, USAGE_RECORDED } from "#schema/topics.js";
 import { createMigratedDatabase } from "../../tests/servers/migrated.js";
 import { PATIENCE_MS } from "../../tests/servers/servers.js";
+import { PATIENT_LIMITS } from "../../tests/support/patient-limits.js";
 import { startIngestion } from "./main.js";
 import { createDimensionLimit } from "./recorder/dimension-limit.js";
 
@@ -33,8 +34,8 @@ export async function openWorld(options: { partitions?: number; clock?: Clock } 
   const clock = options.clock ?? systemClock;
   const created = await Promise.all([createMigratedDatabase("ingestion"), createMigratedDatabase("log")]);
   const [database, logDatabase] = await Promise.all([
-    openDatabase({ url: created[0].url, onError: ignoreAfterDrop }),
-    openDatabase({ url: created[1].url, onError: ignoreAfterDrop }),
+    openDatabase({ url: created[0].url, profiles: PATIENT_LIMITS, onError: ignoreAfterDrop }),
+    openDatabase({ url: created[1].url, profiles: PATIENT_LIMITS, onError: ignoreAfterDrop }),
   ]);
   const log = await connectPostgresLog({ database: logDatabase, onError: ignoreAfterDrop });
   await log.ensureTopics(TOPICS, options.partitions ?? 1);

@@ -20,6 +20,7 @@ import type { Identity } from "#schema/policy.js";
 import { AUDIT_RECORDED, BILLING_EVENTS, QUOTA_ALERTS, type Topic } from "#schema/topics.js";
 import { createMigratedDatabase } from "../../tests/servers/migrated.js";
 import { createTestDatabase } from "../../tests/servers/servers.js";
+import { PATIENT_LIMITS } from "../../tests/support/patient-limits.js";
 import type { NotificationTuning } from "./core.js";
 import { startNotification } from "./main.js";
 
@@ -43,6 +44,7 @@ export async function openServiceDatabase(_name: string) {
     async connect(maxConnections = 8): Promise<Database> {
       const database = await openDatabase({
         url: test.url,
+        profiles: PATIENT_LIMITS,
         maxConnections,
         onError: () => undefined,
       });
@@ -65,6 +67,7 @@ export async function openWorld(name: string, env: Readonly<Record<string, strin
   const jobsTest = await createTestDatabase(`notification_${name}_jobs`);
   const logDatabase = await openDatabase({
     url: logTest.url,
+    profiles: PATIENT_LIMITS,
     onError: () => undefined,
   });
   const log = withUpgradeStops(
@@ -128,7 +131,7 @@ export async function openWorld(name: string, env: Readonly<Record<string, strin
       await service.stop();
     },
     /** A look into the service's database. */
-    openDatabase: () => openDatabase({ url: serviceDatabase.url, onError: () => undefined }),
+    openDatabase: () => openDatabase({ url: serviceDatabase.url, profiles: PATIENT_LIMITS, onError: () => undefined }),
     publish: (topic: Topic, event: { subject: string }) =>
       log.append(topic, partitionOf(event.subject, PARTITIONS), [{ value: Buffer.from(JSON.stringify(event)) }]),
     async close(): Promise<void> {

@@ -18,6 +18,7 @@ import { type LedgerEntry, toStored } from "#schema/events/usage-recorded.v1.js"
 import { QUOTA_ALERTS, TOPICS, USAGE_RECORDED } from "#schema/topics.js";
 import { createMigratedDatabase } from "../../tests/servers/migrated.js";
 import { PATIENCE_MS } from "../../tests/servers/servers.js";
+import { PATIENT_LIMITS } from "../../tests/support/patient-limits.js";
 import { startQuota } from "./main.js";
 import type { QuotaAlert } from "./rules/thresholds.js";
 
@@ -41,8 +42,8 @@ export async function openWorld(options: WorldOptions = {}) {
   const { clock = systemClock, redisUrl, maxKeys = 100_000 } = options;
   const created = await Promise.all([createMigratedDatabase("quota"), createMigratedDatabase("log")]);
   const [database, logDatabase] = await Promise.all([
-    openDatabase({ url: created[0].url, onError: ignoreAfterDrop }),
-    openDatabase({ url: created[1].url, onError: ignoreAfterDrop }),
+    openDatabase({ url: created[0].url, profiles: PATIENT_LIMITS, onError: ignoreAfterDrop }),
+    openDatabase({ url: created[1].url, profiles: PATIENT_LIMITS, onError: ignoreAfterDrop }),
   ]);
   const log = await connectPostgresLog({ database: logDatabase, onError: ignoreAfterDrop });
   await log.ensureTopics(TOPICS, PARTITIONS);

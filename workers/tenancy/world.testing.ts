@@ -4,6 +4,7 @@ import { connectPostgresLog } from "#platform/event-log/postgres/log.js";
 import type { MeterState, PlanState, PriceState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { TOPICS } from "#schema/topics.js";
 import { createMigratedDatabase } from "../../tests/servers/migrated.js";
+import { PATIENT_LIMITS } from "../../tests/support/patient-limits.js";
 import { createMeter } from "./changes/meters.js";
 import { createPlan } from "./changes/plans.js";
 import { createTenant } from "./changes/tenants.js";
@@ -19,12 +20,14 @@ export async function openWorld(onCommitted: () => void = () => undefined) {
   const background = backgroundErrors();
   const database = await openDatabase({
     url: created.url,
+    profiles: PATIENT_LIMITS,
     onError: background.onError,
   });
   const clock = manualClock(NOW);
   const store = createTenancyStore({ database, clock, partitions: 3, onCommitted });
   const anotherProcess = createTenancyStore({ database, clock, partitions: 3, onCommitted });
   return {
+    url: created.url,
     store,
     /** A second store on the same database, as another process would have it. */
     anotherProcess,
@@ -59,6 +62,7 @@ export async function openLog() {
   const background = backgroundErrors();
   const database = await openDatabase({
     url: created.url,
+    profiles: PATIENT_LIMITS,
     onError: background.onError,
   });
   const log = await connectPostgresLog({ database, onError: background.onError });

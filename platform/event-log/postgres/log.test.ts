@@ -12,6 +12,7 @@ import {
   type TestDatabase,
   waitFor,
 } from "../../../tests/servers/servers.js";
+import { PATIENT_LIMITS } from "../../../tests/support/patient-limits.js";
 import { describeEventLog, newTopic } from "../event-log.conformance.js";
 import type { EventLog } from "../event-log.js";
 import { connectPostgresLog } from "./log.js";
@@ -27,7 +28,7 @@ describe.skipIf(!hasPostgres)("on PostgreSQL", () => {
   afterAll(() => testDatabase.drop());
 
   async function open(url = testDatabase.url, onError = throwLater): Promise<EventLog> {
-    return logOn(await openDatabase({ url, migrationsDir, onError }), onError);
+    return logOn(await openDatabase({ url, profiles: PATIENT_LIMITS, migrationsDir, onError }), onError);
   }
 
   describeEventLog("PostgreSQL", {
@@ -55,7 +56,12 @@ describe.skipIf(!hasPostgres)("on PostgreSQL", () => {
   });
 
   test("retention deletes only records that are too old", async () => {
-    const database = await openDatabase({ url: testDatabase.url, migrationsDir, onError: throwLater });
+    const database = await openDatabase({
+      url: testDatabase.url,
+      profiles: PATIENT_LIMITS,
+      migrationsDir,
+      onError: throwLater,
+    });
     const log = await logOn(database, throwLater);
     const [brief, unlimited] = [newTopic({ retentionMs: 60_000 }), newTopic()];
     await log.ensureTopics([brief, unlimited], 1);

@@ -14,6 +14,7 @@ import type { Identity } from "#schema/policy.js";
 import { TOPICS, USAGE_RECEIVED } from "#schema/topics.js";
 import { createMigratedDatabase } from "../../../tests/servers/migrated.js";
 import { hasPostgres, type TestDatabase } from "../../../tests/servers/servers.js";
+import { PATIENT_LIMITS } from "../../../tests/support/patient-limits.js";
 import { documentsByKey } from "../store/invoices.js";
 import {
   at,
@@ -50,7 +51,7 @@ describe.skipIf(!hasPostgres)("billing's graph", () => {
     world = await billingWorld();
     logTestDatabase = await createMigratedDatabase("log");
     const onError = (): void => undefined;
-    logDatabase = await openDatabase({ url: logTestDatabase.url, onError });
+    logDatabase = await openDatabase({ url: logTestDatabase.url, profiles: PATIENT_LIMITS, onError });
     log = await connectPostgresLog({ database: logDatabase, onError });
     await log.ensureTopics(TOPICS, PARTITIONS);
     ledger = ledgerFor("acme");

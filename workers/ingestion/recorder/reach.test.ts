@@ -11,6 +11,7 @@ import { encodeItem, receivedText } from "#schema/events/usage-received.v2.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { createTestDatabase, hasPostgres } from "../../../tests/servers/servers.js";
 import { migrationOf } from "../../../tests/support/migration.js";
+import { PATIENT_LIMITS } from "../../../tests/support/patient-limits.js";
 import { decodeRecord } from "../rules/decode-record.js";
 import { planSteps } from "../rules/plan-steps.js";
 import { ensureLedgerMonths, readLedger } from "../store/ledger.js";
@@ -29,7 +30,7 @@ describe.skipIf(!hasPostgres)("where the events of a period begin", () => {
   });
 
   async function open(url: string, migrationsDir: string): Promise<Database> {
-    const database = await openDatabase({ url, migrationsDir, onError: () => undefined });
+    const database = await openDatabase({ url, profiles: PATIENT_LIMITS, migrationsDir, onError: () => undefined });
     closers.push(() => database.stop());
     return database;
   }

@@ -7,6 +7,7 @@ import { openDatabase } from "#platform/database/database.js";
 import { packageRoot } from "#platform/process/package-root.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { createTestDatabase, hasPostgres } from "../../../tests/servers/servers.js";
+import { PATIENT_LIMITS } from "../../../tests/support/patient-limits.js";
 import { ensureLedgerMonths, readEntry, readLedger } from "./ledger.js";
 import { blocksOf, entriesOf } from "./ledger-block.js";
 
@@ -62,7 +63,7 @@ describe.skipIf(!hasPostgres)("the ledger's tables", () => {
   const migrations = path.join(packageRoot(), "prisma/ingestion/migrations");
 
   async function open(url: string, migrationsDir: string) {
-    const database = await openDatabase({ url, migrationsDir, onError: () => undefined });
+    const database = await openDatabase({ url, profiles: PATIENT_LIMITS, migrationsDir, onError: () => undefined });
     closers.push(() => database.stop());
     return database;
   }

@@ -10,6 +10,7 @@ import { createMigratedDatabase } from "../../../../tests/servers/migrated.js";
 import { type PrivateRedis, startRedis } from "../../../../tests/servers/private-servers.js";
 import { serverDir } from "../../../../tests/servers/run-dir.js";
 import { hasPostgres, hasRedis, PATIENCE_MS, waitFor } from "../../../../tests/servers/servers.js";
+import { PATIENT_LIMITS } from "../../../../tests/support/patient-limits.js";
 import { createWriterRows } from "../../store/counter-writers.js";
 import { CountersUnavailable, type QuotaCounters, type WriterRows } from "../counters.js";
 import { createLives } from "./lives.js";
@@ -34,7 +35,7 @@ describe.skipIf(!hasRedis || !hasPostgres)("a restart of Redis from its file", (
       createMigratedDatabase("quota"),
       serverDir("aof"),
     ]);
-    database = await openDatabase({ url: created.url, onError: () => undefined });
+    database = await openDatabase({ url: created.url, profiles: PATIENT_LIMITS, onError: () => undefined });
     writers = createWriterRows(database);
   });
   afterAll(async () => {
