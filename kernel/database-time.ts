@@ -1,11 +1,16 @@
 import { MetrlyError } from "./errors.js";
 
+interface AdapterError {
+  readonly cause?: { readonly originalCode?: unknown };
+}
+
 /** The SQLSTATE of an error, from the driver or from a generated client; undefined: it is not the database's. */
 export function sqlStateOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
-  const { code, meta } = error as { readonly code?: unknown; readonly meta?: unknown };
-  const adapterError = (meta as { driverAdapterError?: { cause?: { originalCode?: unknown } } })?.driverAdapterError;
-  const state = adapterError?.cause?.originalCode ?? code;
+  const { code, meta } = error as { readonly code?: unknown; readonly meta?: { driverAdapterError?: AdapterError } };
+  // At a commit, a generated client throws its adapter's error itself.
+  const { cause } = meta?.driverAdapterError ?? (error as AdapterError);
+  const state = cause?.originalCode ?? code;
   return typeof state === "string" && SQLSTATE.test(state) ? state : undefined;
 }
 

@@ -57,7 +57,10 @@ const ofClient = (originalCode: unknown): Error =>
   Object.assign(new Error("refused"), { code: "P2010", meta: { driverAdapterError: { cause: { originalCode } } } });
 
 test("the SQLSTATE of an error is the database's, from the driver or a generated client", () => {
-  expect([ofDriver("40001"), ofClient("40001")].map(sqlStateOf)).toEqual(["40001", "40001"]);
+  const ofCommit = Object.assign(new Error("ended", { cause: { originalCode: "25P03" } }), {
+    name: "DriverAdapterError",
+  });
+  expect([ofDriver("40001"), ofClient("40001"), ofCommit].map(sqlStateOf)).toEqual(["40001", "40001", "25P03"]);
   expect(sqlStateOf(Object.assign(new Error("refused"), { code: "23505", meta: {} }))).toBe("23505");
   expect(sqlStateOf(Object.assign(new Error("raised"), { code: "P0001", meta: { driverAdapterError: {} } }))).toBe(
     "P0001",

@@ -148,7 +148,9 @@ async function openLog(options: PortsOptions, databaseUrl: DatabaseUrl, onStop: 
   }
   const { connectPostgresLog } = await import("#platform/event-log/postgres/log.js");
   const onError = (error: unknown) => logger.warn({ err: error }, "the event log reported an error");
-  const database = await openDatabase({ url: databaseUrl("log"), migrationsDir: migrationsDirOf("log"), onError });
+  const database = await untilReachable("the event log's database", logger, () =>
+    openDatabase({ url: databaseUrl("log"), migrationsDir: migrationsDirOf("log"), onError }),
+  );
   onStop(() => database.stop());
   const log = await connectPostgresLog({ database, onError });
   onStop(() => log.stop());

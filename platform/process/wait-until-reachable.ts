@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import { isOutOfTime, sqlStateOf } from "#kernel/database-time.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { UpgradeRequired } from "#kernel/upgrade-required.js";
 import { backoffMs } from "#platform/lifecycle/random.js";
@@ -8,11 +9,13 @@ const DEADLINE_MS = 90_000;
 const BACKOFF = { firstMs: 250, longestMs: 3_000 };
 
 /** Errors of a server that is absent or still starting. */
-const NOT_YET = new Set(["ECONNREFUSED", "ECONNRESET", "ENOTFOUND", "EAI_AGAIN", "ETIMEDOUT", "57P03", "57P01"]);
+const NOT_YET = new Set(["ECONNREFUSED", "ECONNRESET", "ENOTFOUND", "EAI_AGAIN", "ETIMEDOUT"]);
+/** Of a database: it cannot be connected to, the connection broke, it stops, or it starts. */
+const NO_SESSION = /^(?:08|57P0[123])/;
 
 /**
- * Opens a resource of a server, waiting for a server that is still starting: processes start in any order. Other errors, and
- * the deadline, throw.
+ * Opens a resource of a server, or does the first work there, waiting for a server that is still starting: processes start in any
+ * order. Again also where the database ended the session, as after a stop of the machine. Other errors, and the deadline, throw.
  */
 export async function untilReachable<T>(what: string, logger: Logger, open: () => Promise<T>): Promise<T> {
   const end = monotonicMs() + DEADLINE_MS;
@@ -28,11 +31,14 @@ export async function untilReachable<T>(what: string, logger: Logger, open: () =
   }
 }
 
+const NOT_NOW: ReadonlySet<string> = new Set(["LOG_UNAVAILABLE", "UNAVAILABLE", "BUSY"]);
+
 function isNotYet(error: unknown): boolean {
   if (error instanceof UpgradeRequired) return false;
-  if (error instanceof MetrlyError) return error.code === "LOG_UNAVAILABLE" || error.code === "UNAVAILABLE";
+  if (error instanceof MetrlyError) return NOT_NOW.has(error.code);
   if (error instanceof AggregateError) return error.errors.length > 0 && error.errors.every(isNotYet);
   if (!(error instanceof Error)) return false;
   if ("code" in error && typeof error.code === "string" && NOT_YET.has(error.code)) return true;
+  if (isOutOfTime(error) || NO_SESSION.test(sqlStateOf(error) ?? "")) return true;
   return error.name.startsWith("KafkaJSConnection") || error.name === "KafkaJSNumberOfRetriesExceeded";
 }

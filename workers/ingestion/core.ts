@@ -1,4 +1,5 @@
 import type { ServiceContext } from "#platform/process/service.js";
+import { untilReachable } from "#platform/process/wait-until-reachable.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import { startAccountingWatch } from "./accounting/watch.js";
 import { type AppenderLimits, createAppender } from "./intake/appender.js";
@@ -17,7 +18,7 @@ import { ensureLedgerMonths } from "./store/ledger.js";
 export async function startIngestionCore(context: ServiceContext, intake: Partial<AppenderLimits> = {}) {
   const { clock, config, log, logger, tenancy } = context;
   const database = await context.openDatabase("ingestion");
-  await ensureLedgerMonths(database, clock.now());
+  await untilReachable("ingestion's database", logger, () => ensureLedgerMonths(database, clock.now()));
   const partitionCount = await log.partitionCount(USAGE_RECEIVED);
   const metrics = createMetrics(context.metrics);
   const warn = (what: string) => (error: unknown) => logger.warn({ err: error }, what);

@@ -250,4 +250,25 @@ describe.skipIf(!hasPostgres)("a started tenancy", () => {
     expect(copy.seller()?.history.map(({ party }) => party)).toEqual([first, null]);
     await copy.stop();
   });
+
+  test("a start goes on though the database ended its first sessions, as after a stop of the machine", async () => {
+    const admin = await openDatabase({ url: created.url, onError: () => undefined });
+    // Sequences are not rolled back.
+    await admin.pool.query(`
+      CREATE SEQUENCE refusal;
+      CREATE FUNCTION refuse_once() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN
+        IF nextval('refusal') = 1 THEN RAISE EXCEPTION 'ended' USING ERRCODE = '25P03'; END IF;
+        RETURN NEW;
+      END $$;
+      CREATE TRIGGER refuse_once BEFORE UPDATE ON tenancy_head FOR EACH ROW EXECUTE FUNCTION refuse_once();
+    `);
+    const { copy, stop } = await start(opened.log, { name: "Late Ltd", addressLines: [] });
+    await waitFor(() => copy.seller()?.history.at(-1)?.party?.name === "Late Ltd", { what: "the seller" });
+    await stop();
+    await admin.pool.query(
+      "DROP TRIGGER refuse_once ON tenancy_head; DROP FUNCTION refuse_once; DROP SEQUENCE refusal",
+    );
+    await admin.stop();
+  });
 });

@@ -3,6 +3,7 @@ import { repeat } from "#platform/lifecycle/repeat.js";
 import { startOutboxRelay } from "#platform/outbox/outbox.js";
 import { logRetried } from "#platform/process/logger.js";
 import type { Readiness, Service, ServiceContext } from "#platform/process/service.js";
+import { untilReachable } from "#platform/process/wait-until-reachable.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { TENANCY_CHANGED, USAGE_RECEIVED } from "#schema/topics.js";
 import { followKeyUses } from "./api-keys-used.js";
@@ -40,9 +41,10 @@ export async function startTenancy(context: TenancyContext): Promise<Service> {
   const subgraph = await buildTenancySubgraph(store, context.clock, () => propagation.settled(store.committed()));
 
   // Before the relay: states lost from the log must not follow newer changes.
-  const missing = await store.republishMissing(isPublishedIn(context.tenancy));
+  const first = <T>(work: () => Promise<T>) => untilReachable("tenancy's database", logger, work);
+  const missing = await first(() => store.republishMissing(isPublishedIn(context.tenancy)));
   if (missing > 0) logger.info({ states: missing }, "publishing states missing from the log");
-  await nameSeller(store, context.config.seller);
+  await first(() => nameSeller(store, context.config.seller));
   const relay = startOutboxRelay({ database, log: context.log, topics: [TENANCY_CHANGED, USAGE_RECEIVED], onError });
   kick = relay.kick;
   const heartbeat = startHeartbeat(store, onError);

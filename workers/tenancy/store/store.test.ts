@@ -1,11 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { manualClock } from "#kernel/clock.js";
 import { DAY_MS } from "#kernel/duration.js";
+import { openDatabase } from "#platform/database/database.js";
+import { PROFILES } from "#platform/database/profiles.js";
 import { hasPostgres } from "../../../tests/servers/servers.js";
 import { archiveMeter, createMeter } from "../changes/meters.js";
 import { createPlan, publishPlanVersion } from "../changes/plans.js";
 import { cancelPlanChange, changePlan, createTenant, moveTenant, updateTenant } from "../changes/tenants.js";
 import { ACTOR, countMeter, NOW, newTenant, openWorld, terms, type World } from "../world.testing.js";
 import type { AuditState } from "./reads.js";
+import { createTenancyStore } from "./store.js";
 
 const conflict = expect.objectContaining({ code: "CONFLICT" });
 const DECEMBER = Date.UTC(2026, 11, 1);
@@ -32,6 +36,20 @@ describe.skipIf(!hasPostgres)("tenancy's store", () => {
     const published = (await world.outbox()).slice(before).map(({ version }) => version);
     expect(published).toEqual(versions.toSorted((a, b) => a - b));
     expect(published.at(-1)).toBe((published[0] ?? 0) + 39);
+  });
+
+  test("a change whose session is ended before its commit is BUSY", async () => {
+    const hot = { ...PROFILES.hot, idleInTransactionMs: 100 };
+    const database = await openDatabase({
+      ...{ url: world.url, profiles: { ...PROFILES, hot }, onError: () => undefined },
+    });
+    const clock = manualClock(NOW);
+    const store = createTenancyStore({ database, clock, partitions: 1, onCommitted: () => undefined });
+    // As a machine that stops: the commit is sent before its answer, the end of the session, is read.
+    const standStill = async () => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);
+    await expect(store.change(ACTOR, standStill)).rejects.toMatchObject({ code: "BUSY" });
+    await store.stop();
+    await database.stop();
   });
 
   test("a change that fails leaves no version, no row, no audit entry and nothing to publish", async () => {
