@@ -50,18 +50,20 @@ function reasonOf(missing, count) {
   return `${missing.length} of ${count} packages ${verb} another version: ${[...names, ...more].join(", ")}`;
 }
 
-/** The packages that every machine needs, by their folders. */
+/** The packages that npm brings to every machine, by their folders. */
 function needed({ dev }) {
   const { packages } = JSON.parse(readFileSync(`${ROOT}/package-lock.json`, "utf8"));
   return Object.entries(packages).filter(
     ([at, entry]) =>
-      at !== "" &&
+      at.startsWith("node_modules/") &&
       entry.link !== true &&
       entry.optional !== true &&
       entry.devOptional !== true &&
       (dev || entry.dev !== true),
   );
 }
+
+const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];
 
 const isThere = (at) => existsSync(`${ROOT}/${at}/package.json`);
 
@@ -70,7 +72,7 @@ const stampOf = (at) => statSync(`${ROOT}/${at}/package.json`, { throwIfNoEntry:
 
 /**
  * Runs `npm` with `args`, an install without development dependencies, and says how far it is: npm itself shows that it is busy.
- * Exits when it fails, or after a signal when npm has ended.
+ * Exits when it fails, and at once after a signal.
  */
 export async function installWithProgress(args) {
   // npm deletes what is there before it installs: only what is new counts, and what was counted stays counted.
@@ -95,8 +97,13 @@ export async function installWithProgress(args) {
     stream.on("data", (chunk) => {
       said += chunk;
     });
-  // At a terminal npm gets it, too; from a supervisor only this process.
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => npm.kill(signal));
+  // By itself npm would go on for up to a minute and then delete what it has installed. The next install does that first.
+  let stoppedBy;
+  for (const signal of STOP_SIGNALS)
+    process.on(signal, () => {
+      stoppedBy ??= signal;
+      npm.kill("SIGKILL");
+    });
   const status = await new Promise((resolve) => {
     npm.once("error", (error) => {
       console.error(`${command}: ${error.message}`);
@@ -105,6 +112,10 @@ export async function installWithProgress(args) {
     npm.once("close", (code, signal) => resolve(signal === null ? code : 128 + constants.signals[signal]));
   });
   clearInterval(timer);
+  if (stoppedBy !== undefined) {
+    process.stdout.write(`${isTerminal ? "\n" : ""}Stopped before all was installed; the next start begins anew.\n`);
+    process.exit(128 + constants.signals[stoppedBy]);
+  }
   if (status === 0) {
     say();
     // npm counts optional packages of other machines, too.
@@ -112,7 +123,7 @@ export async function installWithProgress(args) {
   }
   process.stdout.write(`${isTerminal && last !== "" ? "\n" : ""}${said.trim() === "" ? "" : said.trimStart()}`);
   if (status !== 0) process.exit(status ?? 1);
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.removeAllListeners(signal);
+  for (const signal of STOP_SIGNALS) process.removeAllListeners(signal);
 }
 
 /** Runs a program in the project's folder; exits when it fails. */
