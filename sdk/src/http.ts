@@ -54,6 +54,12 @@ export async function post(
   throw refusalOf(response, await response.json().catch(() => undefined));
 }
 
+/** Why there is no good response from `url`: what failed below `fetch`, which says nothing itself. */
+export function failureAt(url: string, error: unknown): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? ` (${error.cause.message})` : "";
+  return `${url}: ${String(error)}${cause}`;
+}
+
 /** Converts a response that is not 2xx; `problem`: its body. */
 export function refusalOf(response: Response, problem: unknown): MetrlyError {
   const { code, detail } = typeof problem === "object" && problem !== null ? (problem as Problem) : {};

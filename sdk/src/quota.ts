@@ -1,6 +1,6 @@
 import type { DecisionReason } from "./codes.js";
 import { exactNumber, type Numbers } from "./exact.js";
-import { type Connection, MetrlyError, post, refusalOf } from "./http.js";
+import { type Connection, failureAt, MetrlyError, post, refusalOf } from "./http.js";
 import type { LimitKind, QuotaWindow } from "./operations.js";
 
 export interface QuotaRequest {
@@ -35,6 +35,8 @@ export interface LimitReading {
 export interface Decision {
   readonly allowed: boolean;
   readonly reason: DecisionReason;
+  /** With `UNREACHABLE`: the address, and what failed there. */
+  readonly cause?: string;
   readonly reservationId?: string;
   readonly expiresAt?: string;
   readonly limits: readonly LimitReading[];
@@ -88,7 +90,10 @@ export function createQuota(connection: Connection, options: QuotaOptions): Quot
       } catch (error) {
         if (error instanceof MetrlyError && (error.status === DENIED || !error.isTemporary)) throw error;
         if (attempt === ATTEMPTS || deadline.aborted)
-          return { allowed: whenUnreachable === "allow", reason: "UNREACHABLE", limits: [], headers: {} };
+          return {
+            ...{ allowed: whenUnreachable === "allow", reason: "UNREACHABLE", cause: failureAt(connection.url, error) },
+            ...{ limits: [], headers: {} },
+          };
       }
     }
   }

@@ -1,6 +1,6 @@
 import type { ErrorCode } from "./codes.js";
 import { exactJson, type Numbers } from "./exact.js";
-import { type Connection, MetrlyError, post } from "./http.js";
+import { type Connection, failureAt, MetrlyError, post } from "./http.js";
 import { pause } from "./pause.js";
 
 /** A usage event. */
@@ -276,8 +276,7 @@ function reportRefused({ code, message }: MetrlyError): void {
 function reportRetry(url: string, error: unknown, attempt: number): void {
   if (attempt > 0) return;
   // Of `fetch`: its own message does not say what failed.
-  const cause = error instanceof Error && error.cause instanceof Error ? ` (${error.cause.message})` : "";
-  console.warn(`Sending usage to Metrly at ${url} failed and will be retried: ${String(error)}${cause}`);
+  console.warn(`Sending usage to Metrly failed and will be retried: ${failureAt(url, error)}`);
 }
 
 function reportRejected(event: TrackedEvent, code: string, detail: string): void {

@@ -251,6 +251,7 @@ describe("quotas", () => {
       expect(await alone.consume({ idempotencyKey: "d" })).toMatchObject({
         allowed: whenUnreachable === "allow",
         reason: "UNREACHABLE",
+        cause: expect.stringMatching(/^http:\/\/127\.0\.0\.1:1: .*\(.+\)$/),
       });
     }
     const silent = http.createServer(() => undefined);
