@@ -19,10 +19,19 @@ const SINGULARS: ReadonlySet<string> = new Set([
   ...["tenant", "meter", "plan", "quota", "invoice", "event", "alert", "api-key", "signing-key", "webhook"],
 ]);
 
-/** `metrly quota` alone is an earlier name of the role. */
+/** `metrly quota` alone is an earlier name of the role, which never runs without a broker. */
 function inPlural([noun = "", ...rest]: readonly string[]): readonly string[] {
-  const isNoun = SINGULARS.has(noun) && (noun !== "quota" || rest.length > 0);
-  return [isNoun ? `${noun}s` : noun, ...rest];
+  const isRole = noun === "quota" && rest.length === 0 && process.env.METRLY_KAFKA_BROKERS !== undefined;
+  return [SINGULARS.has(noun) && !isRole ? `${noun}s` : noun, ...rest];
+}
+
+/** Other programs' ways to ask for the version. */
+const ASK_VERSION: ReadonlySet<string> = new Set(["-v", "version"]);
+
+function meant(typed: readonly string[]): readonly string[] {
+  const [first = ""] = typed;
+  if (typed.length === 0) return NO_COMMAND;
+  return typed.length === 1 && ASK_VERSION.has(first) ? ["--version"] : inPlural(typed);
 }
 
 /** What another credential may answer differently. */
@@ -31,7 +40,7 @@ const OF_CREDENTIALS: ReadonlySet<string> = new Set(["UNAUTHENTICATED", "FORBIDD
 /** Runs one command of `metrly`; prints a failure and sets the exit code, or exits when the arguments are wrong. */
 export async function runCommand(typed: readonly string[]): Promise<void> {
   const program = createProgram();
-  const args = typed.length === 0 ? NO_COMMAND : inPlural(typed);
+  const args = meant(typed);
   try {
     await program.parseAsync(args, { from: "user" });
   } catch (error) {

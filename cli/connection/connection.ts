@@ -42,7 +42,7 @@ async function adminTokenOf(dataDir: string): Promise<string> {
   const token = await readAdminToken(dataDir);
   if (token !== undefined) return token;
   throw new UserError(
-    `There is no readable ${adminTokenFile(dataDir)}. Start Metrly here first (${startAsTyped()}), or pass --token or METRLY_TOKEN.`,
+    `There is no readable ${adminTokenFile(dataDir)}. Start Metrly here first (${startAsTyped()}), set METRLY_DATA_DIR to the data directory of one elsewhere, or pass --token or METRLY_TOKEN.`,
   );
 }
 

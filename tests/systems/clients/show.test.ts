@@ -122,6 +122,7 @@ describe("what the command line shows", () => {
     [["events", "acme"], "Commands of events: show, export."],
     [["tenants", "create", "new", "--plan", "basics"], "plans list"],
     [["usage"], "The tenants: node dist/cli/metrly.js tenants list\n"],
+    [["quota"], "The tenants: node dist/cli/metrly.js tenants list\n"],
     [["quotas", "why", "k"], "The tenants: node dist/cli/metrly.js tenants list\n"],
     [["invoices", "show"], "The invoices of a tenant: node dist/cli/metrly.js invoices list acme\n"],
     [["completion"], "The shells: bash, zsh, fish\n"],
@@ -419,7 +420,9 @@ describe("what the command line shows", () => {
     expect(await shown("invoices", "acme")).toContain("inv_acme_000001");
     expect(await shown("verify", "invoice", "inv_acme_000001")).toContain("matches");
     expect(await shown("invoice", "export", "inv_acme_000001", "--format", "csv")).toContain("ACME-000001");
-    expect(await shown("--version")).toMatch(/^\d+\.\d+\.\d+\n$/);
+    const version = await shown("--version");
+    expect(version).toMatch(/^\d+\.\d+\.\d+\n$/);
+    for (const asked of ["-v", "version"]) expect(await shown(asked)).toBe(version);
     const help = await shown("--help");
     expect(help).not.toMatch(/^ {2}(all|billing|verify|invoice|keys) /m);
     for (const line of help.split("\n")) expect(line.length).toBeLessThanOrEqual(80);
