@@ -5,6 +5,7 @@ import { malformedAlarm } from "#platform/event-log/read-records.js";
 import { startLedgerConsumer } from "#platform/ledger/consumer.js";
 import { startOutboxRelay } from "#platform/outbox/outbox.js";
 import type { ServiceContext } from "#platform/process/service.js";
+import { untilReachable } from "#platform/process/wait-until-reachable.js";
 import { QUOTA_ALERTS } from "#schema/topics.js";
 import { prepareBackfill } from "./backfill.js";
 import type { QuotaCounters } from "./counters/counters.js";
@@ -42,7 +43,7 @@ export async function startQuotaCore(context: ServiceContext, openCounters: Open
   const freshness = createFreshness({ counters, database, store, partitionOf: partitionOfTenant });
   const limits = createTenantLimits(tenancy, clock);
   const loader = createCounterLoader({ counters, database, limits, freshness });
-  const start = await restoreCounters(database, counters, onError);
+  const start = await untilReachable("quota's database", logger, () => restoreCounters(database, counters, onError));
   const bounds = startBounds({ counters, rows: createBoundRows(database), onError });
   const relay = startOutboxRelay({ database, log, topics: [QUOTA_ALERTS], onError });
   const denials = createDenialAlerts({ database, store, onAlerts: relay.kick, onError });

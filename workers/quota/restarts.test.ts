@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { manualClock } from "#kernel/clock.js";
 import { HOUR_MS } from "#kernel/duration.js";
 import { hasPostgres, waitFor } from "../../tests/servers/servers.js";
+import { refuseOnce } from "../../tests/support/refuse-once.js";
 import { describeRoom, type LimitAnswer } from "./room.testing.js";
 import { openWorld, type StartedService, type World } from "./world.testing.js";
 
@@ -47,6 +48,15 @@ describeRoom("an orderly restart", prepare, (room) => {
     await room.restart();
     expect((await room.post("consume", headers, job)).body).toEqual(first.body);
     expect((await room.post("check", headers, { meter: "calls" })).body.reason).toBe("WITHIN_LIMITS");
+    expect(stands(await room.look(headers, "units"))).toBe("used 0 reserved 600 remaining 400");
+  });
+
+  test("nothing is lost where the database ends the session that reads what was saved", async () => {
+    const { headers } = room.tenant("ended", "thousand");
+    await room.post("consume", headers, job);
+    const endRefusal = await refuseOnce(room.world().database.pool, "counters_start");
+    await room.restart();
+    await endRefusal();
     expect(stands(await room.look(headers, "units"))).toBe("used 0 reserved 600 remaining 400");
   });
 

@@ -15,6 +15,7 @@ import type { Identity } from "#schema/policy.js";
 import { API_KEYS_USED, AUDIT_RECORDED, TENANCY_APPLIED, TENANCY_CHANGED, type Topic } from "#schema/topics.js";
 import { createMigratedDatabase } from "../../tests/servers/migrated.js";
 import { hasPostgres, type TestDatabase, waitFor } from "../../tests/servers/servers.js";
+import { refuseOnce } from "../../tests/support/refuse-once.js";
 import { undisturbed } from "../../tests/support/undisturbed.js";
 import { ask } from "./graph/graph.testing.js";
 import { startTenancy } from "./main.js";
@@ -253,22 +254,11 @@ describe.skipIf(!hasPostgres)("a started tenancy", () => {
 
   test("a start goes on though the database ended its first sessions, as after a stop of the machine", async () => {
     const admin = await openDatabase({ url: created.url, onError: () => undefined });
-    // Sequences are not rolled back.
-    await admin.pool.query(`
-      CREATE SEQUENCE refusal;
-      CREATE FUNCTION refuse_once() RETURNS trigger LANGUAGE plpgsql AS $$
-      BEGIN
-        IF nextval('refusal') = 1 THEN RAISE EXCEPTION 'ended' USING ERRCODE = '25P03'; END IF;
-        RETURN NEW;
-      END $$;
-      CREATE TRIGGER refuse_once BEFORE UPDATE ON tenancy_head FOR EACH ROW EXECUTE FUNCTION refuse_once();
-    `);
+    const endRefusal = await refuseOnce(admin.pool, "tenancy_head");
     const { copy, stop } = await start(opened.log, { name: "Late Ltd", addressLines: [] });
     await waitFor(() => copy.seller()?.history.at(-1)?.party?.name === "Late Ltd", { what: "the seller" });
     await stop();
-    await admin.pool.query(
-      "DROP TRIGGER refuse_once ON tenancy_head; DROP FUNCTION refuse_once; DROP SEQUENCE refusal",
-    );
+    await endRefusal();
     await admin.stop();
   });
 });

@@ -51,19 +51,17 @@ export function takeSavedCounters(
   database: Database,
   use: (parts: readonly SavedPart[]) => Promise<boolean>,
 ): Promise<number> {
-  return answered(
-    database.under("rebuild").transaction(async (tx) => {
-      const { rows } = await tx.query<{ readonly number: number }>(
-        "UPDATE counters_start SET number = number + 1 RETURNING number",
-      );
-      let parts = await readParts(tx, null);
-      while (parts.length > 0 && (await use(parts))) parts = await readParts(tx, parts.at(-1)?.tenantId ?? null);
-      await tx.query("DELETE FROM saved_counters");
-      const [start] = rows;
-      if (start === undefined) throw new Error("quota's database has no number of starts");
-      return start.number;
-    }),
-  );
+  return database.under("rebuild").transaction(async (tx) => {
+    const { rows } = await tx.query<{ readonly number: number }>(
+      "UPDATE counters_start SET number = number + 1 RETURNING number",
+    );
+    let parts = await readParts(tx, null);
+    while (parts.length > 0 && (await use(parts))) parts = await readParts(tx, parts.at(-1)?.tenantId ?? null);
+    await tx.query("DELETE FROM saved_counters");
+    const [start] = rows;
+    if (start === undefined) throw new Error("quota's database has no number of starts");
+    return start.number;
+  });
 }
 
 /** Those of the tenants that follow one; null: of the first. Empty: there are no more. */
