@@ -4,6 +4,7 @@ import { naming, UserError } from "./connection/failure.js";
 import { everyPage } from "./connection/pages.js";
 import { graphql } from "./graphql/index.js";
 import { tenantsAdvice } from "./show/print.js";
+import { tenantOf } from "./show/tenants.js";
 import { type Alert, crossedText, openAlertsFeed } from "./watch/alerts.js";
 
 const TENANTS = graphql(`
@@ -21,7 +22,8 @@ export async function watchAlerts(options: WatchOptions, env: Env): Promise<void
   if (options.after !== undefined && options.tenant === undefined)
     throw new UserError("--after needs --tenant: a cursor belongs to one tenant.");
   const connection = await findConnection(options, env);
-  const tenants = options.tenant === undefined ? await allTenants(connection) : [options.tenant];
+  const tenants =
+    options.tenant === undefined ? await allTenants(connection) : [(await tenantOf(connection, options.tenant)).id];
   const feed = openAlertsFeed({
     connection: () => connection,
     onAlert: (alert) => process.stdout.write(`${options.json ? JSON.stringify(alert) : describe(alert)}\n`),
@@ -31,7 +33,11 @@ export async function watchAlerts(options: WatchOptions, env: Env): Promise<void
     `Watching quota alerts of ${tenants.length === 1 ? tenants[0] : `${tenants.length} tenants`} (Ctrl-C to stop)\n`,
   );
   const follow = (tenantId: string) =>
-    naming(`tenant ${tenantId}`, tenantsAdvice(), feed.follow(tenantId, options.after));
+    naming(`tenant ${tenantId}`, tenantsAdvice(), feed.follow(tenantId, options.after)).catch((error: unknown) => {
+      // The graph names its own argument.
+      if (error instanceof UserError) error.message = error.message.replace(/^after: /, "--after: ");
+      throw error;
+    });
   await Promise.all(tenants.map(follow));
 }
 

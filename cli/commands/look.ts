@@ -55,7 +55,7 @@ export function addLook(program: MetrlyCommand): void {
     .option("--from <instant>", "from this day or instant, UTC (default without both: current period)")
     .option("--to <instant>", "before this day or instant, UTC")
     .option("--meter <key>", "only this meter")
-    .option("--by <dimension,...>", "group by these dimensions ((none): usage without a value)")
+    .option("--by <dimension,...>", "group by these dimensions; (none): usage without a value")
     .addOption(
       new Option("--granularity <unit>", "one line per hour, day or period (default with a time: day)").choices(
         GRANULARITIES,

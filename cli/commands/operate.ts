@@ -68,6 +68,9 @@ export function addOperate(program: MetrlyCommand, earlierIngestion: MetrlyComma
     .command("completion")
     .description("print a script that completes commands and options")
     .addArgument(new Argument("<shell>").choices([...SHELLS]))
-    .addHelpText("after", `\nIn this shell only: source <(${asTyped("completion bash")})`)
+    .addHelpText(
+      "after",
+      `\nIn this shell only: source <(${asTyped("completion bash")})\nIt completes metrly; where you type npx metrly: alias metrly='npx metrly'`,
+    )
     .action((shell: Shell) => void process.stdout.write(completionScript(program, shell)));
 }

@@ -1,6 +1,6 @@
 import type { Env } from "#platform/process/config.js";
 import { asTyped } from "../as-typed.js";
-import { askGraph, findConnection } from "../connection/connection.js";
+import { askGraph, type Connection, findConnection } from "../connection/connection.js";
 import { naming, UserError } from "../connection/failure.js";
 import { everyPage } from "../connection/pages.js";
 import type { TenantsQuery } from "../graphql/graphql.js";
@@ -44,8 +44,13 @@ export async function listTenants(options: ShowOptions, env: Env): Promise<void>
   await printRows(tenants, columns, options);
 }
 
+/** Throws `UserError` if there is none. */
+export async function tenantOf(connection: Connection, id: string) {
+  return present((await askGraph(connection, TENANT, { id })).tenant, id);
+}
+
 export async function showTenant(id: string, options: ShowOptions, env: Env): Promise<void> {
-  const tenant = present((await askGraph(await findConnection(options, env), TENANT, { id })).tenant, id);
+  const tenant = await tenantOf(await findConnection(options, env), id);
   const fields = [
     ["tenant", tenant.id],
     ["name", tenant.name],

@@ -38,7 +38,7 @@ export function showAlerts({ last, isBehind }, { nameOf }) {
     .reverse()
     .map(({ at, kind, meter, window, threshold, thresholdKind, limit, used }) => [
       minute(at),
-      kind === "EXCEEDED" ? "Exceeded" : "Warning",
+      kind === "EXCEEDED" ? "Limit reached" : "Warning",
       `${thresholdKind === "AMOUNT" ? quantity(threshold) : share(threshold)} of ${quantity(limit)} ${nameOf(meter)}, ${perWindow(window)}`,
       quantity(used),
     ]);

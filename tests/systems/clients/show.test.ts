@@ -137,6 +137,7 @@ describe("what the command line shows", () => {
     [["events", "show", "e1", "--tenant", "nobody", "--source", "s"], "NOT_FOUND: There is no tenant nobody."],
     [["webhooks", "listen", "--tenant", "nobody"], "NOT_FOUND: There is no tenant nobody."],
     [["alerts", "watch", "--tenant", "nobody"], "NOT_FOUND: There is no tenant nobody."],
+    [["alerts", "watch", "--tenant", "acme", "--after", "x"], "--after: not a cursor of this list"],
     [["rebuild", "--tenant", "nobody"], "NOT_FOUND: There is no tenant nobody."],
     [["quotas", "reconcile", "--tenant", "nobody"], "NOT_FOUND: There is no tenant nobody."],
     [["events", "export", "nobody"], "The tenants: node dist/cli/metrly.js tenants list"],
@@ -147,6 +148,7 @@ describe("what the command line shows", () => {
   ])("a slip in %j is answered with what there is", async (args, advice) => {
     const { code, err } = await runCliHere(metrly, args);
     expect([code, err]).toEqual([1, expect.stringContaining(advice)]);
+    if (advice.includes("nobody")) expect(err).not.toContain("Watching");
   });
 
   test("a wrong key for send is answered with how to get one", async () => {
