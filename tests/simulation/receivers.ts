@@ -2,23 +2,27 @@ import type { SendOptions } from "../../workers/notification/delivery/send.js";
 import type { AttemptResult } from "../../workers/notification/rules/retry.js";
 import type { Instance } from "./engine/instance.js";
 import type { Scheduler } from "./engine/scheduler.js";
+import type { Server } from "./server.js";
 import { ENDPOINTS, type Received } from "./terms/webhooks.js";
 
-/** As `createWebhookEndpoint` would, before the run. */
-export const ENDPOINT_ROWS = `WITH made AS (
+const ENDPOINT_ROWS = `WITH made AS (
   INSERT INTO webhook_endpoint (tenant_id, id, url, event_types, created_at)
   SELECT t, i, u, string_to_array(e, ','), to_timestamp(0) FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS r (t, i, u, e)
   RETURNING tenant_id, id)
   INSERT INTO webhook_secret (tenant_id, endpoint_id, id, secret, created_at)
   SELECT tenant_id, id, 'whk_1', $5, to_timestamp(0) FROM made`;
 const SECRET = `whsec_${Buffer.alloc(32, "a secret of the simulation").toString("base64")}`;
-export const endpointRows = (): readonly unknown[] => [
-  ENDPOINTS.map(({ tenantId }) => tenantId),
-  ENDPOINTS.map(({ id }) => id),
-  ENDPOINTS.map(({ url }) => url),
-  ENDPOINTS.map(({ eventTypes }) => eventTypes.join(",")),
-  SECRET,
-];
+
+/** Creates all endpoints before a run, as `createWebhookEndpoint` would. */
+export async function createEndpoints({ ask }: Pick<Server, "ask">): Promise<void> {
+  await ask(ENDPOINT_ROWS, [
+    ENDPOINTS.map(({ tenantId }) => tenantId),
+    ENDPOINTS.map(({ id }) => id),
+    ENDPOINTS.map(({ url }) => url),
+    ENDPOINTS.map(({ eventTypes }) => eventTypes.join(",")),
+    SECRET,
+  ]);
+}
 
 /** How often a receiver fails: never, now and then, mostly, always. Each has its own in a run. */
 const FAILURES = [0, 0.1, 0.6, 1];

@@ -15,7 +15,7 @@ import { judgeAdmissions, judgeQuotasAtRest, sampleOf } from "./judge/quotas.js"
 import { recordedOf } from "./judge/recorded.js";
 import { createSimulatedLog } from "./log.js";
 import { createProcesses } from "./processes.js";
-import { createSimulatedReceivers, ENDPOINT_ROWS, endpointRows } from "./receivers.js";
+import { createEndpoints, createSimulatedReceivers } from "./receivers.js";
 import { createRest } from "./rest.js";
 import { startBillingRole, startIngestionRole, startNotificationRole, startQuotaRole } from "./roles.js";
 import type { Servers } from "./servers.js";
@@ -125,7 +125,7 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
   });
   scheduler.setFaults(processes.faults);
   const left = new Set([...(hasQuota ? [] : ["quota"]), ...(hasNotification ? [] : ["notification"])]);
-  await servers.of("notification").ask(ENDPOINT_ROWS, endpointRows());
+  await createEndpoints(servers.of("notification"));
   for (const [role, start] of Object.entries(ROLES))
     for (let n = 1; n <= (options.instances ?? INSTANCES); n += 1)
       if (!left.has(role)) processes.start(`${role}-${n}`, start);
@@ -165,10 +165,10 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
     open: async () => (inspection?.found() === undefined ? "the inspection goes on" : undefined),
     judge: () => inspection?.found() ?? [],
   });
-  /** Receivers that fail are sent to for days. */
   let waiting: string | undefined;
   let endsAt = Number.POSITIVE_INFINITY;
   let deliveredBy = Number.POSITIVE_INFINITY;
+  /** Receivers that fail are sent to for days. */
   const delivered: Phase = {
     begin() {
       deliveredBy = scheduler.nowMs() + LONGEST_SCHEDULE_MS;
