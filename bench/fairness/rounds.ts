@@ -1,4 +1,5 @@
 import { setTimeout as wait } from "node:timers/promises";
+import { deferred } from "#platform/lifecycle/deferred.js";
 import { medianOf } from "../support/report.js";
 
 /** One use of a shared resource by a tenant; rejects when it is refused. */
@@ -108,27 +109,27 @@ async function half(options: RoundOptions, counts: Counts, isLoud: boolean): Pro
 }
 
 /**
- * A loud tenant in this process: as many closed loops as it asks for shares, which pause only when they are refused. Resolves when each
- * has used the resource once.
+ * A loud tenant in this process: as many closed loops as it asks for shares, which pause only when they are refused. Resolves when it
+ * has used the resource that often; one of its uses may last as long as there are others.
  */
 export async function loudLoops(use: () => Promise<unknown>): Promise<Loud> {
   const result = { served: 0, refused: 0 };
+  const begun = deferred();
   let isEnding = false;
-  async function once(): Promise<void> {
-    try {
-      await use();
-      result.served += 1;
-    } catch {
-      result.refused += 1;
-      await wait(REFUSED_PAUSE_MS);
+  async function loop(): Promise<void> {
+    while (!isEnding) {
+      try {
+        await use();
+        result.served += 1;
+      } catch {
+        result.refused += 1;
+        await wait(REFUSED_PAUSE_MS);
+      }
+      if (result.served + result.refused >= TIMES) begun.resolve();
     }
   }
-  async function loop(): Promise<void> {
-    while (!isEnding) await once();
-  }
-  const begun = Array.from({ length: TIMES }, once);
-  const loops = begun.map((first) => first.then(loop));
-  await Promise.all(begun);
+  const loops = Array.from({ length: TIMES }, loop);
+  await begun.promise;
   return {
     async end() {
       isEnding = true;
