@@ -1,12 +1,10 @@
-import { EventEmitter } from "node:events";
-import { IncomingMessage, type Server, ServerResponse } from "node:http";
+import { IncomingMessage, ServerResponse } from "node:http";
 import { connect, Socket } from "node:net";
 import { pino } from "pino";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { machineTime, replaceTime } from "#platform/lifecycle/time.js";
 import { inRequestTurns } from "./request-turns.js";
 import { createHttpServer, portOf } from "./server.js";
-import { serveUpgrades } from "./upgrades.js";
 
 const REQUEST_MS = 1;
 /** In four milliseconds. */
@@ -168,57 +166,4 @@ test("what waits is bounded by its memory, and an address with more than its sha
   const later = Array.from({ length: 50 }, () => connection("loud"));
   for (const { send } of later) send(2);
   expect(later.filter(isRefused)).toEqual([]);
-});
-
-/** A server whose clients ask for WebSockets; `opened` has their addresses, in order. */
-function upgradeWorld() {
-  const opened: string[] = [];
-  const server = new EventEmitter();
-  const addresses = new WeakMap<IncomingMessage, string>();
-  const upgrades = serveUpgrades(server as Server, (request) => addresses.get(request) ?? "");
-  upgrades.webSocket("/socket", (request) => opened.push(addresses.get(request) ?? ""));
-  return {
-    opened,
-    accept: () => server.emit("connection", new Sink()),
-    ask(address: string): Socket {
-      const socket = new Sink();
-      const request = Object.assign(new IncomingMessage(socket), { url: "/socket", headers: { upgrade: "websocket" } });
-      addresses.set(request, address);
-      server.emit("upgrade", request, socket, Buffer.alloc(0));
-      return socket;
-    },
-  };
-}
-
-test("while connections are accepted, few WebSockets are opened", async () => {
-  const { opened, accept, ask } = upgradeWorld();
-  const accepted = 200;
-  for (let n = 0; n < accepted; n += 1) {
-    accept();
-    ask("many");
-    await turn();
-  }
-  expect(opened.length).toBeGreaterThanOrEqual(16);
-  expect(opened.length).toBeLessThanOrEqual(32);
-  // Nobody is accepted any more.
-  let most = 0;
-  for (let turns = 0; turns < 100 && opened.length < accepted; turns += 1) {
-    const before = opened.length;
-    await turn();
-    most = Math.max(most, opened.length - before);
-  }
-  expect(opened).toHaveLength(accepted);
-  expect(most).toBeLessThanOrEqual(8);
-});
-
-test("WebSockets wait for their turn by address, and those whose clients have left for none", async () => {
-  const { opened, ask } = upgradeWorld();
-  for (let n = 0; n < 100; n += 1) {
-    const socket = ask("many");
-    if (n >= 50) socket.destroy();
-  }
-  ask("one");
-  for (let turns = 0; turns < 50; turns += 1) await turn();
-  expect(opened).toHaveLength(51);
-  expect(opened.indexOf("one")).toBeLessThan(10);
 });

@@ -63,7 +63,6 @@ export function createHttpServer(
 ): FastifyInstance {
   const direct = new Map<string, DirectHandler>();
   const checks = new Map<string, CredentialCheck>();
-  const addressOf = throttle?.addressOf ?? createClientAddress([]);
   let stopWatching = () => {};
   const app = Fastify({
     loggerInstance: logger,
@@ -78,7 +77,9 @@ export function createHttpServer(
         (direct.get(`${request.method} ${request.url}`) ?? handler)(request, response);
       const answer = admission === undefined ? handle : admitted(admission, handle);
       const server =
-        throttle === undefined ? open(EarlyResponse, answer, addressOf) : throttled(throttle, logger, answer);
+        throttle === undefined
+          ? open(EarlyResponse, answer, createClientAddress([]))
+          : throttled(throttle, logger, answer);
       const stops = [
         watchBodies(server, ({ url }) => checks.get(pathOf(url)), limits?.maxArrivingBytes),
         boundConnections(server, limits),
@@ -93,7 +94,7 @@ export function createHttpServer(
   app.decorate("whileArriving", (url, check) => {
     checks.set(url, check);
   });
-  app.decorate("webSocket", serveUpgrades(app.server, addressOf).webSocket);
+  app.decorate("webSocket", serveUpgrades(app.server).webSocket);
   app.decorate("directly", (method, url, handler) => {
     direct.set(`${method} ${url}`, handler);
     app.route({
