@@ -1,11 +1,13 @@
 import DataLoader from "dataloader";
+import { whileExecuting } from "./after-execution.js";
 import type { SubgraphContext } from "./subgraph.js";
 
 const MAX_BATCH = 500;
 
 /**
  * Batches the keys that resolvers of one operation request in the same turn into one call of `load`, which returns in the order
- * of its keys; the operation's context is passed along. Nothing is cached: mutations of the same operation are seen.
+ * of its keys; the operation's context is passed along. Nothing is cached: mutations of the same operation are seen. What is to
+ * end with the operation's execution does not end before the call.
  */
 export function batched<Key, Value>(
   load: (keys: readonly Key[], context: SubgraphContext) => Promise<readonly Value[]>,
@@ -14,7 +16,10 @@ export function batched<Key, Value>(
   return (context, key) => {
     let loader = loaders.get(context);
     if (loader === undefined) {
-      loader = new DataLoader<Key, Value>((keys) => load(keys, context), { cache: false, maxBatchSize: MAX_BATCH });
+      loader = new DataLoader<Key, Value>((keys) => whileExecuting(context, () => load(keys, context)), {
+        cache: false,
+        maxBatchSize: MAX_BATCH,
+      });
       loaders.set(context, loader);
     }
     return loader.load(key);

@@ -2,7 +2,7 @@ import { type DocumentNode, type ExecutionResult, execute, GraphQLError, type Gr
 import { type CompiledQuery, compileQuery, isCompiledQuery } from "graphql-jit";
 import { callerOf } from "#platform/auth/identity.js";
 import { onBehalfOf } from "#platform/lifecycle/caller.js";
-import { executionBegan } from "./after-execution.js";
+import { whileExecuting } from "./after-execution.js";
 import { answerTooLarge, isTooLarge } from "./answer-size.js";
 import { notedPropagation, withPropagation } from "./propagation.js";
 import type { SubgraphContext } from "./subgraph.js";
@@ -55,8 +55,9 @@ export function createGraphqlExecution(schema: GraphQLSchema): GraphqlExecution 
     });
 
   return async (request) => {
-    const end = executionBegan(request.context);
-    const result = await onBehalfOf(callerOf(request.context.identity), () => executed(request)).finally(end);
+    const result = await whileExecuting(request.context, () =>
+      onBehalfOf(callerOf(request.context.identity), () => executed(request)),
+    );
     const answer = isTooLarge(request.context) ? { errors: [tooLargeError()] } : result;
     return withPropagation(answer, notedPropagation(request.context));
   };

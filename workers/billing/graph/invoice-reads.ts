@@ -52,7 +52,7 @@ const LARGE_BYTES = 128 << 10;
 /** Of 16 MiB each, at most, which take half a second: more would wait for longer than the gateway does. */
 const LARGE_READS: TurnLimits = { atOnce: 4, perCaller: 1, waitingPerCaller: 8, waiting: 24 };
 
-/** Resolves when the operation may read large documents: until it has ended. Throws BUSY. */
+/** Resolves when the operation may read large documents: until it and its reads have ended. Throws BUSY. */
 function createLargeReads(limits = LARGE_READS): (context: SubgraphContext) => Promise<void> {
   const turns = createFairTurns(limits);
   const taken = new WeakMap<SubgraphContext, Promise<void>>();

@@ -7,6 +7,7 @@ import { answerTooLarge } from "#platform/graphql/answer-size.js";
 import { createGraphqlExecution } from "#platform/graphql/execution.js";
 import type { Page } from "#platform/graphql/pagination.js";
 import type { Subgraph } from "#platform/graphql/subgraph.js";
+import { deferred } from "#platform/lifecycle/deferred.js";
 import { canonicalJson } from "#schema/canonical-json.js";
 import { invoiceV2, readInvoice } from "#schema/events/invoice.v2.js";
 import { usageReceivedV1 } from "#schema/events/usage-received.v1.js";
@@ -344,6 +345,45 @@ describe.skipIf(!hasPostgres)("billing's graph", () => {
         // Who is next may begin before the end of the one before is seen here.
         expect(mostInMemory).toBeLessThanOrEqual(2 * atOnce);
       } finally {
+        parseJson.mockRestore();
+        held.mockRestore();
+      }
+    });
+
+    test("are few in memory also where other fields of their operations failed long before", async () => {
+      const run = createGraphqlExecution(subgraph.schema);
+      const { pool } = world.database;
+      const query = pool.query.bind(pool) as (...args: readonly unknown[]) => Promise<unknown>;
+      const [all, atOnce] = [12, 4];
+      const reading = deferred();
+      let [begun, parsed, most] = [0, 0, 0];
+      const held = vi.spyOn(pool, "query").mockImplementation((async (...args: readonly unknown[]) => {
+        if (!String(args[0]).includes(", i.document ")) return query(...args);
+        begun += 1;
+        most = Math.max(most, begun - parsed);
+        await reading.promise;
+        return query(...args);
+      }) as typeof pool.query);
+      const parseJson = vi.spyOn(JSON, "parse").mockImplementation((text, reviver) => {
+        if (text === large) parsed += 1;
+        return parseUnwatched(text, reviver);
+      });
+      try {
+        const source = `{ failing: verifyInvoice(id: "inv_none_000001") { matches } ${askedFor(1, "lines { kind }")} }`;
+        const answers = await Promise.all(
+          Array.from({ length: all }, (_, n) => {
+            const context = { identity: { ...platform, id: `caller${n % 6}` } };
+            return run({ document: parse(source), variables: {}, context });
+          }),
+        );
+        for (const answer of answers) expect(answer).toMatchObject({ data: null, errors: [{ path: ["failing"] }] });
+        await vi.waitFor(() => expect(begun).toBeGreaterThanOrEqual(atOnce), 60_000);
+        reading.resolve();
+        // Every operation gets its turn.
+        await vi.waitFor(() => expect(parsed).toBe(all), 60_000);
+        expect(most).toBe(atOnce);
+      } finally {
+        reading.resolve();
         parseJson.mockRestore();
         held.mockRestore();
       }
