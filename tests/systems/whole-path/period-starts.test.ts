@@ -86,13 +86,19 @@ describe.skipIf(!hasPostgres)("the ledger of recorders of several releases, whos
     };
   }
 
+  /** So long ago, or at the month's start: the comparison begins there. */
+  function inThisMonth(agoMs: number): number {
+    const now = new Date();
+    return Math.max(now.getTime() - agoMs, Date.UTC(now.getUTCFullYear(), now.getUTCMonth()));
+  }
+
   test("hides no usage from the comparison with the counters, and what is before is not read", async () => {
     await record(Date.now() - 80 * DAY_MS);
     await record(Date.now() - 79 * DAY_MS);
     for (const daysOff of [0, -40, 40]) {
       clockOff = daysOff * DAY_MS;
-      await recordAsBefore(Date.now() - 2 * HOUR_MS);
-      await recordAsBefore(Date.now() - HOUR_MS);
+      await recordAsBefore(inThisMonth(2 * HOUR_MS));
+      await recordAsBefore(inThisMonth(HOUR_MS));
       // While the older one still runs.
       expect(await reconcile()).toEqual({ differences: [], events: count - 2 });
       await record(Date.now());
