@@ -1,4 +1,5 @@
 import type { DecisionReason } from "./codes.js";
+import { startDeadline } from "./deadline.js";
 import { exactNumber, type Numbers } from "./exact.js";
 import { type Connection, failureAt, MetrlyError, post, refusalOf } from "./http.js";
 import type { LimitKind, QuotaWindow } from "./operations.js";
@@ -47,7 +48,7 @@ export interface Decision {
 export interface QuotaOptions {
   /** The decision during an outage. There is no right default, so it is required. */
   readonly whenUnreachable: "allow" | "deny";
-  /** Timeout of a decision, including retries, ms. Default: 1,000. */
+  /** Timeout of a decision or release, including retries, ms of running time: a standstill of this process does not count. Default: 1,000. */
   readonly timeoutMs?: number;
   /** An `amount` that is not exact, such as 0.1 + 0.2. Default: "refuse". */
   readonly numbers?: Numbers;
@@ -61,7 +62,10 @@ export interface Quota {
   consume(request: QuotaRequest): Promise<Decision>;
   /** Checks without charging. */
   check(request: Omit<QuotaRequest, "idempotencyKey">): Promise<Decision>;
-  /** Releases the remaining reservation of the key. */
+  /**
+   * Releases the remaining reservation of the key. False: there was none, or Metrly did not answer; a reservation then ends at its
+   * `expiresAt`. Throws `MetrlyError` for an invalid request, never for an outage.
+   */
   release(request: { readonly idempotencyKey: string; readonly tenantId?: string }): Promise<boolean>;
 }
 
@@ -72,40 +76,56 @@ const DENIED = 429;
 export function createQuota(connection: Connection, options: QuotaOptions): Quota {
   const { whenUnreachable, timeoutMs = 1_000, numbers = "refuse" } = options;
 
+  /** Metrly's answer; during an outage, what failed last. Throws `MetrlyError` for a refusal. */
+  async function ask<Answer>(path: string, body: string): Promise<Answered<Answer> | { readonly failure: string }> {
+    const whole = startDeadline(timeoutMs);
+    try {
+      for (let attempt = 1; ; attempt += 1) {
+        // Each attempt has a share of the time: one that hangs leaves enough for the next.
+        const share = startDeadline((timeoutMs * attempt) / ATTEMPTS);
+        try {
+          const signal = AbortSignal.any([whole.signal, share.signal]);
+          const response = await post(connection, path, body, { signal, also: [DENIED] });
+          const contentType = response.headers.get("content-type");
+          if (contentType?.startsWith("application/problem+json")) throw refusalOf(response, await response.json());
+          if (!contentType?.startsWith("application/json"))
+            throw new MetrlyError("HTTP_ERROR", "the response is not a decision from Metrly", 503);
+          return { answer: (await response.json()) as Answer, headers: response.headers };
+        } catch (error) {
+          if (error instanceof MetrlyError && (error.status === DENIED || !error.isTemporary)) throw error;
+          if (attempt === ATTEMPTS || whole.signal.aborted) return { failure: failureAt(connection.url, error) };
+        } finally {
+          share.cancel();
+        }
+      }
+    } finally {
+      whole.cancel();
+    }
+  }
+
   async function decide(path: string, { amount, ...rest }: Partial<QuotaRequest>): Promise<Decision> {
     const exact = typeof amount === "string" || amount === undefined ? amount : exactNumber(amount, "amount", numbers);
-    const body = JSON.stringify({ ...rest, amount: exact });
-    const deadline = AbortSignal.timeout(timeoutMs);
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        // Each attempt has a share of the time: one that hangs leaves enough for the next.
-        const signal = AbortSignal.any([deadline, AbortSignal.timeout((timeoutMs * attempt) / ATTEMPTS)]);
-        const response = await post(connection, path, body, { signal, also: [DENIED] });
-        const contentType = response.headers.get("content-type");
-        if (contentType?.startsWith("application/problem+json")) throw refusalOf(response, await response.json());
-        if (!contentType?.startsWith("application/json"))
-          throw new MetrlyError("HTTP_ERROR", "the response is not a decision from Metrly", 503);
-        const decision = (await response.json()) as Omit<Decision, "headers">;
-        return { ...decision, headers: passedOn(response.headers) };
-      } catch (error) {
-        if (error instanceof MetrlyError && (error.status === DENIED || !error.isTemporary)) throw error;
-        if (attempt === ATTEMPTS || deadline.aborted)
-          return {
-            ...{ allowed: whenUnreachable === "allow", reason: "UNREACHABLE", cause: failureAt(connection.url, error) },
-            ...{ limits: [], headers: {} },
-          };
-      }
-    }
+    const asked = await ask<Omit<Decision, "headers">>(path, JSON.stringify({ ...rest, amount: exact }));
+    if ("answer" in asked) return { ...asked.answer, headers: passedOn(asked.headers) };
+    return {
+      ...{ allowed: whenUnreachable === "allow", reason: "UNREACHABLE", cause: asked.failure },
+      ...{ limits: [], headers: {} },
+    };
   }
 
   return {
     consume: (request) => decide("/v1/quota/consume", request),
     check: (request) => decide("/v1/quota/check", request),
     async release(request) {
-      const response = await post(connection, "/v1/quota/release", JSON.stringify(request));
-      return ((await response.json()) as { readonly released: boolean }).released;
+      const asked = await ask<{ readonly released: boolean }>("/v1/quota/release", JSON.stringify(request));
+      return "answer" in asked && asked.answer.released;
     },
   };
+}
+
+interface Answered<Answer> {
+  readonly answer: Answer;
+  readonly headers: Headers;
 }
 
 function passedOn(headers: Headers): Record<string, string> {
