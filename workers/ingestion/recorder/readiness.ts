@@ -1,7 +1,7 @@
 import type { Clock } from "#kernel/clock.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
 import { consumerReasons } from "#platform/event-log/readiness.js";
-import { sleep } from "#platform/lifecycle/time.js";
+import { awakeSignal } from "#platform/lifecycle/time.js";
 import type { Readiness } from "#platform/process/service.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import type { AccountingWatch } from "../accounting/watch.js";
@@ -43,10 +43,13 @@ export function createReadiness({
   };
 }
 
-async function answers(log: Pick<EventLog, "bounds">): Promise<boolean> {
-  const asked = log.bounds(USAGE_RECEIVED, 0).then(
-    () => true,
-    () => false,
-  );
-  return Promise.race([asked, sleep(LOG_TIMEOUT_MS, undefined, { unref: true }).then(() => false)]);
+/** Whether the log answers in time; a standstill of this process is not the log's silence. */
+function answers(log: Pick<EventLog, "bounds">): Promise<boolean> {
+  return new Promise((resolve) => {
+    awakeSignal(LOG_TIMEOUT_MS).addEventListener("abort", () => resolve(false));
+    log.bounds(USAGE_RECEIVED, 0).then(
+      () => resolve(true),
+      () => resolve(false),
+    );
+  });
 }
