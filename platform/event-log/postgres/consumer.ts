@@ -8,21 +8,26 @@ import { placeOf, type WakeUps } from "./wake-ups.js";
 
 const MAX_RECORDS = 1_000;
 const MAX_BYTES = 1 << 20;
-/** Polling interval: finds records when a wake-up was lost with its connection. */
-const POLL_MS = 1_000;
 const BACKOFF = { firstMs: 100, longestMs: 5_000 };
+
+/** Where the records are, and when to look for them. */
+interface Source {
+  readonly pool: Pool;
+  readonly wakeUps: WakeUps;
+  /** The longest pause between two looks, ms. */
+  readonly pollMs: number;
+}
 
 /** One loop per partition: read, deliver, advance. Partitions are independent. */
 export function consumePartitions(
-  pool: Pool,
+  source: Source,
   partitions: readonly number[],
-  wakeUps: WakeUps,
   options: ConsumerOptions,
 ): LogConsumer {
   let isStopped = false;
   const progress = new Map(partitions.map((partition) => [partition, nowMs()]));
   const loops = partitions.map((partition) =>
-    consumePartition({ pool, partition, wakeUps, options, onProgress: () => progress.set(partition, nowMs()) }),
+    consumePartition({ ...source, partition, options, onProgress: () => progress.set(partition, nowMs()) }),
   );
   return {
     assigned: () => (isStopped ? [] : partitions),
@@ -34,10 +39,8 @@ export function consumePartitions(
   };
 }
 
-interface PartitionLoop {
-  readonly pool: Pool;
+interface PartitionLoop extends Source {
   readonly partition: number;
-  readonly wakeUps: WakeUps;
   readonly options: ConsumerOptions;
   onProgress(): void;
 }
@@ -49,7 +52,7 @@ function consumePartition(loop: PartitionLoop): { stop(): Promise<void> } {
   let position: number | undefined;
 
   const reading = repeat({
-    everyMs: POLL_MS,
+    everyMs: loop.pollMs,
     backoff: BACKOFF,
     async run(stopping) {
       position ??= await options.startAt(partition);

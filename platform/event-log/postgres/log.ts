@@ -14,6 +14,8 @@ import { readPartition } from "./read.js";
 import { expire, trim } from "./retention.js";
 import { createWakeUps } from "./wake-ups.js";
 
+/** Finds records when a wake-up was lost with its connection. */
+const POLL_MS = 1_000;
 const RETENTION_EVERY_MS = MINUTE_MS;
 const MAX_READ_BYTES = 16 << 20;
 
@@ -22,6 +24,8 @@ export interface PostgresLogOptions {
   readonly database: Database;
   /** Failures of background work (wake-ups, retention); the log recovers automatically. */
   readonly onError: (error: unknown) => void;
+  /** How long a consumer waits for a wake-up before it looks anyway, ms. Default: 1,000. */
+  readonly pollMs?: number;
 }
 
 /**
@@ -29,7 +33,11 @@ export interface PostgresLogOptions {
  * log both consume everything. That is as safe as Kafka's zombies, because a consumer's own cursor, moved by compare-and-swap,
  * fences the slower one; it is only wasteful.
  */
-export async function connectPostgresLog({ database, onError }: PostgresLogOptions): Promise<EventLog> {
+export async function connectPostgresLog({
+  database,
+  onError,
+  pollMs = POLL_MS,
+}: PostgresLogOptions): Promise<EventLog> {
   const { pool } = database;
   const stopped = new AbortController();
   const known = new Map<string, Topic>();
@@ -78,7 +86,7 @@ export async function connectPostgresLog({ database, onError }: PostgresLogOptio
     async consume(options) {
       const partitions = Array.from({ length: await partitionCount(options.topic) }, (_, partition) => partition);
       if (partitions.length === 0) throw new UnknownPartitionError(options.topic.name, 0);
-      return consumePartitions(pool, partitions, wakeUps, options);
+      return consumePartitions({ pool, wakeUps, pollMs }, partitions, options);
     },
     bounds: async (topic, partition) => (await readPartition(pool, topic.name, partition, 0, 0, 0)).bounds,
     read: async (topic, partition, from, maxRecords) =>
