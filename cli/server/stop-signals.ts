@@ -8,11 +8,13 @@ export const STOP_SIGNALS: ("SIGINT" | "SIGTERM" | "SIGHUP")[] = ["SIGINT", "SIG
 const SAME_REQUEST_MS = 100;
 /** A second request this long after the first is impatience. */
 const PATIENCE_MS = 1_000;
+/** Under npm the second signal may be the first Ctrl-C, which npm passes on this late, when the machine stands still. */
+const PASSED_ON_WITHIN_MS = 3_000;
 
 interface StopSignalHandlers {
   /** Called for the first signal. */
   stop(signal: NodeJS.Signals): void;
-  /** Called for the third request, and for one that comes a second after the first. */
+  /** Called for the third request, and for one that comes a second after the first; see `meaningOfSignals`. */
   hurry(signal: NodeJS.Signals): void;
 }
 
@@ -26,27 +28,27 @@ export function onStopSignals({ stop, hurry }: StopSignalHandlers): void {
   });
 }
 
-/** What each signal means that arrives at a monotonic time, in ms. */
+/** What each signal means that arrives at a monotonic time, in ms. Under npm a second signal hurries after 3 s, later ones after 1 s. */
 export function meaningOfSignals({
   isUnderNpm,
 }: {
   readonly isUnderNpm: boolean;
 }): (at: number) => "stop" | "hurry" | "nothing" {
-  // However late npm forwards the first Ctrl-C, that is no second one.
-  const ofOneRequest = isUnderNpm ? 2 : 1;
   let signals = 0;
   let requests = 0;
   let firstAt = 0;
   let lastAt = Number.NEGATIVE_INFINITY;
   return (at) => {
     signals += 1;
-    if (at - lastAt >= SAME_REQUEST_MS) requests += 1;
+    const isSameRequest = at - lastAt < SAME_REQUEST_MS;
     lastAt = at;
+    if (isSameRequest) return "nothing";
+    requests += 1;
     if (signals === 1) {
       firstAt = at;
       return "stop";
     }
-    const isImpatient = requests > 2 || at - firstAt >= PATIENCE_MS;
-    return isImpatient && signals > ofOneRequest ? "hurry" : "nothing";
+    const patienceMs = isUnderNpm && signals === 2 ? PASSED_ON_WITHIN_MS : PATIENCE_MS;
+    return requests > 2 || at - firstAt >= patienceMs ? "hurry" : "nothing";
   };
 }
