@@ -27,6 +27,13 @@ function withoutOwnAmount(one: Operation): Operation {
 const withoutLock = (text: string): string =>
   text.replace(/(FROM recorder_cursor WHERE partition = \$1) FOR UPDATE/, "$1");
 
+function sayingTheFirst(text: string): string {
+  const first = `regexp_replace(($7::text[])[1], '"endpointSequence":"[0-9]+"', format('"endpointSequence":"%s"', place))`;
+  return text
+    .replace("SELECT *, now()", `SELECT tenant, id, endpoint, place, event, type, ${first}, event_tenant, now()`)
+    .replace("$8::text[])", "$8::text[]) AS planned (tenant, id, endpoint, place, event, type, body, event_tenant)");
+}
+
 /** Bugs that the simulation is to find. `simulation.test.ts` names those that it does find within few seeds. */
 export const FLAWS = {
   /** The cursor moves by itself, whatever becomes of the rows. */
@@ -108,5 +115,30 @@ export const FLAWS = {
       rewrite: (text) =>
         text.replace("attempt_count = $3 AND status = 'PENDING'", "$3::int IS NOT NULL AND status <> 'DELIVERED'"),
     },
+  },
+  /** A receiver that asks to wait is taken for one that is gone. */
+  "asked-to-wait-is-gone": {
+    post: (post) => async (options) => {
+      const result = await post(options);
+      return result.retryAfterMs === undefined ? result : { ...result, responseStatus: 410 };
+    },
+  },
+  /** Whatever is announced together says what the first of it says, in its own place at the endpoint. */
+  "first-of-batch-for-all": {
+    statements: { rewrite: (text) => (text.includes("INTO webhook_delivery") ? sayingTheFirst(text) : text) },
+  },
+  /** A delivery that failed is due again at once, whatever its receiver asked for. */
+  "retried-at-once": {
+    statements: {
+      rewrite: (text) =>
+        text.replace(
+          "SET next_attempt_at = now() + $4 * interval '1 millisecond'",
+          "SET next_attempt_at = now() + $4 * interval '0'",
+        ),
+    },
+  },
+  /** What is signed is not what is sent. */
+  "another-body-signed": {
+    post: (post) => (options) => post({ ...options, body: `${options.body} ` }),
   },
 } satisfies Readonly<Record<string, Flaw>>;

@@ -3,7 +3,7 @@ import type { AttemptResult } from "../../workers/notification/rules/retry.js";
 import type { Instance } from "./engine/instance.js";
 import type { Scheduler } from "./engine/scheduler.js";
 import type { Server } from "./server.js";
-import { ENDPOINTS, type Received } from "./terms/webhooks.js";
+import { ENDPOINTS, type Received, SECRET_BYTES } from "./terms/webhooks.js";
 
 const ENDPOINT_ROWS = `WITH made AS (
   INSERT INTO webhook_endpoint (tenant_id, id, url, event_types, created_at)
@@ -11,7 +11,7 @@ const ENDPOINT_ROWS = `WITH made AS (
   RETURNING tenant_id, id)
   INSERT INTO webhook_secret (tenant_id, endpoint_id, id, secret, created_at)
   SELECT tenant_id, id, 'whk_1', $5, to_timestamp(0) FROM made`;
-const SECRET = `whsec_${Buffer.alloc(32, "a secret of the simulation").toString("base64")}`;
+const SECRET = `whsec_${SECRET_BYTES.toString("base64")}`;
 
 /** Creates all endpoints before a run, as `createWebhookEndpoint` would. */
 export async function createEndpoints({ ask }: Pick<Server, "ask">): Promise<void> {
@@ -47,12 +47,19 @@ export function createSimulatedReceivers(scheduler: Scheduler) {
     return gone.has(url) ? 410 : 503;
   }
 
-  function answerOf({ url, headers, body }: SendOptions): Pick<AttemptResult, "responseStatus" | "retryAfterMs"> {
+  /** What arrives at a receiver, with its answer. */
+  function receive({ url, headers, body }: SendOptions, startedAt: number): Received {
     const status = statusOf(url);
-    received.push({ url, id: headers["webhook-id"] ?? "", body, status });
     const random = randoms.get(url);
     const asks = status === 503 && random !== undefined && random() < 0.3;
-    return { responseStatus: status, retryAfterMs: asks ? Math.floor(random() * LONGEST_RETRY_AFTER_MS) : undefined };
+    const one: Received = {
+      ...{ url, body, status, startedAt, answeredAt: undefined },
+      ...{ id: headers["webhook-id"] ?? "", timestamp: headers["webhook-timestamp"] ?? "" },
+      signature: headers["webhook-signature"] ?? "",
+      retryAfterMs: asks ? Math.floor(random() * LONGEST_RETRY_AFTER_MS) : undefined,
+    };
+    received.push(one);
+    return one;
   }
 
   return {
@@ -61,12 +68,19 @@ export function createSimulatedReceivers(scheduler: Scheduler) {
     of:
       (instance: Instance) =>
       async (options: SendOptions): Promise<AttemptResult> => {
-        const common = { startedAt: scheduler.nowMs(), durationMs: 0, responseBody: undefined, isPermanent: false };
+        const startedAt = scheduler.nowMs();
+        const common = { startedAt, durationMs: 0, responseBody: undefined, isPermanent: false };
+        let arrived: Received | undefined;
+        const perform = async (): Promise<Pick<AttemptResult, "responseStatus" | "retryAfterMs">> => {
+          arrived = receive(options, startedAt);
+          return { responseStatus: arrived.status, retryAfterMs: arrived.retryAfterMs };
+        };
         try {
-          const answer = await instance.call(`post ${options.url}`, async () => answerOf(options), {
+          const answer = await instance.call(`post ${options.url}`, perform, {
             lost: () => new Error("timeout"),
             sent: options.body,
           });
+          if (arrived !== undefined) arrived.answeredAt = scheduler.nowMs();
           const { responseStatus: status = 0 } = answer;
           return { ...common, ...answer, error: status === 200 ? undefined : `the receiver answered ${status}` };
         } catch (error) {

@@ -149,6 +149,8 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
     quota: quota.ask,
     notification: servers.of("notification").ask,
     received: receivers.received,
+    quietSince: () => quietSince,
+    leaps: () => leaps,
     published: () => textsOf(USAGE_RECORDED),
     announced: () => textsOf(BILLING_EVENTS).flat(),
     alerts: () => textsOf(QUOTA_ALERTS).flat(),
@@ -158,7 +160,7 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
   let inspection: ReturnType<typeof startInspection> | undefined;
   const inspected = (isLater: boolean): Phase => ({
     async begin() {
-      if (isLater) scheduler.leapTo(scheduler.nowMs() + INSPECTED_AFTER_MS);
+      if (isLater) leapTo(scheduler.nowMs() + INSPECTED_AFTER_MS);
       const options = { scheduler, reachable: processes.reachable, isLater, areClocksRight: judged.areClocksRight() };
       inspection = startInspection({ ...options, sample: await sample() });
     },
@@ -168,10 +170,17 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
   let waiting: string | undefined;
   let endsAt = Number.POSITIVE_INFINITY;
   let deliveredBy = Number.POSITIVE_INFINITY;
+  const leaps: number[] = [];
+  function leapTo(ms: number): void {
+    scheduler.leapTo(ms);
+    leaps.push(scheduler.nowMs());
+  }
+  let quietSince = Number.POSITIVE_INFINITY;
   /** Receivers that fail are sent to for days. */
   const delivered: Phase = {
     begin() {
-      deliveredBy = scheduler.nowMs() + LONGEST_SCHEDULE_MS;
+      quietSince = scheduler.nowMs();
+      deliveredBy = quietSince + LONGEST_SCHEDULE_MS;
       endsAt = scheduler.steps() + MAX_STEPS_TO_DELIVER;
     },
     async open() {
@@ -195,7 +204,7 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
     ...(hasQuota ? [inspected(false), inspected(true)] : []),
     {
       begin() {
-        scheduler.leapTo(LEAP_MS);
+        leapTo(LEAP_MS);
         // The second period is closed and announced under faults, too.
         calmAt = scheduler.steps() + CLOSING_STEPS;
         scheduler.disturb();

@@ -18,6 +18,10 @@ export interface Judged {
   alerts(): readonly string[];
   /** What came to the receivers of webhooks. */
   received(): readonly Received[];
+  /** When time leapt while processes were at work: their leases ended meanwhile. */
+  leaps(): readonly number[];
+  /** When the last fault and the last leap over time in which nothing ran were over; infinite: not yet. */
+  quietSince(): number;
   /** The invoices that were seen, by tenant and ordinal: they never change. */
   readonly invoices: Map<string, string>;
   /** Whether no process ever had another time than the others. */

@@ -1,4 +1,6 @@
 import { ENDPOINTS, type EndpointTerms, type Received } from "../terms/webhooks.js";
+import { judgeAttempts } from "./attempts.js";
+import { judgeBodies } from "./bodies.js";
 import type { Judged } from "./judged.js";
 
 interface NoticeRow {
@@ -15,22 +17,34 @@ interface DeliveryRow {
   readonly event: string;
   readonly status: string;
   readonly attempts: number;
+  /** Why it is dead. */
+  readonly reason: string;
+  /** Whether the tenth attempt's outcome is. */
+  readonly isLastKnown: boolean;
 }
 
 const NOTICES = `SELECT tenant_id AS tenant, number, sequence, event_id AS event, type FROM notice ORDER BY tenant_id, number`;
-const DELIVERIES = `SELECT endpoint_id AS endpoint, endpoint_sequence AS place, status, attempt_count AS attempts,
+const DELIVERIES = `SELECT endpoint_id AS endpoint, endpoint_sequence AS place, status, attempt_count AS attempts, coalesce(dead_reason, '') AS reason,
+  EXISTS (SELECT 1 FROM webhook_attempt a WHERE a.tenant_id = d.tenant_id AND a.delivery_id = d.id AND a.number = 10) AS "isLastKnown",
   coalesce(nullif(event_tenant_id, ''), tenant_id) || ' ' || event_id AS event
-  FROM webhook_delivery ORDER BY endpoint_id, endpoint_sequence`;
+  FROM webhook_delivery d ORDER BY endpoint_id, endpoint_sequence`;
 const DISABLED = "SELECT id FROM webhook_endpoint WHERE status <> 'ENABLED'";
 /** Told by notification itself. */
 const OWN_TYPE = "webhook.endpoint.disabled";
 const MOST_ATTEMPTS = 10;
+/** In the reasons of deliveries that end with their endpoint. */
+const OF_ENDPOINT = "the endpoint is disabled";
 
 const streamOf = (type: string): string => (type.startsWith("quota.") ? "quota" : type);
 
-/** What must be true at any moment: notices are numbered without gaps, and a receiver is told one thing in one way. */
-export async function judgeNotices({ notification, received }: Judged): Promise<string[]> {
-  return [...misnumbered(await notification<NoticeRow>(NOTICES)), ...toldInTwoWays(received())];
+/** What must be true at any moment: notices are numbered without gaps, and a receiver is told one thing in one way, as it was announced. */
+export async function judgeNotices(judged: Judged): Promise<string[]> {
+  return [
+    ...misnumbered(await judged.notification<NoticeRow>(NOTICES)),
+    ...toldInTwoWays(judged.received()),
+    ...(await judgeBodies(judged)),
+    ...(await judgeAttempts(judged)),
+  ];
 }
 
 function misnumbered(notices: readonly NoticeRow[]): string[] {
@@ -131,12 +145,14 @@ function wronglyEnded(
   accepted: ReadonlySet<string>,
   disabled: ReadonlySet<string>,
 ): string[] {
-  return deliveries.flatMap(({ place, status, attempts }) => {
+  return deliveries.flatMap(({ place, status, attempts, reason, isLastKnown }) => {
     const what = `delivery ${place} of ${id} is ${status} after ${attempts} attempts`;
     if (status === "DELIVERED")
       return accepted.has(`${url} ${place}`) ? [] : [`${what}, and its receiver never took it`];
-    if (status === "DEAD" && (disabled.has(id) || attempts >= MOST_ATTEMPTS)) return [];
-    return [what];
+    if (status !== "DEAD") return [what];
+    if (reason.includes(OF_ENDPOINT)) return disabled.has(id) ? [] : [`${what}, and its endpoint is not disabled`];
+    // More were begun when nobody knows what became of the last.
+    return attempts === MOST_ATTEMPTS || (attempts > MOST_ATTEMPTS && !isLastKnown) ? [] : [what];
   });
 }
 

@@ -13,9 +13,21 @@ export interface EndpointTerms {
 export interface Received {
   readonly url: string;
   readonly id: string;
+  /** Of the headers. */
+  readonly timestamp: string;
+  readonly signature: string;
   readonly body: string;
   readonly status: number;
+  /** It asked to wait so long. */
+  readonly retryAfterMs: number | undefined;
+  /** When its process began to send it. */
+  readonly startedAt: number;
+  /** When its process got the answer; undefined: not yet, or the answer was lost. */
+  answeredAt: number | undefined;
 }
+
+/** Of every endpoint. */
+export const SECRET_BYTES = Buffer.alloc(32, "a secret of the simulation");
 
 const TENANT_TYPES = [
   "quota.warning",
