@@ -22,12 +22,14 @@ let onFirstPing: () => void;
 /** WebSocket's own pings that were parsed, on all sockets. */
 let parsed: number;
 let onParsed: (socket: WebSocket) => void;
+let onOpened: (socket: WebSocket) => void;
 const closers: (() => unknown)[] = [];
 beforeEach(async () => {
   pings = [];
   onFirstPing = () => undefined;
   parsed = 0;
   onParsed = () => undefined;
+  onOpened = () => undefined;
   const http = createServer();
   const sockets = serveGraphqlSocket({
     path: "/graphql",
@@ -43,6 +45,7 @@ beforeEach(async () => {
     },
     senderOf: () => ({ name: "tenant", isKnown: true }),
     onOpened(socket) {
+      onOpened(socket);
       socket.on("ping", () => {
         parsed += 1;
         onParsed(socket);
@@ -158,4 +161,17 @@ test("what a terminated socket has sent is not parsed", async () => {
   socket.write(Buffer.concat(Array.from({ length: 1_000 }, () => PING)));
   await waitFor(() => isOver, { what: "the socket to be closed" });
   expect(parsed).toBe(1);
+});
+
+test("a client that sends is there, although its answer to a ping comes behind what it sends", async () => {
+  let proofs = 0;
+  onOpened = (served) => {
+    served.on("pong", () => {
+      proofs += 1;
+    });
+  };
+  const { socket } = await open();
+  // The beginning of a message that is never completed.
+  socket.write(frame(WHOLE | TEXT, "{", MIB / 8));
+  await waitFor(() => proofs > 0, { what: "the client to be taken for alive" });
 });

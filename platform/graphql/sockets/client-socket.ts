@@ -22,6 +22,8 @@ type Parse = () => void;
 /** The server's side of a socket. */
 export class ClientSocket extends WebSocket {
   #isTerminated = false;
+  /** Something has arrived that is not parsed. */
+  #isToParse = false;
   #unsent = 0;
   #waiting = 0;
   #waitingBytes = 0;
@@ -50,12 +52,19 @@ export class ClientSocket extends WebSocket {
     const receiver: object = Reflect.get<object, string>(this, "_receiver");
     const startLoop = Reflect.get(receiver, "startLoop");
     const parse = (done: () => void): void => {
+      this.#isToParse = false;
       if (this.#isTerminated) done();
       else Reflect.apply(startLoop, receiver, [done]);
     };
     const begin = (done: () => void): void => {
-      if (this.#isTerminated) done();
-      else take(() => parse(done));
+      if (this.#isTerminated) {
+        done();
+        return;
+      }
+      // Its answer to a ping may come behind many megabytes.
+      this.#proveAlive();
+      this.#isToParse = true;
+      take(() => parse(done));
     };
     Reflect.set(receiver, "startLoop", begin);
   }
@@ -82,9 +91,9 @@ export class ClientSocket extends WebSocket {
     if (this.#waiting === 0) this.resume();
   }
 
-  /** Asks whether the client is still there. While nothing is read from it, its answer would not be seen. */
+  /** Asks whether the client is still there. While something of it waits, its answer would not be seen. */
   override ping(...args: Parameters<WebSocket["ping"]>): void {
-    if (this.#waiting > 0) this.#proveAlive();
+    if (this.#waiting > 0 || this.#isToParse) this.#proveAlive();
     else super.ping(...args);
   }
 
