@@ -1,4 +1,4 @@
-import { ENDPOINTS, type Received } from "../terms/webhooks.js";
+import { ENDPOINTS, placeOf, type Received } from "../terms/webhooks.js";
 import type { Judged } from "./judged.js";
 
 const SECOND_MS = 1_000;
@@ -47,7 +47,7 @@ export async function judgeAttempts({ notification, received, quietSince, leaps 
   const deliveries = new Map<string, Attempt[]>();
   const perUrl = new Map<string, number>();
   for (const one of received()) {
-    const place = `${one.url} ${(JSON.parse(one.body) as { endpointSequence: string }).endpointSequence}`;
+    const place = placeOf(one);
     const attempts = deliveries.get(place) ?? [];
     if (attempts.length === 0) perUrl.set(one.url, (perUrl.get(one.url) ?? 0) + 1);
     deliveries.set(place, [...attempts, { ...one, number: numbers.get(`${place} ${one.startedAt}`) }]);

@@ -1,6 +1,6 @@
 import { createHmac } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
-import { type Received, SECRET_BYTES } from "../terms/webhooks.js";
+import { placeOf, type Received, SECRET_BYTES } from "../terms/webhooks.js";
 import type { Judged } from "./judged.js";
 
 interface PlannedRow {
@@ -53,7 +53,7 @@ export async function judgeBodies({ notification, announced, alerts, received }:
   const wrong = fresh.flatMap((one) => {
     const body = JSON.parse(one.body) as Body;
     const what = `delivery ${body.endpointSequence} at ${one.url}`;
-    const plan = planned.get(`${one.url} ${body.endpointSequence}`);
+    const plan = planned.get(placeOf(one));
     if (plan === undefined) return [`${what} was never planned`];
     const found = [...wronglySigned(one), ...wronglyTold(body, plan, records.get(plan.event))];
     if (found.length === 0) right.add(one);
@@ -86,8 +86,9 @@ function wronglyTold(body: Body, plan: PlannedRow, record: AnnouncedRecord | und
 /** Receivers tell events apart by their ids. */
 function wronglyNamed(received: readonly Received[], planned: ReadonlyMap<string, PlannedRow>): string[] {
   const [ids, events] = [new Map<string, string>(), new Map<string, string>()];
-  return received.flatMap(({ url, id, body }) => {
-    const { event } = planned.get(`${url} ${(JSON.parse(body) as Body).endpointSequence}`) ?? {};
+  return received.flatMap((one) => {
+    const { id } = one;
+    const { event } = planned.get(placeOf(one)) ?? {};
     if (event === undefined) return [];
     const [known, named] = [ids.get(event) ?? id, events.get(id) ?? event];
     ids.set(event, known);

@@ -1,4 +1,4 @@
-import { ENDPOINTS, type EndpointTerms, type Received } from "../terms/webhooks.js";
+import { ENDPOINTS, type EndpointTerms, placeOf, type Received } from "../terms/webhooks.js";
 import { judgeAttempts } from "./attempts.js";
 import { judgeBodies } from "./bodies.js";
 import type { Judged } from "./judged.js";
@@ -73,9 +73,6 @@ function toldInTwoWays(received: readonly Received[]): string[] {
   }
   return wrong;
 }
-
-const placeOf = ({ url, body }: Pick<Received, "url" | "body">): string =>
-  `${url} ${(JSON.parse(body) as { endpointSequence: string }).endpointSequence}`;
 
 /** What must be true when no delivery waits: each event is one notice, which its endpoints got or which is dead for a reason. */
 export async function judgeNoticesAtRest(judged: Judged): Promise<string[]> {

@@ -26,6 +26,10 @@ export interface Received {
   answeredAt: number | undefined;
 }
 
+/** Names the delivery that arrived: its receiver, and its number there. */
+export const placeOf = ({ url, body }: Pick<Received, "url" | "body">): string =>
+  `${url} ${(JSON.parse(body) as { endpointSequence: string }).endpointSequence}`;
+
 /** Of every endpoint. */
 export const SECRET_BYTES = Buffer.alloc(32, "a secret of the simulation");
 
