@@ -5,12 +5,15 @@ import { LOUD, measureRounds, OTHERS } from "./rounds.js";
 
 // Turns on the edge's processor: batches of 10 events; the loud tenant's have 500.
 await runPart(async ({ brokers, rounds, seconds }) => {
-  const server = await startServer("ingest/server-edge", { brokers, partitions: 4, tenants: [...OTHERS, LOUD] });
+  const options = { brokers, partitions: 4, tenants: [...OTHERS, LOUD] };
+  const server = await startServer("ingest/server-edge", options);
+  const another = await startServer("ingest/server-edge", options);
   const { use, loud, stop } = httpUses(server, { of: "events", events: 10, loudEvents: 500 });
   try {
-    return await measureRounds({ others: OTHERS, use, loud, rounds, seconds });
+    return await measureRounds({ others: OTHERS, use, loud, elsewhere: () => loud(another), rounds, seconds });
   } finally {
     stop();
+    await another.stop();
     await server.stop();
   }
 });

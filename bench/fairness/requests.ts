@@ -37,8 +37,8 @@ export function httpUses(server: MeasuredServer, { of, events, loudEvents = even
     });
   };
 
-  async function loud(): Promise<Loud> {
-    const flood = { port: server.port, key: server.keys?.[LOUD] ?? "" };
+  async function loud({ port, keys }: MeasuredServer = server): Promise<Loud> {
+    const flood = { port, key: keys?.[LOUD] ?? "" };
     const running = await startLoad(flood, { of, connections: TIMES, events: loudEvents });
     return {
       async end() {

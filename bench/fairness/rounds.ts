@@ -15,8 +15,10 @@ export interface RoundOptions {
   readonly use: Use;
   /** The tenant that asks for `TIMES` shares begins; resolves when it does. */
   readonly loud: () => Promise<Loud>;
+  /** The same on a resource of its own on this machine: what the others then wait is for processors, not for the resource. */
+  readonly elsewhere?: () => Promise<Loud>;
   readonly rounds: number;
-  /** Of each of the two halves of a round. */
+  /** Of each part of a round. */
   readonly seconds: number;
   /** Waits until nothing of the half before is left. */
   readonly settle?: () => Promise<unknown>;
@@ -29,6 +31,8 @@ export interface FairnessResult {
   /** Of the two p99 in each round: the median, and all of them. */
   readonly ratio: number;
   readonly ratios: readonly number[];
+  /** Of the p99 beside a loud tenant elsewhere to that without it: the median. */
+  readonly elsewhereRatio?: number;
   /** Uses that were measured without and beside the loud tenant, in all rounds. */
   readonly uses: readonly [number, number];
   readonly loudServed: number;
@@ -56,14 +60,15 @@ const REFUSED_PAUSE_MS = 100;
 /** Measures the p99 of the others without and beside the loud tenant, in turn, so that other load affects both alike. */
 export async function measureRounds(options: RoundOptions): Promise<FairnessResult> {
   const counts = { served: 0, refused: 0, othersRefused: 0 };
-  const halves: { without: number[]; beside: number[] }[] = [];
-  await half(options, counts, false);
+  const halves: { without: number[]; beside: number[]; elsewhere: number[] }[] = [];
+  await half(options, counts, undefined);
   for (let round = 0; round < options.rounds; round += 1) {
-    const without = await half(options, counts, false);
+    const without = await half(options, counts, undefined);
     await options.settle?.();
-    const beside = await half(options, counts, true);
+    const beside = await half(options, counts, options.loud);
     await options.settle?.();
-    halves.push({ without, beside });
+    const elsewhere = options.elsewhere === undefined ? [] : await half(options, { ...counts }, options.elsewhere);
+    halves.push({ without, beside, elsewhere });
   }
   const ratios = halves.map(({ without, beside }) => p99(beside) / p99(without));
   return {
@@ -71,6 +76,9 @@ export async function measureRounds(options: RoundOptions): Promise<FairnessResu
     besideMs: medianOf(halves.map(({ beside }) => p99(beside))),
     ratio: medianOf(ratios),
     ratios,
+    ...(options.elsewhere !== undefined && {
+      elsewhereRatio: medianOf(halves.map(({ without, elsewhere }) => p99(elsewhere) / p99(without))),
+    }),
     uses: [sum(halves.map(({ without }) => without.length)), sum(halves.map(({ beside }) => beside.length))],
     loudServed: counts.served,
     loudRefused: counts.refused,
@@ -84,10 +92,10 @@ interface Counts {
   othersRefused: number;
 }
 
-async function half(options: RoundOptions, counts: Counts, isLoud: boolean): Promise<number[]> {
+async function half(options: RoundOptions, counts: Counts, begin: RoundOptions["loud"] | undefined): Promise<number[]> {
   const latencies: number[] = [];
   // It has begun before anything is measured, and ends after: a process takes its time to start.
-  const loud = isLoud ? await options.loud() : undefined;
+  const loud = await begin?.();
   const endAt = performance.now() + options.seconds * 1_000;
   async function quiet(tenantId: string): Promise<void> {
     while (performance.now() < endAt) {

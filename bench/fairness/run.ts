@@ -49,6 +49,7 @@ async function measure(part: string): Promise<void> {
   report(`${part}: p99 of the others beside a tenant at 50 times its share`, {
     "times that without it": round(result.ratio, 1),
     ratios: result.ratios.map((ratio) => round(ratio, 1)),
+    ...(result.elsewhereRatio !== undefined && { "on a server of its own": round(result.elsewhereRatio, 1) }),
     besideMs: round(result.besideMs, 1),
     withoutMs: round(result.withoutMs, 1),
     uses: result.uses,

@@ -44,8 +44,9 @@ export type TenantKeys = readonly [head: string, reservations: string, log: stri
 
 export type Replica = ReturnType<typeof createReplica>;
 
-/** Operations and ended reservations in one commit. */
-const WORK_PER_COMMIT = 128;
+/** Operations in one commit: alone, and while others wait, behind whose answers they are. */
+const WORK_PER_COMMIT = { alone: 128, shared: 48 };
+/** Ended reservations in one commit. */
 const ENDED_PER_COMMIT = 500;
 /** Commits in a row that other processes may win. */
 const MOST_TRIES = 128;
@@ -81,6 +82,7 @@ export function createReplica(tenantId: string, keys: TenantKeys) {
   let asked = 0;
   let preparedAt = 0;
   let scans = 0;
+  let mostWork = WORK_PER_COMMIT.alone;
 
   const tenant: Tenant = {
     state: () => state,
@@ -115,7 +117,7 @@ export function createReplica(tenantId: string, keys: TenantKeys) {
     let done = 0;
     let work = 0;
     for (const one of waiting) {
-      if (done >= most || work >= WORK_PER_COMMIT) break;
+      if (done >= most || work >= mostWork) break;
       const at = one.step.at ?? now;
       const moves = one.step.at !== null && (one.step.at !== undefined || state?.hasOwnClock() === false);
       if (moves && state?.advance(at, ENDED_PER_COMMIT) === false) break;
@@ -212,7 +214,8 @@ export function createReplica(tenantId: string, keys: TenantKeys) {
       });
     },
     /** Runs what waits, and says what to ask of the store for it. `now` is on Redis' clock. */
-    prepare(incarnation: string, now: number): Commit {
+    prepare(incarnation: string, now: number, isShared: boolean): Commit {
+      mostWork = isShared ? WORK_PER_COMMIT.shared : WORK_PER_COMMIT.alone;
       next = undefined;
       preparedAt = now;
       if (!isOf(version, incarnation)) forget();

@@ -113,6 +113,26 @@ test("a tenant with 5,000 waiting steps delays another's by one call at most", a
   expect(calls.length).toBeGreaterThan(10_000 / 128);
 });
 
+test.each([
+  { beside: [], work: 128 },
+  { beside: ["another"], work: 48 },
+])("a call runs $work steps of a tenant beside $beside", async ({ beside, work }) => {
+  const { calls, ask } = openTurns();
+  let answered = 0;
+  const others = beside.map(ask);
+  const answers = Array.from({ length: 300 }, () => ask("loud").then(() => (answered += 1)));
+  await turn();
+  calls[0]?.answer();
+  await Promise.all(others);
+  await turn();
+  expect(answered).toBe(work);
+  for (let n = 1; answered < answers.length; n += 1) {
+    await turn();
+    calls[n]?.answer();
+    await turn();
+  }
+});
+
 test("when the store does not answer, what is queued fails at once; a refusal fails its own call", async () => {
   const { calls, ask } = openTurns();
   const outcomes: string[] = [];

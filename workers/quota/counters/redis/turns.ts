@@ -27,6 +27,8 @@ const CHARACTERS_PER_CALL = 262_144;
 /** Work on the event loop between two turns of it, in operations. */
 const WORK_PER_TURN = 512;
 const RESERVATIONS_PER_SLICE = 500;
+/** Tenants that came within this time share the event loop. */
+const SHARED_FOR_MS = 100;
 const COMMIT = scriptOf(COMMIT_LUA);
 
 /** Calls in flight: what arrives meanwhile shares the next one, so that they grow under load. */
@@ -37,10 +39,15 @@ export function createTurns({ server, together, onBounded }: TurnsOptions) {
   const ready = new Set<Replica>();
   const busy = new Set<Replica>();
   let waves = 0;
+  let latest: Replica | undefined;
+  /** When another tenant came than the one before. */
+  let changedAt = Number.NEGATIVE_INFINITY;
   /** The name of an incarnation that is over. */
   let past = "";
 
   function join(replica: Replica): void {
+    if (latest !== undefined && replica !== latest) changedAt = monotonicMs();
+    latest = replica;
     if (busy.has(replica)) return;
     ready.add(replica);
     if (ready.size === 1) nextTurn(flush);
@@ -77,11 +84,12 @@ export function createTurns({ server, together, onBounded }: TurnsOptions) {
     const parts: Part[] = [];
     const now = clock.now();
     let work = 0;
+    const isShared = monotonicMs() - changedAt < SHARED_FOR_MS;
     for (const replica of ready) {
       if (parts.length >= TENANTS_PER_CALL || work >= WORK_PER_TURN) break;
       ready.delete(replica);
       try {
-        const commit = replica.prepare(name, now);
+        const commit = replica.prepare(name, now, isShared);
         work += commit.work;
         busy.add(replica);
         parts.push({ replica, commit });
