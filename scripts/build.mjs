@@ -64,7 +64,11 @@ const { metafile, outputFiles } = await build({
 
 for (const [importer, { imports }] of Object.entries(metafile.inputs))
   for (const { kind, path: imported } of imports)
-    if (kind === "dynamic-import" && metafile.inputs[imported]?.format === "cjs" && importer !== LOOKS_FOR_OTHERS)
+    if (
+      kind === "dynamic-import" &&
+      metafile.inputs[imported]?.format === "cjs" &&
+      !importer.endsWith(LOOKS_FOR_OTHERS)
+    )
       fail(
         `${importer} imports ${imported} at run time, without its named exports: import it statically in a file loaded so`,
       );

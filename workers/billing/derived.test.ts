@@ -129,7 +129,11 @@ function tell(
       const data = { region: part.region, value: String(part.value / 8), user: part.user };
       const when = Math.min(now, FIRST + part.slot * SLOT_MS);
       const type = part.type === "nobody.counts" ? orphanType(tenantId) : part.type;
-      ledger.record({ ...usage(tenantId, `e${index}`, when, data, type), recordedAt: now } as DraftEntry);
+      ledger.record({
+        ...usage(tenantId, `e${index}`, when, data, type),
+        receivedAt: now,
+        recordedAt: now,
+      } as DraftEntry);
       unvoided.push(`e${index}`);
     } else if (part.kind === "void") {
       const [id] = unvoided.splice(part.which % Math.max(1, unvoided.length), 1);
@@ -403,6 +407,39 @@ describe.skipIf(!hasPostgres)("what billing derives from any ledger", () => {
     );
     expect(merged).toBeGreaterThan(RUNS / 4);
     expect(dominated).toBeGreaterThan(RUNS / 4);
+  });
+
+  test("does not change by merging while events of one hour are voided, whenever they had arrived", async () => {
+    let dominated = 0;
+    const event = fc.record({ value: fc.integer({ min: 1, max: 9 }), daysLate: fc.integer({ min: 0, max: 2 }) });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(event, { minLength: 3, maxLength: 6 }),
+        fc.infiniteStream(fc.nat()),
+        async (events, which) => {
+          const { tenantId, ledger } = begin([]);
+          const time = FIRST + 5 * DAY_MS;
+          for (const [index, { value, daysLate }] of events.entries()) {
+            const arrived = { receivedAt: time + daysLate * DAY_MS, recordedAt: time + 2 * DAY_MS };
+            const data = { region: "eu", value: String(value), user: value };
+            ledger.record({ ...usage(tenantId, `e${index}`, time, data, "job.run"), ...arrived } as DraftEntry);
+          }
+          const left = events.map((_, index) => `e${index}`);
+          for (;;) {
+            await world(0).deliver(ledger);
+            await world(1).deliver(ledger);
+            await mergeAll(world(1));
+            dominated += await dominatedOf(world(1), tenantId);
+            expect(await totalsIn(world(1), tenantId)).toEqual(await totalsIn(world(0), tenantId));
+            const [id] = left.splice(which.next().value % Math.max(1, left.length), 1);
+            if (id === undefined) break;
+            ledger.record({ ...ledger.voidOf(id), recordedAt: time + 2 * DAY_MS });
+          }
+        },
+      ),
+      { numRuns: runs(5) },
+    );
+    expect(dominated).toBeGreaterThan(0);
   });
 
   test("agrees with the verifier on every invoice", async () => {
