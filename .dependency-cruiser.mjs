@@ -13,7 +13,7 @@ const PLATFORM = {
   "tenancy-client": ["lifecycle", "event-log"],
   auth: ["lifecycle", "tenancy-client"],
   http: ["lifecycle", "auth"],
-  graphql: ["lifecycle", "auth"],
+  graphql: ["lifecycle", "auth", "http"],
   "job-queue": ["lifecycle", "database", "redis", "auth"],
   ledger: ["lifecycle", "database", "event-log", "tenancy-client", "auth"],
   // The composition root: reads the settings and chooses the adapters.

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { waitFor } from "../tests/servers/servers.js";
 import { type GatewayWorld, type GatewayWorldOptions, startGatewayWorld } from "../tests/systems/gateway/world.js";
 
 /** What a client gets of the one graph, wherever the subgraphs run. */
@@ -120,5 +121,100 @@ export function graphConformance(options: GatewayWorldOptions): void {
     const denied = await world.ask('mutation { rename(name: "x") }', ingestKey);
     expect(denied.status).toBe(403);
     expect(denied.errors).toMatchObject([{ extensions: { code: "FORBIDDEN" } }]);
+  });
+
+  /** Asks, and returns how to leave before the answer. */
+  type Ask = (query: string) => () => void;
+  const overHttp: Ask = (query) => {
+    const leaving = new AbortController();
+    const headers = { "content-type": "application/json", authorization: `Bearer ${world.admin}` };
+    const { signal } = leaving;
+    void world.send("/graphql", { method: "POST", headers, body: JSON.stringify({ query }), signal }).catch(() => {});
+    return () => leaving.abort();
+  };
+  const answers: unknown[] = [];
+  const overSocket = (query: string) => {
+    const client = world.socket(world.admin);
+    const note = (answer: unknown) => answers.push(answer);
+    const unsubscribe = client.subscribe({ query }, { next: note, error: note, complete: () => undefined });
+    return { client, unsubscribe };
+  };
+  const ways: [string, Ask][] = [
+    ["closes its connection", overHttp],
+    ["unsubscribes", (query) => overSocket(query).unsubscribe],
+    ["closes its socket", (query) => overSocket(query).client.terminate],
+  ];
+
+  describe.each(ways)("a client that %s", (way, ask) => {
+    const seen = (list: readonly string[], name: string) => waitFor(() => list.includes(name), { what: name });
+
+    test("while its query waits for a turn gives up the place, and nothing is read for it", async () => {
+      const { slow } = world;
+      const [holder, waits, next] = ["holds", "waits", "next"].map((name) => `${way}: ${name}`) as [
+        string,
+        string,
+        string,
+      ];
+      const first = world.ask(`{ slowRead(name: "${holder}") }`, world.admin);
+      await seen(slow.begun, holder);
+      const leave = ask(`{ slowRead(name: "${waits}") }`);
+      await seen(slow.asked, waits);
+      const third = world.ask(`{ slowRead(name: "${next}") }`, world.admin);
+      await seen(slow.asked, next);
+      leave();
+      await seen(slow.ended, waits);
+      slow.finish(holder);
+      await seen(slow.begun, next);
+      slow.finish(next);
+      await Promise.all([first, third]);
+      expect(slow.begun).not.toContain(waits);
+    });
+
+    test("in the middle of a query's long read ends it", async () => {
+      const { slow } = world;
+      const name = `${way}: reads`;
+      const leave = ask(`{ slowRead(name: "${name}") }`);
+      await seen(slow.begun, name);
+      leave();
+      await seen(slow.ended, name);
+    });
+
+    test("in the middle of a mutation lets it take effect, once", async () => {
+      const { slow } = world;
+      const name = `${way}: changes`;
+      const query = `mutation { slowChange(name: "${name}") rename(name: "x") }`;
+      const leave = ask(query);
+      await seen(slow.begun, name);
+      leave();
+      // As long as it takes until a query has ended.
+      const reads = `${way}: reads beside it`;
+      const leaveRead = ask(`{ slowRead(name: "${reads}") }`);
+      await seen(slow.begun, reads);
+      leaveRead();
+      await seen(slow.ended, reads);
+      expect(slow.ended).not.toContain(name);
+      slow.finish(name);
+      await seen(slow.ended, name);
+      expect(slow.begun.filter((one) => one === name)).toHaveLength(1);
+    });
+  });
+
+  test("a client that has left gets nothing more, and is no fault that is logged", async () => {
+    world.logged.length = 0;
+    answers.length = 0;
+    const { client, unsubscribe } = overSocket('{ slowRead(name: "leaves") }');
+    await waitFor(() => world.slow.begun.includes("leaves"), { what: "the query" });
+    unsubscribe();
+    await waitFor(() => world.slow.ended.includes("leaves"), { what: "its end" });
+    // Whatever was sent before comes before.
+    await new Promise<void>((resolve, reject) => {
+      client.subscribe(
+        { query: "{ quotaReady }" },
+        { next: () => resolve(), error: reject, complete: () => undefined },
+      );
+    });
+    expect(answers).toEqual([]);
+    const bad = world.logged.filter((line) => Number(JSON.parse(line).level) >= 40);
+    expect(bad).toEqual([]);
   });
 }

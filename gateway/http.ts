@@ -18,6 +18,7 @@ import type { Logger } from "pino";
 import { MetrlyError } from "#kernel/errors.js";
 import { isJsonObject } from "#kernel/json.js";
 import { callerOf } from "#platform/auth/identity.js";
+import { disconnectedSignal } from "#platform/http/disconnected.js";
 import { toMetrlyError } from "#platform/http/server.js";
 import { createProcessorTurns } from "#platform/lifecycle/processor-turns.js";
 import type { TenancyLease } from "#platform/tenancy-client/lease.js";
@@ -229,7 +230,10 @@ function routes(app: FastifyInstance, apollo: ApolloServer<GatewayContext>, opti
       else if (isJsonObject(request.body) && typeof request.body.query === "string") assertLength(request.body.query);
     },
     handler: fastifyApolloHandler(apollo, {
-      context: async (request) => ({ identity: sessions.get(request.raw)?.identity ?? ANONYMOUS }),
+      context: async (request, reply) => ({
+        identity: sessions.get(request.raw)?.identity ?? ANONYMOUS,
+        signal: disconnectedSignal(request.raw, reply.raw),
+      }),
     }),
   });
   app.route({

@@ -58,7 +58,7 @@ export function registerInvoices(app: FastifyInstance, routes: InvoiceRoutes): v
       schema: federation.schema,
       document: INVOICE,
       variableValues: { id },
-      contextValue: { identity },
+      contextValue: { identity, signal },
     });
     const [failed] = errors ?? [];
     if (failed !== undefined) throw errorOf(failed);

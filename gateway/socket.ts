@@ -17,6 +17,7 @@ import type { TenancyLease } from "#platform/tenancy-client/lease.js";
 import type { Authentication, Session } from "./auth/authentication.js";
 import type { Federation } from "./federation/federation.js";
 import { graphqlErrorOf, toClientError } from "./operations/client-error.js";
+import { endingWithClient } from "./operations/left-clients.js";
 import type { GatewayContext, Operations } from "./operations/operation.js";
 import type { OperationRequest, PersistedOperations } from "./operations/persisted-operations.js";
 import { resumableFields } from "./subgraphs/resumable.js";
@@ -133,7 +134,7 @@ function serverOptions(
     isKept: ({ document }) => operations.kept(document.loc?.source.body ?? "") === document,
   });
   return {
-    execute: (args) => federation.execute(args),
+    execute: endingWithClient(federation.execute),
     subscribe,
     onOperation({ extra: { socket } }, id, _, __, result) {
       if (isSharedOperation(result)) result.attach(outletOf(socket, id));

@@ -4,6 +4,7 @@ import { MetrlyError } from "#kernel/errors.js";
 import { createAnswerSize } from "#platform/graphql/answer-size.js";
 import { withPropagation } from "#platform/graphql/propagation.js";
 import { graphqlErrorOf } from "../operations/client-error.js";
+import { endOf } from "../operations/left-clients.js";
 import type { GatewayContext } from "../operations/operation.js";
 import { completed, type Shape, type ShapeOptions, shapeOf, Unusual } from "./answer.js";
 import { type Data, typeTestOf } from "./data.js";
@@ -16,7 +17,10 @@ import { isStream, mapped, type SubgraphExecutor } from "./subgraph.js";
 export interface Federation {
   /** The public API, without resolvers: validation and limits need none. */
   readonly schema: GraphQLSchema;
-  /** Queries and mutations. Takes the arguments of graphql-js' `execute`, with a validated document. */
+  /**
+   * Queries and mutations. Takes the arguments of graphql-js' `execute`, with a validated document. When the context's signal aborts,
+   * a query asks no further subgraph, and those that it has asked stop; a mutation runs to its end.
+   */
   execute(args: ExecutionArgs): Promise<ExecutionResult>;
   /** As graphql-js' `subscribe`. */
   subscribe(args: ExecutionArgs): Promise<ExecutionResult | AsyncIterableIterator<ExecutionResult>>;
@@ -79,6 +83,7 @@ export function createFederation({ supergraphSdl, executorOf }: FederationOption
 
   async function finished(executable: Executable, run: Run, args: ExecutionArgs): Promise<ExecutionResult> {
     await executable.step?.(run);
+    run.context.signal?.throwIfAborted();
     const { shaping, introspects } = executable;
     const plain = introspects ? undefined : shaped(executable, run);
     if (plain !== undefined && run.errors.length === 0) return withPropagation(plain, run.propagation);
@@ -105,10 +110,11 @@ export function createFederation({ supergraphSdl, executorOf }: FederationOption
     schema,
     execute: (args) =>
       answering(async () => {
+        endOf(args)?.throwIfAborted();
         const executable = await executableOf(args);
         const { coerced: variables, errors } = coerced(executable, args);
         if (errors !== undefined) return { errors };
-        return finished(executable, runOf(variables, contextOf(args)), args);
+        return finished(executable, runOf(variables, { ...contextOf(args), signal: endOf(args) }), args);
       }),
     subscribe: (args) =>
       answering(async () => {

@@ -24,6 +24,7 @@ export interface Run {
   propagation: Propagation | undefined;
 }
 
+/** Asks nothing for a client that has left. */
 export type Step = (run: Run) => Promise<void>;
 
 export interface StepOptions {
@@ -108,6 +109,7 @@ function fetchStep(node: FetchNode, options: StepOptions): Step {
   const operation = subgraphOperationOf(node);
   const take = takesRootAnswer(node, operation, options);
   return async (run) => {
+    if (run.context.signal?.aborted) return;
     const variables = variablesFor(node.variableUsages, run.variables);
     take(run, resultOf(await ask({ operation, variables, context: run.context })));
   };
@@ -138,6 +140,7 @@ function entityStep(node: FetchNode | BatchFetchNode, fields: readonly EntityFie
   const operation = subgraphOperationOf(node);
   const keys = selectedKeysOf(operation.document, options.is);
   return async (run) => {
+    if (run.context.signal?.aborted) return;
     const variables = variablesFor(node.variableUsages, run.variables);
     const representations = new Map<string, Representations>();
     const asked = fields.map((field): AskedField => {

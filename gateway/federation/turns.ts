@@ -4,6 +4,7 @@ import { createFairTurns, type TurnLimits } from "#platform/lifecycle/fair-turns
 import { createProcessorTurns } from "#platform/lifecycle/processor-turns.js";
 import { graphqlErrorOf } from "../operations/client-error.js";
 import { bytesOfOperation } from "../operations/held-bytes.js";
+import { endOf } from "../operations/left-clients.js";
 import type { GatewayContext } from "../operations/operation.js";
 import type { Federation } from "./federation.js";
 
@@ -22,7 +23,7 @@ const RESTS = 16;
 /**
  * The federation with queries and mutations in turns: a caller, which is a tenant or a caller of the platform, runs a few at
  * once, and turns go round the callers. Refuses with BUSY when too many wait, or those that wait hold too much memory. Connections
- * and other requests go between them.
+ * and other requests go between them. A query whose client leaves gives up its place.
  */
 export function inTurns(federation: Federation, limits: TurnLimits = LIMITS): Federation {
   const turns = createFairTurns(limits);
@@ -31,10 +32,14 @@ export function inTurns(federation: Federation, limits: TurnLimits = LIMITS): Fe
     ...federation,
     async execute(args) {
       const caller = callerOf((args.contextValue as GatewayContext).identity);
-      const turn = turns.take(caller, () => bytesOfOperation(args));
-      if (turn === undefined)
-        return { errors: [graphqlErrorOf(new MetrlyError("BUSY", "Too many operations wait; try again later"))] };
-      await turn;
+      try {
+        const turn = turns.take(caller, () => bytesOfOperation(args), endOf(args));
+        if (turn === undefined) throw new MetrlyError("BUSY", "Too many operations wait; try again later");
+        await turn;
+      } catch (error) {
+        if (error instanceof MetrlyError) return { errors: [graphqlErrorOf(error)] };
+        throw error;
+      }
       try {
         await processor.take(caller, BYTES);
         return await federation.execute(args);

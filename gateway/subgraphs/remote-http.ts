@@ -5,7 +5,7 @@ import { IDENTITY_HEADER } from "#platform/auth/internal-api.js";
 import { MAX_ANSWER_BYTES } from "#platform/graphql/answer-size.js";
 import { SUBGRAPH_PATH } from "#platform/graphql/subgraph-server.js";
 import { jittered } from "#platform/lifecycle/random.js";
-import { after, sleep } from "#platform/lifecycle/time.js";
+import { after, monotonicMs, sleep, type Timer } from "#platform/lifecycle/time.js";
 import { parseAnswer } from "./remote-answer.js";
 
 /** Few connections, many operations: more concurrency would only slow a subgraph process down. */
@@ -20,7 +20,13 @@ const MAX_RESPONSE_BYTES = 2 * MAX_ANSWER_BYTES;
 const RETRY_DELAY_MS = 20;
 const CONNECTION_LOST: ReadonlySet<unknown> = new Set(["UND_ERR_SOCKET", "ECONNRESET", "EPIPE"]);
 
-/** Emits `abort` at the deadline. */
+/**
+ * A request is not cut off earlier than this: the connection goes with it, and a new one costs more than most queries. It also bounds
+ * how many connections clients that come and leave make us open.
+ */
+const CUT_OFF_AFTER_MS = 250;
+
+/** Emits `abort` at the deadline, or when the client has left. */
 type Deadline = EventEmitter<{ abort: [] }>;
 
 export interface RemoteHttpOptions {
@@ -34,6 +40,8 @@ export interface RemoteRequest {
   readonly identityToken: string;
   /** Whether a retry is safe: queries, never mutations. */
   readonly repeatable: boolean;
+  /** Ends the request when it aborts, and with it the operation of the subgraph. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Operations of one subgraph over HTTP, on a connection pool. */
@@ -78,6 +86,7 @@ export function openRemoteHttp({ url, timeoutMs }: RemoteHttpOptions): RemoteHtt
       // A pooled connection died before its response: the process may have restarted or been replaced.
       if (!request.repeatable || !isConnectionLost(error)) throw error;
       await sleep(jittered(2 * RETRY_DELAY_MS));
+      request.signal?.throwIfAborted();
       return send(request, deadline);
     }
   }
@@ -87,7 +96,7 @@ export function openRemoteHttp({ url, timeoutMs }: RemoteHttpOptions): RemoteHtt
       if (waiting >= MAX_WAITING) throw new Error(`${MAX_WAITING} operations are queued already`);
       waiting += 1;
       try {
-        return await withDeadline(timeoutMs, (deadline) => sendOnceMoreIfLost(request, deadline));
+        return await withDeadline(timeoutMs, request.signal, (deadline) => sendOnceMoreIfLost(request, deadline));
       } finally {
         waiting -= 1;
       }
@@ -103,12 +112,26 @@ const isConnectionLost = (error: unknown): boolean =>
  * Not `AbortSignal.timeout`: its timers live for the full 10 s. Not any signal: undici also takes an event emitter, at a
  * fifth of the cost.
  */
-async function withDeadline<T>(timeoutMs: number, work: (deadline: Deadline) => Promise<T>): Promise<T> {
+async function withDeadline<T>(
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+  work: (deadline: Deadline) => Promise<T>,
+): Promise<T> {
+  signal?.throwIfAborted();
   const emitter: Deadline = new EventEmitter<{ abort: [] }>();
-  const timer = after(timeoutMs, () => emitter.emit("abort"));
+  const abort = () => emitter.emit("abort");
+  const timer = after(timeoutMs, abort);
+  const begunMs = monotonicMs();
+  let cutOff: Timer | undefined;
+  const leave = () => {
+    cutOff = after(Math.max(0, begunMs + CUT_OFF_AFTER_MS - monotonicMs()), abort);
+  };
+  signal?.addEventListener("abort", leave, { once: true });
   try {
     return await work(emitter);
   } finally {
     timer.cancel();
+    cutOff?.cancel();
+    signal?.removeEventListener("abort", leave);
   }
 }

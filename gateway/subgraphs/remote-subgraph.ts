@@ -45,14 +45,16 @@ export function openRemoteSubgraph(target: RemoteTarget, options: RemoteOptions)
   const sign = ({ context }: SubgraphRequest) => identityTokens.sign(context.identity, target.name);
 
   async function ask(request: SubgraphRequest) {
-    const { operation, variables } = request;
+    const { operation, variables, context } = request;
     try {
       return await http.ask({
         body: JSON.stringify({ query: operation.text, variables }),
         identityToken: await sign(request),
         repeatable: operation.kind === OperationTypeNode.QUERY,
+        signal: context.signal,
       });
     } catch (error) {
+      context.signal?.throwIfAborted();
       throw unavailable(error);
     }
   }

@@ -7,7 +7,7 @@ const MAX_BATCH = 500;
 /**
  * Batches the keys that resolvers of one operation request in the same turn into one call of `load`, which returns in the order
  * of its keys; the operation's context is passed along. Nothing is cached: mutations of the same operation are seen. What is to
- * end with the operation's execution does not end before the call.
+ * end with the operation's execution does not end before the call. Nothing is loaded for a client that has left.
  */
 export function batched<Key, Value>(
   load: (keys: readonly Key[], context: SubgraphContext) => Promise<readonly Value[]>,
@@ -16,7 +16,11 @@ export function batched<Key, Value>(
   return (context, key) => {
     let loader = loaders.get(context);
     if (loader === undefined) {
-      loader = new DataLoader<Key, Value>((keys) => whileExecuting(context, () => load(keys, context)), {
+      const loadFor = (keys: readonly Key[]) => {
+        context.signal?.throwIfAborted();
+        return load(keys, context);
+      };
+      loader = new DataLoader<Key, Value>((keys) => whileExecuting(context, () => loadFor(keys)), {
         cache: false,
         maxBatchSize: MAX_BATCH,
       });

@@ -15,6 +15,7 @@ import type { Logger } from "pino";
 import { isErrorCode, MetrlyError } from "#kernel/errors.js";
 import type { IdentityTokens } from "#platform/auth/identity.js";
 import { IDENTITY_HEADER } from "#platform/auth/internal-api.js";
+import { disconnectedSignal } from "#platform/http/disconnected.js";
 import type { Identity } from "#schema/policy.js";
 import { answerTooLarge, MAX_ANSWER_BYTES } from "./answer-size.js";
 import { createGraphqlDocuments, type GraphqlDocuments, operationOf } from "./documents.js";
@@ -98,13 +99,17 @@ function routes(app: FastifyInstance, operations: Operations): void {
           "A GraphQL request must be an object with query, variables and operationName",
         );
       const args = prepare(operations, request.body, identity);
-      if (operationOf(args.document, args.operationName).operation === OperationTypeNode.SUBSCRIPTION)
+      const { operation } = operationOf(args.document, args.operationName);
+      if (operation === OperationTypeNode.SUBSCRIPTION)
         throw new MetrlyError("INVALID", "Subscriptions need the WebSocket");
+      // A mutation runs to its end. A gateway that ends the connection waits for nothing on it.
+      const isQuery = operation === OperationTypeNode.QUERY;
+      const signal = isQuery ? disconnectedSignal(request.raw, reply.raw, { halfCloses: false }) : undefined;
       const { data, errors, extensions } = await operations.execute({
         document: args.document,
         operationName: args.operationName,
         variables: args.variableValues ?? {},
-        context: args.contextValue,
+        context: { ...args.contextValue, signal },
       });
       const body: ExecutionResult | object = {
         data,

@@ -12,6 +12,8 @@ import { notePropagation, type Propagation } from "./propagation.js";
 /** The context of every resolver of every service. */
 export interface SubgraphContext {
   readonly identity: Identity;
+  /** Aborts when nobody waits for a query's answer any more: what waits gives up, what reads stops at the next page. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** One service's part of the graph. */

@@ -16,7 +16,7 @@ export interface TurnLimits {
 export interface FairTurns {
   /**
    * Resolves when the caller's turn starts; undefined: too much waits. `bytesOf`: what the work holds while it waits. Rejects, and
-   * gives up the place, when `signal` aborts before the turn starts.
+   * gives up the place, when `signal` aborts before the turn starts. Throws its reason if it has aborted already.
    */
   take(caller: string, bytesOf?: () => number, signal?: AbortSignal): Promise<void> | undefined;
   /** Ends one turn of the caller. */
@@ -73,6 +73,7 @@ export function createFairTurns(limits: TurnLimits): FairTurns {
 
   return {
     take(caller, bytesOf = () => 0, signal) {
+      signal?.throwIfAborted();
       const line = lines.get(caller) ?? [];
       // Nobody who may start waits.
       if (mayStart(caller)) {
@@ -113,7 +114,7 @@ export interface TurnRequest {
   /** What the work holds while it waits. */
   readonly bytes?: number;
   /** Gives up its place in the line when it aborts; the running work looks at it itself. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Runs `work` in a turn of the caller. Throws BUSY with this text when too many wait, and the signal's reason. */
@@ -124,7 +125,6 @@ export async function inTurn<T>(
   work: () => Promise<T>,
   { bytes = 0, signal }: TurnRequest = {},
 ): Promise<T> {
-  signal?.throwIfAborted();
   const turn = turns.take(caller, () => bytes, signal);
   if (turn === undefined) throw new MetrlyError("BUSY", busy);
   await turn;

@@ -112,6 +112,35 @@ describe("a verification of very much usage", () => {
       ...(maxBytes !== undefined && { maxBytes }),
     }).verify({ tenantId: "acme", ordinal: 1, periodStart: 0, sha256: "", document: "{}", generatedAt: 0 });
 
+  test("ends with its client, while it waits without reading the ledger, and at the next page", async () => {
+    const pages = ledgerClientOf([recorded(...events.slice(0, 10))]);
+    const leaving = new AbortController();
+    let reads = 0;
+    let onRead: () => void = () => undefined;
+    const read: LedgerClient["read"] = async (query) => {
+      reads += 1;
+      onRead();
+      return pages.read({ ...query, limit: 1 });
+    };
+    const verifier = createInvoiceVerifier({ ledger: { read }, tenancy, partitions: PARTITIONS });
+    const ask = (signal?: AbortSignal) =>
+      verifier.verify({
+        ...{ tenantId: "acme", ordinal: 1, periodStart: 0, sha256: "", document: "{}", generatedAt: 0 },
+        signal,
+      });
+    const [first, waits] = [ask(), ask(leaving.signal)];
+    leaving.abort(new Error("left"));
+    await expect(waits).rejects.toThrow("left");
+    expect(await first).toMatchObject({ checkedEvents: 10 });
+    expect(reads).toBe(2 + 10);
+    await expect(ask(leaving.signal)).rejects.toThrow("left");
+    expect(reads).toBe(2 + 10);
+    const leavingLate = new AbortController();
+    onRead = () => reads === 12 + 2 + 3 && leavingLate.abort(new Error("left"));
+    await expect(ask(leavingLate.signal)).rejects.toThrow("left");
+    expect(reads).toBe(12 + 2 + 3);
+  });
+
   /** Turns of the event loop that others have meanwhile. */
   async function turnsDuring(ledger: TestLedger): Promise<number> {
     let turns = 0;

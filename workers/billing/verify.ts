@@ -18,6 +18,8 @@ export interface Verification {
 interface ClaimedInvoice extends Omit<StoredInvoice, "document"> {
   readonly shown?: Readonly<Record<string, unknown>>;
   readonly document: string | (() => Promise<string>);
+  /** Gives up the turn, and ends the reading of the ledger at its next page, when it aborts. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface InvoiceVerifier {
@@ -46,15 +48,20 @@ export function createInvoiceVerifier(options: {
   const { maxBytes = getHeapStatistics().heap_size_limit * SHARE_OF_HEAP } = options;
   const turns = createFairTurns(TURNS);
   return {
-    verify: ({ tenantId, ordinal, sha256, shown, document }) =>
-      inTurn(turns, tenantId, "Too many invoices are being verified; try again later", async () =>
-        verifyInvoice(
-          { ledger, tenancy, partition: partitionOf(tenantId, partitions), maxBytes },
-          {
-            ...{ tenantId, ordinal, sha256, ...(shown && { shown }) },
-            document: typeof document === "string" ? document : await document(),
-          },
-        ),
+    verify: ({ tenantId, ordinal, sha256, shown, document, signal }) =>
+      inTurn(
+        turns,
+        tenantId,
+        "Too many invoices are being verified; try again later",
+        async () =>
+          verifyInvoice(
+            { ledger, tenancy, partition: partitionOf(tenantId, partitions), maxBytes, signal },
+            {
+              ...{ tenantId, ordinal, sha256, ...(shown && { shown }) },
+              document: typeof document === "string" ? document : await document(),
+            },
+          ),
+        { signal },
       ),
   };
 }

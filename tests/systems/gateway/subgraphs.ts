@@ -17,6 +17,8 @@ import {
 import { MetrlyError } from "#kernel/errors.js";
 import { CursorScalar, DecimalScalar } from "#platform/graphql/scalars.js";
 import { buildSubgraph, type Subgraph, type SubgraphContext } from "#platform/graphql/subgraph.js";
+import { createFairTurns, inTurn } from "#platform/lifecycle/fair-turns.js";
+import { sleep } from "#platform/lifecycle/time.js";
 import { authorize } from "#schema/policy.js";
 import { type EventSource, eventSource, type Positioned } from "./event-source.js";
 
@@ -26,6 +28,46 @@ export interface TestSubgraphs {
   readonly alerts: EventSource<Alert>;
   /** The ids of each call of `usage`: one entry per `_entities` call. */
   readonly usageCalls: string[][];
+  readonly slow: SlowWork;
+}
+
+/** What a query and a mutation do that take as long as told, by the names that they are called with. */
+export interface SlowWork {
+  /** Those that have reached the subgraph, those that have begun, and those that have ended. */
+  readonly asked: string[];
+  readonly begun: string[];
+  readonly ended: string[];
+  /** Lets it end. */
+  finish(name: string): void;
+  /** Queries have one turn, in which they read page after page. */
+  read(name: string, signal: AbortSignal | undefined): Promise<number>;
+  change(name: string): Promise<number>;
+}
+
+function slowWork(): SlowWork {
+  const turns = createFairTurns({ atOnce: 1, perCaller: 1, waitingPerCaller: 9, waiting: 9 });
+  const finished = new Set<string>();
+  const [asked, begun, ended]: [string[], string[], string[]] = [[], [], []];
+  async function untilFinished(name: string, signal?: AbortSignal): Promise<number> {
+    begun.push(name);
+    let pages = 0;
+    for (; !finished.has(name); pages += 1) {
+      signal?.throwIfAborted();
+      await sleep(2);
+    }
+    return pages;
+  }
+  async function noted(name: string, work: () => Promise<number>): Promise<number> {
+    asked.push(name);
+    return work().finally(() => ended.push(name));
+  }
+  return {
+    ...{ asked, begun, ended },
+    finish: (name) => finished.add(name),
+    read: (name, signal) =>
+      noted(name, () => inTurn(turns, "all", "busy", () => untilFinished(name, signal), { signal })),
+    change: (name) => noted(name, () => untilFinished(name)),
+  };
 }
 
 export interface Alert {
@@ -36,10 +78,12 @@ export interface Alert {
 export async function buildTestSubgraphs(): Promise<TestSubgraphs> {
   const alerts = eventSource<Alert>();
   const usageCalls: string[][] = [];
+  const slow = slowWork();
   return {
-    all: [await tenancy(), await quota(alerts, usageCalls), await billing()],
+    all: [await tenancy(), await quota(alerts, usageCalls), await billing(slow)],
     alerts,
     usageCalls,
+    slow,
   };
 }
 
@@ -166,7 +210,7 @@ function quota(alerts: EventSource<Alert>, usageCalls: string[][]): Promise<Subg
   });
 }
 
-function billing(): Promise<Subgraph> {
+function billing(slow: SlowWork): Promise<Subgraph> {
   @ObjectType("LineStep")
   class LineStep {
     @Field(() => DecimalScalar) quantity!: string;
@@ -214,6 +258,12 @@ function billing(): Promise<Subgraph> {
     }
     @Query(() => Boolean, { nullable: true }) billingReady(): boolean {
       return true;
+    }
+    @Query(() => Int) slowRead(@Arg("name", () => String) name: string, @Ctx() { signal }: SubgraphContext) {
+      return slow.read(name, signal);
+    }
+    @Mutation(() => Int) slowChange(@Arg("name", () => String) name: string) {
+      return slow.change(name);
     }
   }
   return buildSubgraph({

@@ -52,7 +52,7 @@ const LARGE_BYTES = 128 << 10;
 /** Of 16 MiB each, at most, which take half a second: more would wait for longer than the gateway does. */
 const LARGE_READS: TurnLimits = { atOnce: 4, perCaller: 1, waitingPerCaller: 8, waiting: 24 };
 
-/** Resolves when the operation may read large documents: until it and its reads have ended. Throws BUSY. */
+/** Resolves when the operation may read large documents: until it and its reads have ended. Throws BUSY; rejects when its client leaves. */
 function createLargeReads(limits = LARGE_READS): (context: SubgraphContext) => Promise<void> {
   const turns = createFairTurns(limits);
   const taken = new WeakMap<SubgraphContext, Promise<void>>();
@@ -60,7 +60,7 @@ function createLargeReads(limits = LARGE_READS): (context: SubgraphContext) => P
     const known = taken.get(context);
     if (known !== undefined) return known;
     const caller = callerOf(context.identity);
-    const turn = turns.take(caller);
+    const turn = turns.take(caller, undefined, context.signal);
     if (turn === undefined)
       throw new MetrlyError("BUSY", "Too many operations wait to read large invoices; try again later");
     const begun = turn.then(() =>
@@ -94,9 +94,11 @@ export function createInvoiceReads({ database, tenancy, clock }: GraphOptions) {
     const read = await documentsByKey(pool, keys, async (bytes) => {
       readSizeOf(context).take(bytes);
       if (bytes > LARGE_BYTES) await inTurn(context);
+      context.signal?.throwIfAborted();
     });
     const bytes = read.reduce((sum, { document }) => sum + document.length, 0);
     await turns.take(callerOf(context.identity), bytes);
+    context.signal?.throwIfAborted();
     const found = new Map(read.map((i) => [`${i.tenantId}/${i.ordinal}`, i]));
     return keys.map((key) => found.get(`${key.tenantId}/${key.ordinal}`) ?? gone(key));
   });
@@ -110,9 +112,12 @@ export function createInvoiceReads({ database, tenancy, clock }: GraphOptions) {
     return keys.map((key) => found.get(`${key.tenantId}/${key.start}`));
   });
   // Priced after the transaction, whose limits are short, and with others' requests in between.
-  const derivedOf = batched(async (inputs: readonly DerivationInput[]) => {
+  const derivedOf = batched(async (inputs: readonly DerivationInput[], { signal }) => {
     const read = await database.transaction((tx) => readDerivations(tx, tenancy, inputs));
-    return priceInvoices(tenancy, read, () => new Promise<void>(nextTurn));
+    return priceInvoices(tenancy, read, async () => {
+      await new Promise<void>(nextTurn);
+      signal?.throwIfAborted();
+    });
   });
 
   async function lastEnded(context: SubgraphContext, tenantId: string): Promise<EndedPeriod | undefined> {

@@ -63,7 +63,8 @@ export class BillingOperations {
     if (stored === undefined) throw noSuch("invoice", id);
     const document = () => this.billing.documentToVerify(context, stored);
     const { number, currency, total } = invoiceView(stored);
-    return this.verifier.verify({ ...stored, shown: { number, currency, total: total.amount }, document });
+    const shown = { number, currency, total: total.amount };
+    return this.verifier.verify({ ...stored, shown, document, signal: context.signal });
   }
 
   @Directive("@cost(weight: 50)")

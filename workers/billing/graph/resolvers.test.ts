@@ -168,6 +168,55 @@ describe.skipIf(!hasPostgres)("billing's graph", () => {
     });
   });
 
+  test("a client that leaves in the middle of a long read of usage ends it at the next page, and frees its connection", async () => {
+    world.state.apply(tenant("wide"));
+    // Three pages of cells.
+    await world.database.pool.query(
+      `INSERT INTO usage_delta (tenant_id, seq, meter, hour, dimensions, value, quantity, event_count, last_event_at, recorded_hour)
+       SELECT 'wide', n, 'calls', $1, '["' || n || '"]', '', 1, 1, $1, $1 FROM generate_series(1, 2500) n`,
+      [at("2026-03-05T10:00:00")],
+    );
+    const run = createGraphqlExecution(subgraph.schema);
+    const { pool } = world.database;
+    const leaving = new AbortController();
+    const sent: string[] = [];
+    let onPage: () => void = () => undefined;
+    const unwatched = new Map<{ query: unknown }, unknown>();
+    const watch = (client: { query: unknown }) => {
+      if (unwatched.has(client)) return;
+      const { query } = client;
+      unwatched.set(client, query);
+      client.query = (...args: unknown[]): unknown => {
+        sent.push(String(args[0]));
+        if (String(args[0]).startsWith("FETCH")) onPage();
+        return Reflect.apply(query as () => unknown, client, args);
+      };
+    };
+    pool.on("acquire", watch);
+    const ask = (signal?: AbortSignal) =>
+      run({
+        document: parse(`{ _entities(representations: [{ __typename: "Tenant", id: "wide" }]) { ... on Tenant {
+          usageTotals(groupBy: ["region"]) { quantity } } } }`),
+        variables: {},
+        context: { identity: platform, signal },
+      });
+    const pages = () => sent.filter((sql) => sql.startsWith("FETCH")).length;
+    try {
+      expect((await ask()).errors).toBeUndefined();
+      expect(pages()).toBe(3);
+      sent.length = 0;
+      onPage = () => leaving.abort(new Error("left"));
+      const { errors } = await ask(leaving.signal);
+      expect(errors?.[0]?.originalError?.message).toBe("left");
+      expect(pages()).toBe(1);
+      expect(sent.slice(-2)).toEqual(["CLOSE part_by_part", "ROLLBACK"]);
+      expect(pool.idleCount).toBe(pool.totalCount);
+    } finally {
+      pool.off("acquire", watch);
+      for (const [client, query] of unwatched) client.query = query;
+    }
+  });
+
   test("pages periods and invoices, newest first", async () => {
     const [page] = await ofTenant(
       acme,
@@ -385,6 +434,50 @@ describe.skipIf(!hasPostgres)("billing's graph", () => {
       } finally {
         reading.resolve();
         parseJson.mockRestore();
+        held.mockRestore();
+      }
+    });
+
+    test("a client that leaves while its query waits for the turn gives up the place: nothing is read for it", async () => {
+      const run = createGraphqlExecution(subgraph.schema);
+      const { pool } = world.database;
+      const query = pool.query.bind(pool) as (...args: readonly unknown[]) => Promise<unknown>;
+      const reading = deferred();
+      let [sized, read] = [0, 0];
+      const held = vi.spyOn(pool, "query").mockImplementation((async (...args: readonly unknown[]) => {
+        if (String(args[0]).includes("octet_length")) return query(...args).finally(() => (sized += 1));
+        if (!String(args[0]).includes(", i.document ")) return query(...args);
+        read += 1;
+        await reading.promise;
+        return query(...args);
+      }) as typeof pool.query);
+      try {
+        const ask = (id: string, signal?: AbortSignal) =>
+          run({
+            document: parse(`{ ${askedFor(1, "lines { kind }")} }`),
+            variables: {},
+            context: { identity: { ...platform, id }, signal },
+          });
+        // All turns, and then the whole line of one caller.
+        const holders = ["a", "b", "c", "d"].map((id) => ask(id));
+        await vi.waitFor(() => expect(read).toBe(4), 60_000);
+        const leaving = new AbortController();
+        const left = Array.from({ length: 8 }, () => ask("a", leaving.signal));
+        await vi.waitFor(() => expect(sized).toBe(12), 60_000);
+        const refused = await ask("a");
+        expect(refused.errors?.[0]?.originalError).toMatchObject({ code: "BUSY" });
+        leaving.abort(new Error("left"));
+        for (const { errors } of await Promise.all(left)) expect(errors?.[0]?.originalError?.message).toBe("left");
+        const next = ask("a");
+        await vi.waitFor(() => expect(sized).toBe(14), 60_000);
+        expect(read).toBe(4);
+        reading.resolve();
+        for (const { errors } of await Promise.all([...holders, next])) expect(errors).toBeUndefined();
+        expect(read).toBe(5);
+        expect((await ask("a", leaving.signal)).errors?.[0]?.originalError?.message).toBe("left");
+        expect([sized, read]).toEqual([14, 5]);
+      } finally {
+        reading.resolve();
         held.mockRestore();
       }
     });

@@ -42,8 +42,8 @@ export type UsageReads = ReturnType<typeof createUsageReads>;
 
 /** Reads of usage for the graph, batched over the tenants of an operation. */
 export function createUsageReads({ database, tenancy, clock, partitions }: GraphOptions) {
-  const totalsIn = batched((requests: readonly TotalsRequest[]) =>
-    database.transaction((tx) => readTotals(tx, requests)),
+  const totalsIn = batched((requests: readonly TotalsRequest[], { signal }) =>
+    database.transaction((tx) => readTotals(tx, requests, signal)),
   );
   const countsOf = batched((queries: readonly Parameters<typeof readCounts>[1][number][]) =>
     readCounts(database.pool, queries),
@@ -106,7 +106,11 @@ interface TotalsRequest {
 const MAX_HELD_CELLS = 5_000;
 
 /** The totals of each request, in the order of the meters' keys; more than `MAX_TOTALS`: not all of them. */
-async function readTotals(tx: Transaction, requests: readonly TotalsRequest[]): Promise<UsageTotal[][]> {
+async function readTotals(
+  tx: Transaction,
+  requests: readonly TotalsRequest[],
+  signal: AbortSignal | undefined,
+): Promise<UsageTotal[][]> {
   const totals = requests.map((): UsageTotal[] => []);
   const queries = requests.map((request) => request.query);
   let held: HeldGroup[] = [];
@@ -122,7 +126,7 @@ async function readTotals(tx: Transaction, requests: readonly TotalsRequest[]): 
     heldCells = 0;
   }
 
-  for await (const { query, meter: key, cells } of readCells(tx, queries)) {
+  for await (const { query, meter: key, cells } of readCells(tx, queries, signal)) {
     const [request, found] = [requests[query], totals[query]];
     const meter = request?.meters.get(key);
     if (request === undefined || found === undefined) continue;

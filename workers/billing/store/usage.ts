@@ -159,11 +159,12 @@ export interface CellGroup {
 /**
  * Cells of each query, in one statement, in groups: by query, meter (in the order of their keys) and bucket. No more than one
  * group is in memory: all of a tenant's meters may have more than fits. Costs by hours and cells, not by events; omits dominated
- * values.
+ * values. Stops with the signal's reason when it aborts.
  */
 export async function* readCells(
   tx: Transaction,
   queries: readonly UsageQuery[],
+  signal?: AbortSignal,
 ): AsyncGenerator<CellGroup, undefined> {
   if (queries.length === 0) return undefined;
   const rows = rowsOf<CellRow>(
@@ -190,6 +191,7 @@ export async function* readCells(
       queries.map((w) => w.meter),
       queries.map((w) => w.bucketMs),
     ],
+    signal,
   );
   let of: CellRow | undefined;
   let cells: BucketedCell[] = [];

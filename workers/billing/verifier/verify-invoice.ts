@@ -16,6 +16,8 @@ export interface VerifierSources {
   readonly partition: number;
   /** See `createTally`. */
   readonly maxBytes?: number;
+  /** Ends the recomputation at the next page of the ledger, with its reason. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface ClaimedInvoice {
@@ -67,7 +69,7 @@ function differencesBeside(shown: Readonly<Record<string, unknown>>, document: u
 }
 
 async function recompute(
-  { ledger, tenancy, partition, maxBytes }: VerifierSources,
+  { ledger, tenancy, partition, maxBytes, signal }: VerifierSources,
   { tenantId, ordinal }: ClaimedInvoice,
 ): Promise<{ invoice: ReplayedInvoice | undefined; events: number }> {
   const headSeq = await caughtUp(ledger, tenancy, partition);
@@ -78,6 +80,7 @@ async function recompute(
   let readings = 0;
   const whole = { partition, tenantId, from: 1, to: headSeq, limit: PAGE, ticksFrom: replay.ticksMatterFrom };
   for await (const { entries } of ledgerPages(ledger, whole)) {
+    signal?.throwIfAborted();
     for (const entry of entries) {
       if (entry.kind === "event") events += 1;
       const work = replay.next(entry);

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { MetrlyError } from "#kernel/errors.js";
 import { authenticateApiKey, bearerToken } from "#platform/auth/api-keys.js";
+import { disconnectedSignal } from "#platform/http/disconnected.js";
 import { createFairTurns, inTurn, type TurnLimits } from "#platform/lifecycle/fair-turns.js";
 import { onceCaughtUp } from "#platform/tenancy-client/caught-up.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
@@ -30,7 +31,8 @@ export function registerEdge(app: FastifyInstance, options: EdgeOptions): void {
   app.get("/v1/events", async (request, reply) => {
     const asked = await lookupOf(request, options);
     const busy = "Too many events are being looked up; try again later";
-    return reply.send(await inTurn(turns, asked.caller, busy, () => lookUp(asked, options)));
+    const signal = disconnectedSignal(request.raw, reply.raw);
+    return reply.send(await inTurn(turns, asked.caller, busy, () => lookUp(asked, options), { signal }));
   });
 }
 
