@@ -12,7 +12,7 @@ import { callerOf } from "#platform/auth/identity.js";
 import type { KeyThrottle } from "#platform/auth/key-throttle.js";
 import { MAX_ANSWER_BYTES } from "#platform/graphql/answer-size.js";
 import { serveGraphqlSocket } from "#platform/graphql/sockets/socket.js";
-import { after, every, sleep } from "#platform/lifecycle/time.js";
+import { every, sleep } from "#platform/lifecycle/time.js";
 import type { TenancyLease } from "#platform/tenancy-client/lease.js";
 import type { Authentication, Session } from "./auth/authentication.js";
 import type { Federation } from "./federation/federation.js";
@@ -189,7 +189,6 @@ const MAX_UNREAD_BYTES = 1_048_576;
 /** Backpressure: a client that catches up gets no more while this much is unread. */
 const UNREAD_WHILE_CATCHING_UP = 65_536;
 const CHECK_MS = 20;
-const CLOSE_GRACE_MS = 1_000;
 
 /** Whether a client leaves its answers unread: at most this much and one more answer wait for it. */
 const isUnread = (socket: WebSocket): boolean => socket.bufferedAmount > MAX_ANSWER_BYTES;
@@ -214,11 +213,7 @@ async function untilTrue(holds: () => boolean): Promise<void> {
   while (!holds()) await sleep(CHECK_MS, undefined, { unref: true });
 }
 
-/** The client may be too slow to receive the close frame, too. */
-function sendAway(socket: WebSocket): void {
-  socket.close(TRY_AGAIN_LATER, "Reads too slowly");
-  after(CLOSE_GRACE_MS, () => socket.terminate(), { unref: true });
-}
+const sendAway = (socket: WebSocket): void => socket.close(TRY_AGAIN_LATER, "Reads too slowly");
 
 const unauthenticated = () => graphqlErrorOf(new MetrlyError("UNAUTHENTICATED", "The key or token is no longer valid"));
 const leftUnread = () =>

@@ -4,7 +4,7 @@ import { type AddressInfo, connect, type Socket } from "node:net";
 import { buildSchema } from "graphql";
 import { pino } from "pino";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import type { WebSocket } from "ws";
+import { WebSocket } from "ws";
 import { waitFor } from "../../../tests/servers/servers.js";
 import { serveGraphqlSocket } from "./socket.js";
 
@@ -161,6 +161,57 @@ test("what a terminated socket has sent is not parsed", async () => {
   socket.write(Buffer.concat(Array.from({ length: 1_000 }, () => PING)));
   await waitFor(() => isOver, { what: "the socket to be closed" });
   expect(parsed).toBe(1);
+});
+
+test.each([
+  ["the block in which it was closed", false],
+  ["all that follows", true],
+])("of what a closed socket has sent, %s is not parsed, and its client gets the code", async (_, goesOn) => {
+  const { socket, isClosed } = await open();
+  const received: Buffer[] = [];
+  socket.on("data", (chunk: Buffer) => received.push(chunk));
+  let isOver = false;
+  onParsed = (served) => {
+    served.once("close", () => {
+      isOver = true;
+    });
+    served.close(4408, "Connection initialisation timeout");
+  };
+  const block = Buffer.concat(Array.from({ length: 1_000 }, () => PING));
+  // A client of ours, which ends its side when it has read the end of the other.
+  socket.write(block);
+  if (goesOn) {
+    socket.allowHalfOpen = true;
+    await waitFor(
+      () => {
+        if (socket.writableLength < MIB) socket.write(block);
+        return isClosed() || socket.destroyed;
+      },
+      { what: "a client that does not end to be cut off" },
+    );
+  }
+  await waitFor(() => isOver, { what: "the socket to be closed" });
+  expect(parsed).toBe(1);
+  const [head, code] = [Buffer.from([0x88]), Buffer.from([4408 >> 8, 4408 & 0xff])];
+  const sent = Buffer.concat(received);
+  const frameAt = sent.indexOf(head);
+  expect(sent.subarray(frameAt + 2, frameAt + 4)).toEqual(code);
+  expect(sent.toString()).toContain("Connection initialisation timeout");
+});
+
+test("a library's client gets the code and the reason, whatever it still sends, and is answered no more", async () => {
+  onOpened = (served) => {
+    served.once("ping", () => served.close(4408, "late"));
+  };
+  const client = new WebSocket(`ws://127.0.0.1:${port}/graphql`, "graphql-transport-ws");
+  closers.push(() => client.terminate());
+  const closed = once(client, "close");
+  await once(client, "open");
+  client.ping();
+  for (let n = 0; n < 1_000; n += 1) client.send(JSON.stringify({ type: "ping", payload: { n } }));
+  const [code, reason] = await closed;
+  expect([code, String(reason)]).toEqual([4408, "late"]);
+  expect(pings).toEqual([]);
 });
 
 test("a client that sends is there, although its answer to a ping comes behind what it sends", async () => {

@@ -1,3 +1,4 @@
+import type { Duplex } from "node:stream";
 import { WebSocket } from "ws";
 import { every } from "#platform/lifecycle/time.js";
 
@@ -21,7 +22,8 @@ type Parse = () => void;
 
 /** The server's side of a socket. */
 export class ClientSocket extends WebSocket {
-  #isTerminated = false;
+  /** It was terminated, or is being closed. */
+  #isOver = false;
   /** Something has arrived that is not parsed. */
   #isToParse = false;
   #unsent = 0;
@@ -39,12 +41,28 @@ export class ClientSocket extends WebSocket {
   }
 
   override terminate(): void {
-    this.#isTerminated = true;
+    this.#isOver = true;
     super.terminate();
   }
 
   /**
-   * Hands over each step of parsing what has arrived, to be taken in order. What a terminated socket has sent is not parsed: ws
+   * Sends the code, and then the end of the connection: what the client still sends is read, since it would lose the code otherwise, and
+   * dropped unparsed. Its own end of the connection is the answer, in place of its close frame.
+   */
+  override close(code?: number, reason?: string | Buffer): void {
+    const begins = this.readyState === WebSocket.OPEN;
+    super.close(code, reason);
+    this.#isOver = true;
+    if (!begins) return;
+    // ws would parse on until the client's close frame.
+    const connection: Duplex = Reflect.get<object, string>(this, "_socket");
+    connection.removeAllListeners("data");
+    connection.end();
+    this.resume();
+  }
+
+  /**
+   * Hands over each step of parsing what has arrived, to be taken in order. What a terminated or closed socket has sent is not parsed: ws
    * would, and a block of 64 KiB has thousands of messages. Call it before anything has arrived.
    */
   parseInTurns(take: (parse: Parse) => void): void {
@@ -53,11 +71,11 @@ export class ClientSocket extends WebSocket {
     const startLoop = Reflect.get(receiver, "startLoop");
     const parse = (done: () => void): void => {
       this.#isToParse = false;
-      if (this.#isTerminated) done();
+      if (this.#isOver) done();
       else Reflect.apply(startLoop, receiver, [done]);
     };
     const begin = (done: () => void): void => {
-      if (this.#isTerminated) {
+      if (this.#isOver) {
         done();
         return;
       }

@@ -3,10 +3,12 @@ import { expect, test } from "vitest";
 import { waitFor } from "../../../tests/servers/servers.js";
 import { createMessageTurns, type MessageTurns } from "./message-turns.js";
 
+const [CLOSING, CLOSED] = [2, 3];
+
 /** The socket of a sender, and what was handled. */
 function openSocket(turns: MessageTurns, handled: string[], name: string, isKnown = true) {
   const socket = Object.assign(new EventEmitter(), {
-    ...{ CLOSED: 3, readyState: 1, waitingMessages: 0, held: 0 },
+    ...{ OPEN: 1, readyState: 1, waitingMessages: 0, held: 0 },
     holdMessage(bytes: number) {
       socket.held += bytes;
       socket.waitingMessages += 1;
@@ -17,7 +19,7 @@ function openSocket(turns: MessageTurns, handled: string[], name: string, isKnow
     },
     parseInTurns: () => undefined,
     terminate() {
-      socket.readyState = socket.CLOSED;
+      socket.readyState = CLOSED;
     },
   });
   turns.serve(
@@ -72,14 +74,17 @@ test("a client that introduces itself does not wait behind known ones", async ()
   await waitFor(() => handled.length === 1_001, { what: "all messages" });
 });
 
-test("messages of a closed socket are dropped", async () => {
+test.each([CLOSING, CLOSED])("messages of a socket in state %i are dropped", async (state) => {
   const turns = createMessageTurns();
   const handled: string[] = [];
   const { socket, send } = openSocket(turns, handled, "a");
   for (let n = 0; n < 100; n += 1) send(String(n));
-  socket.readyState = socket.CLOSED;
+  socket.readyState = state;
   await waitFor(() => socket.waitingMessages === 0, { what: "its messages to be taken" });
-  expect(handled.length).toBeLessThan(10);
+  const before = handled.length;
+  expect(before).toBeLessThan(10);
+  send("late");
+  expect(handled).toHaveLength(before);
 });
 
 test("a client that sends much before it introduces itself is disconnected", async () => {
@@ -87,9 +92,9 @@ test("a client that sends much before it introduces itself is disconnected", asy
   const handled: string[] = [];
   const { socket, send } = openSocket(turns, handled, "address", false);
   for (let n = 0; n < 15; n += 1) send("ping");
-  expect(socket.readyState).not.toBe(socket.CLOSED);
+  expect(socket.readyState).not.toBe(CLOSED);
   for (let n = 0; n < 15; n += 1) send("ping");
-  expect(socket.readyState).toBe(socket.CLOSED);
+  expect(socket.readyState).toBe(CLOSED);
   await waitFor(() => socket.waitingMessages === 0, { what: "its messages to be taken" });
   expect(handled.length).toBeLessThan(16);
 });
@@ -97,9 +102,9 @@ test("a client that sends much before it introduces itself is disconnected", asy
 test("so is one whose messages are handled as they arrive", async () => {
   const { socket, send } = openSocket(createMessageTurns(), [], "address", false);
   for (let n = 0; n < 17; n += 1) {
-    expect(socket.readyState).not.toBe(socket.CLOSED);
+    expect(socket.readyState).not.toBe(CLOSED);
     send("ping");
     await waitFor(() => socket.waitingMessages === 0, { what: "the message to be taken" });
   }
-  expect(socket.readyState).toBe(socket.CLOSED);
+  expect(socket.readyState).toBe(CLOSED);
 });

@@ -26,13 +26,16 @@ export interface MessageSender {
 }
 
 export interface MessageTurns {
-  /** Calls `handle` with each message of the socket at its turn, in order. `senderOf` is asked when a message has to wait. */
+  /**
+   * Calls `handle` with each message of the socket at its turn, in order. `senderOf` is asked when a message has to wait. One that still
+   * waits when either side closes the socket is dropped: its answer could not be sent.
+   */
   serve(socket: TakingTurns, senderOf: () => MessageSender, handle: (data: RawData, isBinary: boolean) => void): void;
 }
 
 type TakingTurns = Pick<
   ClientSocket,
-  "waitingMessages" | "terminate" | "holdMessage" | "releaseMessage" | "parseInTurns" | "readyState" | "CLOSED"
+  "waitingMessages" | "terminate" | "holdMessage" | "releaseMessage" | "parseInTurns" | "readyState" | "OPEN"
 > & {
   on(event: "message", listener: (data: RawData, isBinary: boolean) => void): unknown;
 };
@@ -62,6 +65,7 @@ export function createMessageTurns(): MessageTurns {
       });
       let sent = 0;
       socket.on("message", (data, isBinary) => {
+        if (socket.readyState !== socket.OPEN) return;
         const message = () => handle(data, isBinary);
         const waits = socket.waitingMessages > 0;
         if (!waits) {
@@ -75,7 +79,7 @@ export function createMessageTurns(): MessageTurns {
         socket.holdMessage(bytes);
         lines.push(sender, name, MESSAGE_BYTES + bytes, () => {
           socket.releaseMessage(bytes);
-          if (socket.readyState !== socket.CLOSED) message();
+          if (socket.readyState === socket.OPEN) message();
         });
       });
     },
