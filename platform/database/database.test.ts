@@ -31,7 +31,10 @@ describe.skipIf(!hasPostgres)("a service's database", () => {
 
     const other = await createTestDatabase("migrate_failing");
     const failing = await migrationOf("CREATE TABLE t (n INT); SELECT 1/0;");
-    await expect(openDatabase({ url: other.url, migrationsDir: failing, onError })).rejects.toThrow("division by zero");
+    await expect(openDatabase({ url: other.url, migrationsDir: failing, onError })).rejects.toMatchObject({
+      message: "migration 1_init: division by zero",
+      code: "22012",
+    });
     const database = await openDatabase({ url: other.url, onError });
     expect((await database.pool.query("SELECT to_regclass('t') AS t")).rows).toEqual([{ t: null }]);
     await database.stop();

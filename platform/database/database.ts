@@ -49,7 +49,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   if (serverVersion < OLDEST_SERVER)
     throw new Error(`PostgreSQL ${Math.floor(serverVersion / 10_000)} is too old: Metrly needs 14 or newer`);
   if (options.migrationsDir !== undefined)
-    await migrate({ url, dir: options.migrationsDir, schema, limits: profiles.migrate });
+    await migrate({ url, dir: options.migrationsDir, schema, limits: profiles.migrate, onError: options.onError });
   const pools: pg.Pool[] = [];
   let stopping = false;
 

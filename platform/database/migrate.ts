@@ -14,6 +14,8 @@ export interface MigrateOptions {
   /** Created if missing; undefined: the database's own. */
   readonly schema: string | undefined;
   readonly limits: SessionLimits;
+  /** Told from time to time why a migration is still tried. */
+  readonly onError: (error: unknown) => void;
 }
 
 /** The advisory lock that Prisma's own schema engine takes while it migrates. */
@@ -23,12 +25,15 @@ const DEADLOCK_DETECTED = "40P01";
 const BACKOFF = { firstMs: 200, longestMs: 5_000 };
 /** How long a migration is tried again while others hold its locks. */
 const LOCKS_WITHIN_MS = 600_000;
+/** Attempts between two that are told, about a minute at last. */
+const TELL_EVERY = 10;
 
 /**
  * Does the same as `prisma migrate deploy`, without its engine binary: same table, checksums and lock, so that Prisma's own
- * commands agree. Refuses a migration edited after it was applied. Waits for other processes' migrations without a limit.
+ * commands agree. Refuses a migration edited after it was applied. Waits for other processes' migrations without a limit. An error names
+ * its migration, and has its cause's code.
  */
-export async function migrate({ url, dir, schema, limits }: MigrateOptions): Promise<void> {
+export async function migrate({ url, dir, schema, limits, onError }: MigrateOptions): Promise<void> {
   const session = createSession({ url, schema, limits });
   await session.connect();
   try {
@@ -48,7 +53,7 @@ export async function migrate({ url, dir, schema, limits }: MigrateOptions): Pro
       const sql = await readFile(path.join(dir, name, "migration.sql"), "utf8");
       const checksum = createHash("sha256").update(sql).digest("hex");
       const before = applied.get(name);
-      if (before === undefined) await applyWhenFree(session, name, sql, checksum);
+      if (before === undefined) await applyWhenFree(session, { name, sql, checksum }, onError);
       else if (before !== checksum)
         throw new Error(`migration ${name} was edited after it was applied to ${url.replace(/\/\/.*@/, "//")}`);
     }
@@ -69,20 +74,33 @@ async function migrationNames(dir: string): Promise<string[]> {
  * A statement that waits for a table's lock makes everybody else wait behind it: so it waits shortly, gives way, and tries
  * again.
  */
-async function applyWhenFree(session: Session, name: string, sql: string, checksum: string): Promise<void> {
+async function applyWhenFree(session: Session, migration: Migration, onError: (error: unknown) => void): Promise<void> {
   const end = monotonicMs() + LOCKS_WITHIN_MS;
   for (let failures = 1; ; failures += 1) {
     try {
-      return await apply(session, name, sql, checksum);
-    } catch (error) {
-      if (!hasCode(error, LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED) || monotonicMs() > end) throw error;
+      return await apply(session, migration);
+    } catch (cause) {
+      const error = named(migration.name, cause);
+      if (!hasCode(cause, LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED) || monotonicMs() > end) throw error;
+      if (failures % TELL_EVERY === 1) onError(error);
     }
     await sleep(backoffMs(BACKOFF, failures));
   }
 }
 
+function named(migration: string, cause: unknown): Error {
+  const [reason, code] = cause instanceof Error ? [cause.message, Reflect.get(cause, "code")] : [String(cause)];
+  return Object.assign(new Error(`migration ${migration}: ${reason}`, { cause }), { code });
+}
+
+interface Migration {
+  readonly name: string;
+  readonly sql: string;
+  readonly checksum: string;
+}
+
 /** A migration and its row commit together: a crash leaves neither. */
-async function apply(session: Session, name: string, sql: string, checksum: string): Promise<void> {
+async function apply(session: Session, { name, sql, checksum }: Migration): Promise<void> {
   await session.query("BEGIN");
   try {
     await session.query(sql);
@@ -92,7 +110,8 @@ async function apply(session: Session, name: string, sql: string, checksum: stri
     );
     await session.query("COMMIT");
   } catch (error) {
-    await session.query("ROLLBACK");
+    // A session that the server ended has nothing to roll back, and its end is no reason.
+    await session.query("ROLLBACK").catch(() => undefined);
     throw error;
   }
 }

@@ -196,8 +196,10 @@ describe.skipIf(!hasPostgres)("sessions", unlessStopped(), () => {
     const [first, second] = await Promise.all([open(), open()]);
     const holder = await first.under("rebuild").begin();
     await holder.tx.query("SELECT * FROM made");
+    const told: unknown[] = [];
     const blocked = openDatabase({
       ...options,
+      onError: (error) => told.push(error),
       migrationsDir: await migrationOf("ALTER TABLE made ADD COLUMN more INT;", "2_more", migrationsDir),
     });
     const wait =
@@ -209,6 +211,7 @@ describe.skipIf(!hasPostgres)("sessions", unlessStopped(), () => {
       });
     await holder.rollback();
     const third = await blocked;
+    expect(told[0]).toMatchObject({ message: expect.stringContaining("migration 2_more: "), code: "55P03" });
     expect((await third.pool.query("SELECT count(more) AS n FROM made")).rows).toEqual([{ n: 0 }]);
     await Promise.all([first, second, third].map((opened) => opened.stop()));
     await other.drop();

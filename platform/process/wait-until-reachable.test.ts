@@ -27,6 +27,25 @@ test.each([
   expect(await attemptsAt(failure)).toBe(2);
 });
 
+test("work that the database ends at a limit of time is told of, with what it was and how often", async () => {
+  const lines: Record<string, unknown>[] = [];
+  const telling = pino({}, { write: (line: string) => lines.push(JSON.parse(line)) });
+  let attempts = 0;
+  await untilReachable("the database of billing", telling, async () => {
+    attempts += 1;
+    if (attempts <= 2) throw Object.assign(new Error("migration 9_slow: canceled"), { code: "57014" });
+    if (attempts === 3) throw ofDatabase("ECONNREFUSED");
+  });
+  const msg = "the database of billing ended the work at a limit of time; it is tried again";
+  const err = { message: "migration 9_slow: canceled" };
+  expect(lines).toMatchObject([
+    { level: 40, msg, attempt: 1, err },
+    { level: 40, msg, attempt: 2, err },
+    { level: 30, msg: "waiting for the database of billing" },
+  ]);
+  expect(Number(lines[1]?.leftSeconds)).toBeLessThanOrEqual(90);
+});
+
 test.each([
   ["a wrong password", ofDatabase("28P01")],
   ["a bug", new TypeError("undefined is not a function")],

@@ -15,7 +15,8 @@ const NO_SESSION = /^(?:08|57P0[123])/;
 
 /**
  * Opens a resource of a server, or does the first work there, waiting for a server that is still starting: processes start in any
- * order. Again also where the database ended the session, as after a stop of the machine. Other errors, and the deadline, throw.
+ * order. Again also where the database ended the session, as after a stop of the machine: but what always takes too long ends so each
+ * time, so that is a warning. Other errors, and the deadline, throw.
  */
 export async function untilReachable<T>(what: string, logger: Logger, open: () => Promise<T>): Promise<T> {
   const end = monotonicMs() + DEADLINE_MS;
@@ -25,7 +26,13 @@ export async function untilReachable<T>(what: string, logger: Logger, open: () =
       return await open();
     } catch (error) {
       if (!isNotYet(error) || monotonicMs() + pauseMs > end) throw error;
-      logger.info({ err: error }, `waiting for ${what}`);
+      if (isOutOfTime(error)) {
+        const leftSeconds = Math.ceil((end - monotonicMs()) / 1_000);
+        logger.warn(
+          { err: error, attempt: failures, leftSeconds },
+          `${what} ended the work at a limit of time; it is tried again`,
+        );
+      } else logger.info({ err: error }, `waiting for ${what}`);
     }
     await sleep(pauseMs);
   }
