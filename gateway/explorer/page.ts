@@ -37,7 +37,7 @@ export function explorerPage({ demo }: { readonly demo: boolean }): string {
             <button type="submit">Sign in</button>
           </div>
           <p id="token-help" class="quiet">A key with the scope READ or ADMIN, or a token. The platform administrator's is in the file
-            <code>admin-token</code> of the data directory. It is kept in this browser tab only.</p>
+            <code>admin-token</code> of the data directory. What you enter stays in this browser tab.</p>
         </form>
       </section>
       <section id="view-overview" aria-label="Overview of the tenant" hidden><div id="overview"></div></section>

@@ -17,15 +17,20 @@ export function element(tag, properties = {}, children = []) {
   return made;
 }
 
+/** In characters. */
+const SHORT_FIGURE = 14;
+
 /**
- * A table of texts or elements; its last column is a figure.
+ * A table of texts or elements; its last column is a figure, which is broken only if it is a long one.
  * @param {Record<string, "fixed" | "">} columns by their heads; `fixed` ones keep each text on one line, the others give way
  * @param {readonly (string | Node)[][]} rows
  */
 export function tableOf(columns, rows) {
   const heads = Object.entries(columns);
   const head = heads.map(([text]) => element("th", { scope: "col" }, [text]));
-  const cell = (text, at) => element("td", { class: heads[at][1] || false }, [text]);
+  const isFixed = (text, at) =>
+    heads[at][1] === "fixed" || (at === heads.length - 1 && String(text).length <= SHORT_FIGURE);
+  const cell = (text, at) => element("td", { class: isFixed(text, at) && "fixed" }, [text]);
   return element("table", {}, [
     element("thead", {}, [element("tr", {}, head)]),
     element(

@@ -38,13 +38,13 @@ export const clockTime = (date) => `${date.toISOString().slice(11, 19)} UTC`;
 export const period = ({ start, end }) => `${day(start)} to ${day(Date.parse(end) - 1)}`;
 
 const WINDOWS = {
-  SECOND: "a second",
-  MINUTE: "a minute",
-  HOUR: "an hour",
-  DAY: "a day",
-  CALENDAR_DAY: "a calendar day",
-  CALENDAR_WEEK: "a calendar week",
-  CALENDAR_MONTH: "a calendar month",
-  BILLING_PERIOD: "a period",
+  SECOND: "per second",
+  MINUTE: "per minute",
+  HOUR: "per hour",
+  DAY: "per day",
+  CALENDAR_DAY: "per calendar day",
+  CALENDAR_WEEK: "per calendar week",
+  CALENDAR_MONTH: "per calendar month",
+  BILLING_PERIOD: "per billing period",
 };
 export const perWindow = (window) => WINDOWS[window] ?? window;

@@ -1,5 +1,5 @@
 import { element } from "./dom.js";
-import { clockTime } from "./figures.js";
+import { clockTime, minute } from "./figures.js";
 import { messagesOf } from "./graph.js";
 import { createSections } from "./sections.js";
 
@@ -60,12 +60,12 @@ export function createOverview({ place, session, onAsk }) {
       return explain("No such tenant", `There is no tenant ${tenantId}, or it is not visible to you.`);
     const seconds = `${RENEW_MS / 1000} seconds`;
     if (tenant === undefined) {
-      asOf.textContent = `Not renewed: ${messagesOf(head)}. The next try is in ${seconds}.`;
+      asOf.textContent = `Not refreshed: ${messagesOf(head)}. The next try is in ${seconds}.`;
     } else {
       describe(tenant);
       await Promise.all(shown.map((section) => section.renew()));
       if (shown !== sections) return;
-      asOf.textContent = `As of ${clockTime(new Date())}, as all days and times here; renewed every ${seconds}.`;
+      asOf.textContent = `As of ${clockTime(new Date())}, refreshed every ${seconds}. All days and times are UTC.`;
     }
     asOf.classList.toggle("error", tenant === undefined);
     clearTimeout(timer);
@@ -86,7 +86,7 @@ export function createOverview({ place, session, onAsk }) {
       status.toLowerCase(),
       plan === null ? "no plan yet" : `plan ${plan.plan.name}, version ${plan.version}`,
       currency,
-      testClock === null ? null : `its test clock says ${testClock}`,
+      testClock === null ? null : `test clock at ${minute(testClock)}`,
     ];
     facts.textContent = parts.filter((part) => part !== null).join(" · ");
   }

@@ -33,13 +33,13 @@ export function readLastAlerts(page) {
 }
 
 export function showAlerts({ last, isBehind }, { nameOf }) {
-  if (last.length === 0) return [element("p", { class: "quiet" }, ["None: no limit has come near its end."])];
+  if (last.length === 0) return [element("p", { class: "quiet" }, ["None: usage has not come near a limit."])];
   const rows = [...last]
     .reverse()
     .map(({ at, kind, meter, window, threshold, thresholdKind, limit, used }) => [
       minute(at),
       kind === "EXCEEDED" ? "Limit reached" : "Warning",
-      `${thresholdKind === "AMOUNT" ? quantity(threshold) : share(threshold)} of ${quantity(limit)} ${nameOf(meter)}, ${perWindow(window)}`,
+      `${thresholdKind === "AMOUNT" ? quantity(threshold) : share(threshold)} of ${quantity(limit)} ${nameOf(meter)} ${perWindow(window)}`,
       quantity(used),
     ]);
   const behind = isBehind ? element("p", { class: "quiet" }, ["Still reading: there are later ones."]) : "";

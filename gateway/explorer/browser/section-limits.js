@@ -35,7 +35,7 @@ export function showLimits({ plan, quotas }, { nameOf, withUnit }) {
 
   function rowOf({ state, used, reserved, resetAt, meterArchived, limit }, full) {
     const { meter, window, kind } = limit;
-    const name = `${nameOf(meter)}, ${perWindow(window)}`;
+    const name = `${nameOf(meter)} ${perWindow(window)}`;
     const figures = withUnit(`${quantity(used)} of ${quantity(limit.limit)}`, meter);
     const held = Number(reserved) === 0 ? "" : `, ${quantity(reserved)} reserved`;
     const isOver = Number(used) + Number(reserved) > Number(limit.limit);

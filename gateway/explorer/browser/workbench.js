@@ -98,7 +98,9 @@ export function createWorkbench({ place, session, onLive, onAnswer }) {
   /** Renders nothing: lends GraphiQL's tabs to the list of saved operations. */
   function Tabs() {
     const { React, GraphiQL } = window;
-    const { tabs, addTab, changeTab, queryEditor, variableEditor } = GraphiQL.React.useEditorContext({ nonNull: true });
+    const { tabs, activeTabIndex, addTab, changeTab, queryEditor, variableEditor } = GraphiQL.React.useEditorContext({
+      nonNull: true,
+    });
     const { stop } = GraphiQL.React.useExecutionContext({ nonNull: true });
     /** What to write into the tab that the last step has made active. */
     const filling = React.useRef(null);
@@ -110,6 +112,11 @@ export function createWorkbench({ place, session, onLive, onAnswer }) {
       if (!isOld) queryEditor.setValue(operation.query);
       variableEditor.setValue(isOld ? operation.inTenant(variableEditor.getValue()) : operation.variables);
     });
+    React.useEffect(() => {
+      place.querySelector(".graphiql-tab-active")?.scrollIntoView({ block: "nearest" });
+    }, [activeTabIndex, tabs.length]);
+    // Else the comment that tells the task is cut.
+    React.useEffect(() => queryEditor?.setOption("lineWrapping", true), [queryEditor]);
     React.useEffect(() => {
       if (!queryEditor || !variableEditor) return;
       openTab = (operation) => {

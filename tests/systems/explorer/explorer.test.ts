@@ -22,6 +22,14 @@ const MISFITS = `[
 const NAMING_ACME = `[...document.querySelectorAll(".CodeMirror")]
   .find(({ CodeMirror }) => CodeMirror.getValue().startsWith("{")).CodeMirror.setValue('{ "tenantId": "acme" }')`;
 
+/** In the page: whether the open tab is within the bar of tabs, which the editor does not cover. */
+const IS_TAB_SEEN = `(() => {
+  const [tab, tabs, editor] = [".graphiql-tab-active", ".graphiql-session-header", ".graphiql-session"]
+    .map((place) => document.querySelector(place).getBoundingClientRect());
+  const middle = tab.top + tab.height / 2;
+  return middle > tabs.top && middle < tabs.bottom && tabs.bottom <= editor.top;
+})()`;
+
 interface Demo {
   readonly tenant: {
     readonly usageTotals: readonly { readonly quantity: string }[];
@@ -149,7 +157,7 @@ describe.skipIf(!hasChromium)("the explorer in a browser", () => {
     await shows("[data-section=Invoices]", /EUR/);
     await page.waitForSelector(".bars rect:not(.none)");
     expect(await page.getByRole("img", { name: /^API calls by day; most on/ }).count()).toBe(1);
-    expect(await page.getByRole("meter", { name: "API calls, an hour" }).getAttribute("aria-valuetext")).toMatch(
+    expect(await page.getByRole("meter", { name: "API calls per hour" }).getAttribute("aria-valuetext")).toMatch(
       /of 1,000/,
     );
     await assertInvoiceOpens("[data-section=Invoices]");
@@ -176,6 +184,26 @@ describe.skipIf(!hasChromium)("the explorer in a browser", () => {
     await run("Create a meter", "mutation CreateMeter");
     await answers("images_rendered");
     await assertFits();
+  });
+
+  test("with more tabs than a row holds, the open one is seen, and its task is not cut", async () => {
+    await page.setViewportSize({ width: 800, height: 900 });
+    for (const title of [
+      "Usage by meter",
+      "Usage by day",
+      "Accounting",
+      "What no meter counts",
+      "Alerts so far",
+      "Billing periods",
+      "Verify an invoice",
+      "Webhook deliveries",
+      "Change a plan",
+    ])
+      await page.getByRole("button", { name: title, exact: true }).click();
+    await page.getByRole("button", { name: "Close a tenant", exact: true }).click();
+    await shows(".graphiql-query-editor", "mutation CloseTenant");
+    await waitFor(async () => (await page.evaluate(IS_TAB_SEEN)) === true, { what: "the open tab to be seen" });
+    await page.waitForSelector(".graphiql-query-editor .CodeMirror-wrap");
   });
 
   test("live alerts say that they wait, and go on after a lost connection", async () => {
