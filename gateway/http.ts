@@ -19,7 +19,7 @@ import { MetrlyError } from "#kernel/errors.js";
 import { isJsonObject } from "#kernel/json.js";
 import { callerOf } from "#platform/auth/identity.js";
 import { disconnectedSignal } from "#platform/http/disconnected.js";
-import { toMetrlyError } from "#platform/http/server.js";
+import { jsonLine, toMetrlyError } from "#platform/http/server.js";
 import { createProcessorTurns } from "#platform/lifecycle/processor-turns.js";
 import type { TenancyLease } from "#platform/tenancy-client/lease.js";
 import { ANONYMOUS, type Authentication, type Session } from "./auth/authentication.js";
@@ -299,7 +299,7 @@ function sendGraphqlError(reply: FastifyReply, thrown: FastifyError, onBug: (err
   return reply
     .code(error.status)
     .type("application/json; charset=utf-8")
-    .send(JSON.stringify({ errors: [graphqlErrorOf(error).toJSON()] }));
+    .send(jsonLine({ errors: [graphqlErrorOf(error).toJSON()] }));
 }
 
 /** Of a body that is no operation: fastify does not know what to send instead. */

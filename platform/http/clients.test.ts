@@ -52,7 +52,7 @@ describe("a server answers", () => {
 
   test("a client that ended its side of the connection after the request", async () => {
     const text = await exchange([head("/things", 2), "{}"], true);
-    expect(text).toMatch(/^HTTP\/1\.1 200 .*{"made":true}$/s);
+    expect(text).toMatch(/^HTTP\/1\.1 200 .*{"made":true}\n$/s);
   });
 
   test.each(["/things", "/unread"])(

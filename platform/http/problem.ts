@@ -47,6 +47,9 @@ export function problemHeaders(error: MetrlyError): Readonly<Record<string, stri
   };
 }
 
+/** A body of JSON. It ends its line, because many read it at a terminal. */
+export const jsonLine = (value: unknown): string => `${JSON.stringify(value)}\n`;
+
 export function sendProblem(reply: FastifyReply, error: MetrlyError): FastifyReply {
   return (
     reply
@@ -54,6 +57,6 @@ export function sendProblem(reply: FastifyReply, error: MetrlyError): FastifyRep
       .headers(problemHeaders(error))
       // A Buffer: to a string Fastify would add a charset, which this media type does not have, and which breaks strict
       // clients.
-      .send(Buffer.from(JSON.stringify(problemOf(error))))
+      .send(Buffer.from(jsonLine(problemOf(error))))
   );
 }

@@ -36,7 +36,7 @@ describe("a route beside Fastify", () => {
   test("answers its method and URL, and no other", async () => {
     const answer = await post("hello");
     expect([answer.status, answer.headers.get("content-type")]).toEqual([202, "application/json; charset=utf-8"]);
-    expect(await answer.json()).toEqual({ got: "hello" });
+    expect(await answer.text()).toBe('{"got":"hello"}\n');
     expect(await (await fetch(`${url}/direct`)).text()).toBe("Fastify");
   });
 

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { MetrlyError } from "#kernel/errors.js";
 import { createBodyParts } from "./body-parts.js";
 import { refuseCoded } from "./content-coding.js";
-import { knownErrorOf, problemHeaders, problemOf } from "./problem.js";
+import { jsonLine, knownErrorOf, problemHeaders, problemOf } from "./problem.js";
 
 /**
  * Shared parts of raw routes (`FastifyInstance.directly`): reading a request's body, and responses like those of Fastify's
@@ -20,7 +20,7 @@ export function answerDirectly(
     response.writeHead(status, headers).end();
     return;
   }
-  const text = JSON.stringify(body);
+  const text = jsonLine(body);
   response
     .writeHead(status, {
       ...headers,
@@ -39,7 +39,7 @@ export function answerProblem(
   if (response.destroyed || response.headersSent) return;
   const known = knownErrorOf(error);
   if (known !== error) logger.error({ err: error, url: response.req.url }, "request failed");
-  const body = Buffer.from(JSON.stringify(problemOf(known)));
+  const body = Buffer.from(jsonLine(problemOf(known)));
   response.writeHead(known.status, { ...problemHeaders(known), "content-length": body.length }).end(body);
 }
 

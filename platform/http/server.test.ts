@@ -48,6 +48,11 @@ describe("every server", () => {
     expect(refused.json()).toMatchObject({ detail: "Send the body with `Content-Type: application/json`" });
   });
 
+  test("ends each line of JSON, for whoever reads it at a terminal", async () => {
+    for (const url of ["/things", "/nothing", "/broken"])
+      expect((await app.inject({ method: "GET", url })).body, url).toMatch(/^\S.*[\]}]\n$/);
+  });
+
   test("names the limit of a body that exceeds it", async () => {
     const body = { method: "POST", url: "/things", headers: { "content-type": "application/json" } } as const;
     const refused = await app.inject({ ...body, payload: JSON.stringify("x".repeat(1_048_576)) });

@@ -10,12 +10,12 @@ import { boundConnections, type ConnectionLimits } from "./connections.js";
 import { EarlyResponse } from "./early-answers.js";
 import { parseJson } from "./json-bodies.js";
 import { boundOpenRequests } from "./open-requests.js";
-import { knownErrorOf, problemHeaders, problemOf, sendProblem } from "./problem.js";
+import { jsonLine, knownErrorOf, problemHeaders, problemOf, sendProblem } from "./problem.js";
 import { inRequestTurns } from "./request-turns.js";
 import { answerClientError, TIME_LIMITS } from "./slow-requests.js";
 import { serveUpgrades, type WebSocketHandler } from "./upgrades.js";
 
-export { problemOf } from "./problem.js";
+export { jsonLine, problemOf } from "./problem.js";
 
 /** The TCP port of a server that listens. */
 export function portOf(server: Server): number {
@@ -107,6 +107,7 @@ export function createHttpServer(
       handler: () => undefined,
     });
   });
+  app.setReplySerializer(jsonLine);
   closeWhatIsIdle(app);
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const known = toMetrlyError(error);
@@ -130,7 +131,7 @@ export function createHttpServer(
     reply.header("allow", allowed.join(", "));
     return sendProblem(
       reply,
-      new MetrlyError("METHOD_NOT_ALLOWED", `${request.method} is not one of ${allowed.join(", ")}`),
+      new MetrlyError("METHOD_NOT_ALLOWED", `This path takes ${allowed.join(", ")}, not ${request.method}`),
     );
   });
   return app;
@@ -180,7 +181,7 @@ function throttled(throttle: KeyThrottle, logger: FastifyBaseLogger, answer: Dir
 }
 
 function refuse(response: ServerResponse, refusal: MetrlyError): void {
-  const body = Buffer.from(JSON.stringify(problemOf(refusal)));
+  const body = Buffer.from(jsonLine(problemOf(refusal)));
   response.writeHead(refusal.status, { ...problemHeaders(refusal), "content-length": body.length }).end(body);
 }
 

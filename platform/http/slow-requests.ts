@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import { MetrlyError } from "#kernel/errors.js";
 import { isAnswering } from "./early-answers.js";
-import { problemHeaders, problemOf } from "./problem.js";
+import { jsonLine, problemHeaders, problemOf } from "./problem.js";
 
 /** Longer than a proxy's keep-alive, so that it never sends on a connection being closed. */
 const KEEP_ALIVE_MS = 72_000;
@@ -50,7 +50,7 @@ function problemOfClient(code: string | undefined): MetrlyError {
 }
 
 function responseTo(error: MetrlyError): string {
-  const body = JSON.stringify(problemOf(error));
+  const body = jsonLine(problemOf(error));
   const headers = { ...problemHeaders(error), "content-length": Buffer.byteLength(body), connection: "close" };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   return `HTTP/1.1 ${error.status} ${error.code}\r\n${lines.join("")}\r\n${body}`;
