@@ -84,16 +84,17 @@ function speed(elapsedMs: number, share: number, events: number): string {
   return `${rate} events/s  ETA ${share > 0 ? clockText((elapsedMs / share) * (1 - share)) : "?"}`;
 }
 
-/** In place on a terminal, otherwise as an occasional line. */
-function progressOn(out: NodeJS.WriteStream) {
+/** In place on a terminal, otherwise as an occasional line. The bar never goes back, although usage that arrives meanwhile is more to do. */
+export function progressOn(out: Pick<NodeJS.WriteStream, "isTTY" | "write">) {
   const began = monotonicMs();
   let shownAt = 0;
+  let share = 0;
   return {
     show({ entries, of, events }: Extract<Step, { kind: "progress" }>): void {
       const now = monotonicMs();
       if (!out.isTTY && now - shownAt < LINE_EVERY_MS) return;
       shownAt = now;
-      const share = of === 0 ? 1 : entries / of;
+      share = Math.max(share, of === 0 ? 1 : entries / of);
       const done = `${bar(share)}  ${events.toLocaleString("en")} events`;
       const line = now - began < SPEED_AFTER_MS ? done : `${done}  ${speed(now - began, share, events)}`;
       out.write(out.isTTY ? `\r\u001b[2K${line}` : `${line}\n`);

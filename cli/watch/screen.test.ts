@@ -45,7 +45,7 @@ test("rates are differences over the time between two looks, and lag is the slow
   expect(lines).toContain("EVENTS         5.0/s  accepted 30  rejected 1  █");
   expect(lines).toContain("LAG          recorded 1.5 s  billed - s  quota - s  in flight 2");
   expect(lines).toContain("DECISIONS      0.5/s  allowed 7  denied 3 (LIMIT_EXCEEDED 3)");
-  expect(lines).toContain("acme               5.0  calls per hour, hard          █████████░  90 %  WARNING");
+  expect(lines).toContain(`acme         5.0  calls per hour, hard  ${"█".repeat(22)}░░  90 %  WARNING`);
   expect(lines.at(-1)).toBe("  11:59:58  WARNING   acme  calls per hour: 8 of 10 (80 % crossed)");
 });
 
@@ -70,6 +70,29 @@ test.each([80, 90, 100, 110, 140])("on %i columns, neither a usual limit nor its
   const quotas = usual.quotas.map((quota) => ({ ...quota, used: "10", limit, state: "EXCEEDED" }) as const);
   const state = looked(begun("http://m"), look(0, [{ ...usual, quotas }]));
   expect(screenOf(state, { width, height: 24 }).join("\n")).toMatch(/llm_tokens per period, soft .* EXCEEDED$/m);
+});
+
+test.each([
+  ["api_calls", "api_calls per calendar month, hard"],
+  ["egress_gigabytes_of_the_european_region", "egress_gigabytes_o… per calendar month, hard"],
+])(
+  "on 80 columns a limit of %s has its window and kind, and its meter's name as far as there is room",
+  (meter, shown) => {
+    const limit = { meter, window: "CALENDAR_MONTH", kind: "HARD", limit: "10" } as const;
+    const quotas = tenant("acme", 5).quotas.map((quota) => ({ ...quota, limit }) as const);
+    const state = looked(begun("http://m"), look(0, [{ ...tenant("acme", 5), quotas }]));
+    expect(screenOf(state, { width: 80, height: 24 }).join("\n")).toContain(`  ${shown}  `);
+  },
+);
+
+test("where an alert's threshold has no room, it is left out rather than cut", () => {
+  const whole = { ...alert, kind: "EXCEEDED", meter: "llm_tokens", window: "BILLING_PERIOD", threshold: "1" } as const;
+  const one = { ...whole, used: "20000000.25", limit: "20000000" };
+  const lines = screenOf(alerted(looked(begun("http://m"), look(0, [tenant("acme", 5)])), one), {
+    width: 80,
+    height: 24,
+  });
+  expect(lines.at(-1)).toBe("  11:59:58  EXCEEDED  acme  llm_tokens per period: 20000000.25 of 20000000");
 });
 
 test("any screen fits its terminal, whatever its tenants are called", () => {

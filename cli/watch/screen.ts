@@ -21,12 +21,14 @@ export function screenOf(state: WatchState, { width, height }: Size): string[] {
   const clock = latest === undefined ? "" : `${failure === undefined ? "" : "as of "}${timeOf(latest.at)}`;
   const lines = [spread(title, clock, width), status, ""];
   if (latest === undefined) return clip(lines, { width, height });
-  const rows = latest.tenants.flatMap((tenant) => tenantRows(tenant, rates?.ofTenant.get(tenant.id), width));
+  const all = latest.tenants.flatMap((tenant) => rowsOf(tenant, rates?.ofTenant.get(tenant.id)));
+  const widths = widthsOf(all, width);
+  const rows = all.map((row) => tenantLine(row, widths));
   const room = Math.max(1, height - lines.length - HEADER_LINES - LEAST_ALERTS);
   const shown = rows.length > room ? [...rows.slice(0, room - 1), `  and ${rows.length - room + 1} more lines`] : rows;
-  lines.push(...summary(state, width), "", tenantHeader(width), ...shown);
+  lines.push(...summary(state, width), "", tenantHeader(widths), ...shown);
   if (latest.hasMore) lines.push(`  the first ${MOST_TENANTS} tenants; --tenant shows any other`);
-  lines.push("", "ALERTS", ...alertLines(state.alerts, Math.max(1, height - lines.length - 2)));
+  lines.push("", "ALERTS", ...alertLines(state.alerts, Math.max(1, height - lines.length - 2), width));
   return clip(lines, { width, height });
 }
 
@@ -74,44 +76,89 @@ function summary({ latest, rates, history }: WatchState, width: number): string[
   ];
 }
 
-/** `llm_tokens per period, soft` fits into 80 characters; what a wider terminal has more is shared. */
-const columns = (width: number) => {
-  const more = Math.max(0, width - 80);
-  const words = Math.min(12, Math.floor(more / 4));
-  const picture = Math.min(MOST_BAR, Math.max(8, 10 + width - 80 - 2 * words));
-  return { tenant: 12 + words, limit: 28 + words, picture };
-};
+/** A line of the table: a limit, or a tenant without one. */
+interface Row {
+  /** Empty in a tenant's second and further lines. */
+  readonly tenant: string;
+  readonly rate: string;
+  readonly limit?: {
+    /** The meter and the rest of the limit's name: of a long name, the meter is shortened, because the rest tells limits apart. */
+    readonly meter: string;
+    readonly terms: string;
+    readonly share: number;
+    readonly state: string;
+  };
+}
 
-function tenantHeader(width: number): string {
-  const { tenant, limit, picture } = columns(width);
-  return `${"TENANT".padEnd(tenant)}  EVENTS/S  ${"LIMIT".padEnd(limit)}  ${"USED".padEnd(picture + 6)}  STATE`;
+interface Widths {
+  readonly tenant: number;
+  readonly limit: number;
+  /** 0: no bar, only the percentage. */
+  readonly picture: number;
 }
 
 /** A line per limit, and one without if there is none. */
-function tenantRows({ id, status, quotas }: WatchedTenant, perSecond: number | undefined, width: number): string[] {
-  const { tenant, limit: limitWidth, picture } = columns(width);
-  const name = cut(status === "ACTIVE" ? id : `${id} (${status.toLowerCase()})`, tenant).padEnd(tenant);
-  const rate = (perSecond === undefined ? "-" : perSecond.toFixed(1)).padStart(8);
-  if (quotas.length === 0) return [`${name}  ${rate}  no limits`];
+function rowsOf({ id, status, quotas }: WatchedTenant, perSecond: number | undefined): Row[] {
+  const tenant = status === "ACTIVE" ? id : `${id} (${status.toLowerCase()})`;
+  const rate = perSecond === undefined ? "-" : perSecond.toFixed(1);
+  if (quotas.length === 0) return [{ tenant, rate }];
   return quotas.map((quota, at) => {
     const { limit, used, reserved } = quota;
     const most = Number(limit.limit);
-    const share = most > 0 ? (Number(used) + Number(reserved)) / most : 0;
-    const what = cut(`${limit.meter ?? "requests"} ${windowOf(limit.window)}, ${limit.kind.toLowerCase()}`, limitWidth);
-    const percent = `${share < 1 ? Math.floor(share * 100) : Math.round(share * 100)} %`.padStart(6);
-    const first = at === 0 ? `${name}  ${rate}` : " ".repeat(tenant + 10);
-    return `${first}  ${what.padEnd(limitWidth)}  ${bar(share, picture)}${percent}  ${stateOf(quota)}`;
+    const shown = {
+      meter: limit.meter ?? "requests",
+      terms: ` ${windowOf(limit.window)}, ${limit.kind.toLowerCase()}`,
+      share: most > 0 ? (Number(used) + Number(reserved)) / most : 0,
+      state: stateOf(quota),
+    };
+    return at === 0 ? { tenant, rate, limit: shown } : { tenant: "", rate: "", limit: shown };
   });
+}
+
+const LEAST_BAR = 4;
+const LEAST_METER = 4;
+/** The rate, the percentage, and the gaps between columns. */
+const FIXED = 22;
+
+/** The limits' names are whole before there is room for a bar; of tenants' names there are at least 12 characters. */
+function widthsOf(rows: readonly Row[], width: number): Widths {
+  const longest = (texts: readonly string[], least: number) => Math.max(least, ...texts.map(({ length }) => length));
+  const limits = rows.flatMap(({ limit }) => (limit === undefined ? [] : [limit]));
+  const states = limits.map(({ state }) => state);
+  const room = width - FIXED - longest(states, "EXCEEDED".length);
+  const names = rows.map(({ tenant }) => tenant);
+  const needed = longest(names, "TENANT".length);
+  const tenant = Math.min(needed, 12 + Math.max(0, Math.floor((width - 80) / 4)));
+  const words = limits.map(({ meter, terms }) => meter + terms);
+  const limit = Math.max("LIMIT".length, Math.min(longest(words, "LIMIT".length), room - tenant));
+  const left = room - tenant - limit;
+  const picture = left < LEAST_BAR ? 0 : Math.min(MOST_BAR, left);
+  return { tenant: Math.min(needed, Math.max(tenant, room - limit - picture)), limit, picture };
+}
+
+const tenantHeader = ({ tenant, limit, picture }: Widths): string =>
+  `${"TENANT".padEnd(tenant)}  EVENTS/S  ${"LIMIT".padEnd(limit)}  ${"USED".padEnd(picture + 6)}  STATE`;
+
+function tenantLine({ tenant, rate, limit }: Row, widths: Widths): string {
+  const first = `${cut(tenant, widths.tenant).padEnd(widths.tenant)}  ${rate.padStart(8)}`;
+  if (limit === undefined) return `${first}  no limits`;
+  const { meter, terms, share, state } = limit;
+  const room = widths.limit - terms.length;
+  const name = room < LEAST_METER ? cut(meter + terms, widths.limit) : cut(meter, room) + terms;
+  const percent = `${share < 1 ? Math.floor(share * 100) : Math.round(share * 100)} %`.padStart(6);
+  return `${first}  ${name.padEnd(widths.limit)}  ${bar(share, widths.picture)}${percent}  ${state}`;
 }
 
 const windowOf = (window: string): string =>
   window === "BILLING_PERIOD" ? "per period" : `per ${window.toLowerCase().replace("_", " ")}`;
 
-function alertLines(alerts: readonly Alert[], room: number): string[] {
+function alertLines(alerts: readonly Alert[], room: number, width: number): string[] {
   if (alerts.length === 0) return ["  none since this began"];
   return alerts.slice(0, room).map(({ at, kind, tenantId, meter, window, used, limit, ...crossed }) => {
     const what = `${meter ?? "requests"} ${windowOf(window)}`;
-    return `  ${at.slice(11, 19)}  ${kind.padEnd(8)}  ${tenantId}  ${what}: ${used} of ${limit} (${crossedText(crossed)} crossed)`;
+    const line = `  ${at.slice(11, 19)}  ${kind.padEnd(8)}  ${tenantId}  ${what}: ${used} of ${limit}`;
+    const whole = `${line} (${crossedText(crossed)} crossed)`;
+    return whole.length > width ? line : whole;
   });
 }
 
