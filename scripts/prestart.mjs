@@ -8,15 +8,15 @@ requireNode();
 const install = missingInstall({ dev: false });
 const sources = hashSources();
 const isBuilt = existsSync(STAMP) && readFileSync(STAMP, "utf8") === sources;
-const steps = [
-  ...(install ? [`installs its dependencies (${install.reason}; about a minute on a fast line)`] : []),
-  ...(isBuilt ? [] : ["builds (some seconds)"]),
-];
-if (steps.length > 0) console.log(`Metrly ${steps.join(" and ")}; this happens only now and after an update.`);
-if (install) await installWithProgress(install.args);
+if (install || !isBuilt) console.log("Only now, and after an update:");
+if (install) {
+  console.log(`Installing dependencies (${install.reason}; about a minute on a fast line)`);
+  await installWithProgress(install.args);
+}
 if (!isBuilt) build();
 
 function build() {
+  console.log("Building (some seconds)");
   run(process.execPath, ["scripts/build.mjs"]);
   writeFileSync(STAMP, sources);
 }

@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import { repeat } from "#platform/lifecycle/repeat.js";
 import { monotonicMs, nowMs } from "#platform/lifecycle/time.js";
 import type { Config, Env } from "#platform/process/config.js";
-import { asTyped, dataDirSetting } from "../as-typed.js";
+import { asTyped, dataDirSetting, startAsTyped } from "../as-typed.js";
 import { portOfUrl } from "../connection/address.js";
 import { findConnection } from "../connection/connection.js";
 import { TENANTS } from "./catalog.js";
@@ -18,6 +18,8 @@ export interface DemoOptions {
   readonly env: Env;
   /** Where the log is, if the terminal shows only a part of it. */
   readonly logFile: string | undefined;
+  /** Where the tutorial is; undefined: a packed server has none. */
+  readonly tutorial: string | undefined;
   /** Called with the webhook endpoint that the demo makes fail, before it does. */
   willFail(endpointId: string): void;
 }
@@ -36,7 +38,7 @@ export async function openDemo(options: DemoOptions): Promise<{ stop(): Promise<
   await seedUsage(connection, demo, nowMs());
   const { keys } = demo;
   const stopTraffic = startTraffic(url, keys, logger);
-  process.stdout.write(firstScreen(url, keys, options.logFile));
+  process.stdout.write(firstScreen(url, keys, options));
   return {
     async stop() {
       await stopTraffic();
@@ -80,28 +82,33 @@ async function use(url: string, key: string, { meter, amountOf }: Habit, event: 
   if (allowed) await postEvents(url, key, [event]);
 }
 
-function firstScreen(url: string, keys: DemoKeys, logFile: string | undefined): string {
+function firstScreen(url: string, keys: DemoKeys, { logFile, tutorial }: DemoOptions): string {
   const log = logFile === undefined ? "" : `\n  Log           ${path.relative(process.cwd(), logFile) || logFile}`;
   return `
-Metrly is running, with demo data: ${TENANTS.map((tenant) => tenant.id).join(", ")}; last month is closed, events are arriving.
+Metrly is running, with three demo tenants: ${TENANTS.map((tenant) => tenant.id).join(", ")}.
+Their last month is invoiced, and events are arriving.
 
   Explorer      ${url}/
-  Data plane    ${url}/docs${log}
+  Data plane    ${url}/docs${log}${tutorial === undefined ? "" : `\n  Tutorial      ${tutorial}`}
 
   Post an event
     curl -s ${url}/v1/events -H 'Authorization: Bearer ${keys.acme}' \\
       -H 'Content-Type: application/cloudevents+json' \\
       -d '{"specversion":"1.0","id":"hello-1","source":"curl","type":"api.request","data":{"region":"eu-west"}}'
 
-  Consume quota (the limit is 1000 an hour: repeat it with new keys until it denies)
+  Consume quota (1,000 an hour: repeat it with new keys until it denies)
     curl -s ${url}/v1/quota/consume -H 'Authorization: Bearer ${keys.acme}' \\
       -H 'Content-Type: application/json' \\
       -d '{"meter":"api_calls","amount":"400","idempotencyKey":"try-1"}'
 
-  Watch alerts as they come: of usage near or over a limit, or of a denial with nothing left
+  Watch alerts: usage near or over a limit, or denied because nothing is left
     ${dataDirSetting()}${asTyped("alerts watch")}
 
-Ctrl-C stops everything. METRLY_DEMO=off starts without demo data, METRLY_PORT=${otherPort(url)} on another port.
+  Start it without demo data, or on another port
+    METRLY_DEMO=off ${startAsTyped()}
+    METRLY_PORT=${otherPort(url)} ${startAsTyped()}
+
+Ctrl-C stops everything.
 `;
 }
 

@@ -8,6 +8,7 @@ import { createLogger } from "#platform/process/logger.js";
 import { packageRoot } from "#platform/process/package-root.js";
 import { unknownSettings } from "#platform/process/settings.js";
 import { asTyped, dataDirSetting } from "../as-typed.js";
+import { adminTokenFile } from "../connection/address.js";
 import { reportFailure, UserError } from "../connection/failure.js";
 import { SELLER } from "../demo/catalog.js";
 import { surviveLostTerminal } from "../lost-terminal.js";
@@ -35,6 +36,7 @@ export async function runProcess(composition: ProcessRole, env: Env): Promise<vo
   const stream = process.stderr.isTTY ? process.stderr : undefined;
   const logger = createLogger(config.logLevel, terminal?.destination ?? stream);
   for (const unknown of unknownSettings(env)) logger.warn(unknown);
+  if (isWatched) process.stderr.write(startingText(config));
   let failed = false;
   let stopping = false;
   let closing: RunningSystem["closing"] = () => ["start"];
@@ -88,13 +90,23 @@ export async function runProcess(composition: ProcessRole, env: Env): Promise<vo
   }
 }
 
+/** Until the first screen nothing else is shown. */
+function startingText({ demo, dataDir }: Config): string {
+  const isFirst = !existsSync(adminTokenFile(dataDir));
+  const what = isFirst && demo ? "its database, its services and the demo's data" : "its database and its services";
+  return `Starting Metrly: ${what} (some seconds)\n`;
+}
+
 /** Packed servers have no docs. */
-const TUTORIAL = "docs/tutorial.md";
+function tutorial(): string | undefined {
+  const page = "docs/tutorial.md";
+  return existsSync(path.join(packageRoot(), page)) ? page : undefined;
+}
 
 function readyText(composition: ProcessRole, url: string, log: string | undefined): string {
   if (composition !== "all") return `Metrly ${composition} is ready: ${url}\n`;
-  const isCheckout = existsSync(path.join(packageRoot(), TUTORIAL));
-  const tutorial = isCheckout ? `\n  From the first meter to the first invoice: ${TUTORIAL}` : "";
+  const page = tutorial();
+  const ofTutorial = page === undefined ? "" : `\n  From the first meter to the first invoice: ${page}`;
   const ofLog = log === undefined ? "" : `\n  Log           ${path.relative(process.cwd(), log)}`;
   return `Metrly is ready: ${url}
 
@@ -102,7 +114,7 @@ function readyText(composition: ProcessRole, url: string, log: string | undefine
   Data plane    ${url}/docs${ofLog}
 
   The demo is off. What there is: ${dataDirSetting()}${asTyped("tenants list")}
-  All commands: ${asTyped("--help")}${tutorial}
+  All commands: ${asTyped("--help")}${ofTutorial}
 
 Ctrl-C stops everything.
 `;
@@ -121,6 +133,7 @@ async function startDemo(
   const demo = await openDemo({
     ...{ url: system.url, config, logger: system.logger, env },
     logFile: terminal && logFile(config.dataDir),
+    tutorial: tutorial(),
     willFail: (endpointId) => terminal?.expectLinesOf(endpointId),
   });
   system.beforeStop("demo", () => demo.stop());
