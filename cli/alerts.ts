@@ -30,7 +30,7 @@ export async function watchAlerts(options: WatchOptions, env: Env): Promise<void
     onLost: () => process.stderr.write("Connection lost; trying again\n"),
   });
   process.stderr.write(
-    `Watching quota alerts of ${tenants.length === 1 ? tenants[0] : `${tenants.length} tenants`} (Ctrl-C to stop)\n`,
+    `Watching quota alerts of ${tenants.length === 1 ? tenants[0] : `${tenants.length} tenants`} ${options.after === undefined ? "from now on" : "after the cursor"} (Ctrl-C to stop)\n`,
   );
   const follow = (tenantId: string) =>
     naming(`tenant ${tenantId}`, tenantsAdvice(), feed.follow(tenantId, options.after)).catch((error: unknown) => {

@@ -109,7 +109,7 @@ export async function explainDenial(
     (limit) =>
       `${limit.denies ? "*" : " "} ${limit.meter ?? "requests"} per ${limit.window} (${limit.kind}): used ${limit.used} + reserved ${limit.reserved} of ${limit.limit}, ${limit.remaining} left; resets at ${limit.resetAt}`,
   );
-  const asked = `${denial.at}  ${denial.amount} of ${denial.meter ?? "requests"}`;
+  const asked = `${denial.at}  asked for ${denial.amount} of ${denial.meter ?? "requests"}`;
   const again = denial.retryAt === null ? [] : [`It fits at ${denial.retryAt}, if no other request comes first.`];
   process.stdout.write(`${[asked, `${denial.reason}: ${denial.explanation}`, ...lines, ...again].join("\n")}\n`);
 }

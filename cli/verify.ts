@@ -22,7 +22,7 @@ export async function verifyInvoice(
   if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);
   else if (result.matches)
     process.stdout.write(
-      `${id} matches: recomputed from ${result.checkedEvents} events, sha256 ${result.expectedSha256}\n`,
+      `${id} matches: recomputed from ${result.checkedEvents} events\nsha256 ${result.expectedSha256}\n`,
     );
   if (result.matches) return;
   throw new UserError(`${id} differs from the ledger:\n${result.differences.map((d) => `  - ${d}`).join("\n")}`);

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { Command } from "commander";
 import { packageRoot } from "#platform/process/package-root.js";
-import { asTyped } from "../as-typed.js";
+import { asTyped, startAsTyped } from "../as-typed.js";
 import { SHELLS } from "../completion.js";
 import { reportFailure, UserError } from "../connection/failure.js";
 import { hintFor, MetrlyCommand } from "./command.js";
@@ -58,6 +58,7 @@ export async function runCommand(typed: readonly string[]): Promise<void> {
 function whereFound(error: string): string {
   if (/unknown command 'key'/.test(error))
     return `Keys of tenants: ${asTyped("api-keys")}. Keys that sign tokens: ${asTyped("signing-keys")}\n`;
+  if (/unknown command '(?:start|run|up)'/.test(error)) return `To start Metrly: ${startAsTyped()}\n`;
   if (/missing required argument 'shell'/.test(error)) return `The shells: ${SHELLS.join(", ")}\n`;
   return "";
 }

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { portOf } from "#platform/http/server.js";
-import { addressFile, adminTokenFile, assertHttpUrl, isMetrlyOf } from "./address.js";
+import { addressFile, adminTokenFile, assertHttpUrl, dataDirAbove, isMetrlyOf } from "./address.js";
 import { findConnection } from "./connection.js";
 import { CHALLENGE_HEADER, PROOF_HEADER, proofOf } from "./proof.js";
 
@@ -85,6 +85,12 @@ test("where nobody listens, or there is no token to protect, the request itself 
   await expect(find()).rejects.toThrow(/^There is no readable .* METRLY_DATA_DIR /);
 });
 
+test("below Metrly's folder, the nearest one above is found", async () => {
+  const name = path.basename(dataDir);
+  expect(await dataDirAbove(path.join(path.dirname(dataDir), "docs", "recipes", name))).toBe(dataDir);
+  expect(await dataDirAbove(dataDir)).toBeUndefined();
+});
+
 test.each(["localhost:4000", "127.0.0.1:4000", "ftp://127.0.0.1", "http://", ""])("'%s' is no address", (url) => {
-  expect(() => assertHttpUrl(url)).toThrow("it begins with http:// or https://");
+  expect(() => assertHttpUrl(url)).toThrow("start it with http:// or https://");
 });

@@ -12,7 +12,9 @@ import { CHALLENGE_HEADER, PROOF_HEADER, proofOf } from "./proof.js";
 /** Throws `UserError`. */
 export function assertHttpUrl(url: string): void {
   if (/^https?:\/\//i.test(url) && URL.canParse(url)) return;
-  throw new UserError(`"${url}" is not a URL: it begins with http:// or https://, such as http://127.0.0.1:4000.`);
+  throw new UserError(
+    `"${url}" is not a complete URL: start it with http:// or https://, as in http://127.0.0.1:4000.`,
+  );
 }
 
 /** Where a running Metrly writes its address. */
@@ -72,6 +74,15 @@ const isNobody = (error: unknown): boolean => error instanceof Error && hasCode(
 
 /** Of an `http:` URL. */
 export const portOfUrl = (url: string): number => Number(new URL(url).port || 80);
+
+/** The data directory of this name with a readable token in the nearest folder above this one's, in whose tree a command may be typed. */
+export async function dataDirAbove(dataDir: string): Promise<string | undefined> {
+  const folder = path.dirname(dataDir);
+  const above = path.dirname(folder);
+  if (above === folder) return undefined;
+  const found = path.join(above, path.basename(dataDir));
+  return (await readAdminToken(found)) === undefined ? dataDirAbove(found) : found;
+}
 
 /** Undefined: there is none that this user may read. */
 export async function readAdminToken(dataDir: string): Promise<string | undefined> {

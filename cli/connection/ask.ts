@@ -12,11 +12,24 @@ export interface AskOptions extends ConnectionOptions {
 
 /** `metrly graph`: runs any operation. */
 export async function askAnything(query: string | undefined, options: AskOptions, env: Env): Promise<void> {
-  const asked = query ?? (options.file === undefined ? await typed() : await readFile(options.file, "utf8"));
+  const asked = query ?? (options.file === undefined ? await typed() : await written(options.file));
   if (asked.trim() === "")
     throw new UserError(`There is no operation. Example: ${asTyped("graph '{ viewer { kind roles } }'")}`);
-  const data = await askText(await findConnection(options, env), asked, parsed(options.variables));
+  const connection = await findConnection(options, env);
+  const data = await askText(connection, asked, parsed(options.variables)).catch((error: unknown) => {
+    if (error instanceof UserError && error.code === "GRAPHQL_VALIDATION_FAILED")
+      error.message += `\nEvery type and field: the explorer, ${connection.url}/`;
+    throw error;
+  });
   process.stdout.write(`${JSON.stringify(data, null, process.stdout.isTTY ? 2 : undefined)}\n`);
+}
+
+async function written(file: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch {
+    throw new UserError(`There is no readable file ${file}.`);
+  }
 }
 
 async function typed(): Promise<string> {

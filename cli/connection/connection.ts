@@ -1,8 +1,9 @@
+import path from "node:path";
 import { timeoutSignal } from "#platform/lifecycle/time.js";
 import { type Env, parseConfig } from "#platform/process/config.js";
 import { startAsTyped } from "../as-typed.js";
 import type { TypedDocumentString } from "../graphql/graphql.js";
-import { adminTokenFile, assertHttpUrl, localUrl, readAdminToken } from "./address.js";
+import { adminTokenFile, assertHttpUrl, dataDirAbove, localUrl, readAdminToken } from "./address.js";
 import { NoResponse, UserError } from "./failure.js";
 
 export interface ConnectionOptions {
@@ -26,7 +27,7 @@ export async function findConnection(options: ConnectionOptions, env: Env): Prom
   const given = options.token ?? env.METRLY_TOKEN;
   if (given !== undefined) return { url, token: given };
   const { dataDir } = parseConfig(env);
-  return { url, token: await adminTokenOf(dataDir), tokenOf: dataDir };
+  return { url, token: await adminTokenOf(dataDir, env), tokenOf: dataDir };
 }
 
 /** Metrly's address alone, without a slash at its end. Throws `UserError`. */
@@ -38,9 +39,14 @@ export async function findUrl(options: ConnectionOptions, env: Env): Promise<str
   return url.replace(/\/$/, "");
 }
 
-async function adminTokenOf(dataDir: string): Promise<string> {
+async function adminTokenOf(dataDir: string, env: Env): Promise<string> {
   const token = await readAdminToken(dataDir);
   if (token !== undefined) return token;
+  const above = env.METRLY_DATA_DIR ? undefined : await dataDirAbove(dataDir);
+  if (above !== undefined)
+    throw new UserError(
+      `Metrly's folder is ${path.dirname(above)}: run this command there, or set METRLY_DATA_DIR=${above}`,
+    );
   throw new UserError(
     `There is no readable ${adminTokenFile(dataDir)}. Start Metrly here first (${startAsTyped()}), set METRLY_DATA_DIR to the data directory of one elsewhere, or pass --token or METRLY_TOKEN.`,
   );

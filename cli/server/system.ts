@@ -225,7 +225,7 @@ async function assertNotRunning(dataDir: string): Promise<void> {
   const url = await readAddress(dataDir);
   if (url === undefined || !(await isMetrlyOf(dataDir, url).catch(noneInTime))) return;
   throw new UserError(
-    `Metrly runs here already: ${url}\nCtrl-C in its terminal stops it. What to do with it: ${asTyped("--help")}. A second one needs a METRLY_DATA_DIR, METRLY_PORT and METRLY_METRICS_PORT of its own.`,
+    `Metrly runs here already: ${url}\nCtrl-C in its terminal stops it. Commands that use it: ${asTyped("--help")}\nA second one needs its own METRLY_DATA_DIR, METRLY_PORT, METRLY_METRICS_PORT.`,
   );
 }
 

@@ -49,7 +49,8 @@ export async function exportEvents(tenantId: string, options: { readonly url?: s
     throw new UserError(
       `There are no events of ${tenantId}. The tenants: ${asTyped("tenants list")}. Its id must be right, and METRLY_PARTITIONS that of the installation (now ${config.partitions}).`,
     );
-  process.stderr.write(`${events} events of ${tenantId}, without ${voided.size} voided ones\n`);
+  const left = voided.size === 0 ? "" : `, and ${voided.size} voided left out`;
+  process.stderr.write(`${events} ${events === 1 ? "event" : "events"} of ${tenantId}${left}\n`);
 }
 
 /** `data` keeps its text: a parser would round numbers. */

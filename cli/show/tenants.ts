@@ -94,8 +94,11 @@ export async function createTenant(id: string, options: NewTenant, env: Env): Pr
     askGraph(await findConnection(options, env), CREATE, { input }),
   );
   process.stdout.write(options.json ? `${JSON.stringify(created)}\n` : `${created.id}\n`);
-  if (!options.json)
-    process.stderr.write(
-      `Created${plan === undefined ? " without a plan, so without limits and prices (changePlan gives it one)" : ""}. Give it a key: ${asTyped(`api-keys issue --tenant ${created.id} --scopes ingest,quota`)}\n`,
-    );
+  if (!options.json) process.stderr.write(nextSteps(created.id, plan !== undefined));
+}
+
+function nextSteps(id: string, hasPlan: boolean): string {
+  const assign = `mutation { changePlan(tenantId: "${id}", planId: "PLAN") { effectiveFrom } }`;
+  const ofPlan = `Created without a plan, so without limits and prices. To give it one:\n  ${asTyped(`graph '${assign}'`)}\n`;
+  return `${hasPlan ? "Created.\n" : ofPlan}To give it a key:\n  ${asTyped(`api-keys issue --tenant ${id} --scopes ingest,quota`)}\n`;
 }

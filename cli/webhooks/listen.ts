@@ -64,8 +64,9 @@ export async function listenToWebhooks(options: ListenOptions, env: Env): Promis
     verify = (body, headers) =>
       webhook.verify(body, Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)])));
     process.stderr.write(
-      `Listening on 127.0.0.1:${port} as an endpoint of ${options.tenant} (Ctrl-C stops and deletes it).\n` +
-        `To send it a test message, in another terminal:\n  ${asTyped(`webhooks test ${id}`)}\n`,
+      `Listening on 127.0.0.1:${port} as an endpoint of ${options.tenant}.\n` +
+        "Ctrl-C stops it and deletes the endpoint. From another terminal, test it with:\n" +
+        `  ${asTyped(`webhooks test ${id}`)}\n`,
     );
     await ended;
     await askGraph(connection, DELETE, { id });

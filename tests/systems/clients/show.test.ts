@@ -144,6 +144,10 @@ describe("what the command line shows", () => {
     [["rebuild", "--url", "http://127.0.0.1:1"], "Is Metrly running? Start it with node dist/cli/metrly.js serve"],
     [["graph", " "], "There is no operation. Example: node dist/cli/metrly.js graph '{ viewer"],
     [["key", "list"], "Keys of tenants: node dist/cli/metrly.js api-keys"],
+    [["graph", "--file", "none.graphql"], "There is no readable file none.graphql."],
+    [["graph", "{ nothing }"], "GRAPHQL_VALIDATION_FAILED: Cannot query field"],
+    [["graph", "{ nothing }"], "\nEvery type and field: the explorer, http://127.0.0.1:"],
+    [["start"], "unknown command 'start'\nTo start Metrly: node dist/cli/metrly.js serve\n"],
     [["send", "no-such-file"], "There is no readable file no-such-file."],
   ])("a slip in %j is answered with what there is", async (args, advice) => {
     const { code, err } = await runCliHere(metrly, args);
@@ -359,7 +363,7 @@ describe("what the command line shows", () => {
     expect(events.map(({ id }) => id)).toContain("e1");
     for (const event of events)
       expect(event).toMatchObject({ specversion: "1.0", source: "test", subject: "acme", data: expect.anything() });
-    expect(err).toBe(`${events.length} events of acme, without 0 voided ones\n`);
+    expect(err).toBe(`${events.length} events of acme\n`);
   });
 
   test("what a command refuses says what to do instead", async () => {
@@ -489,7 +493,6 @@ describe("what the command line shows", () => {
     const variables = ["--variables", '{"id":"acme"}'];
     const asked = await shown("graph", "query ($id: ID!) { tenant(id: $id) { name } }", ...variables);
     expect(JSON.parse(asked)).toEqual({ tenant: { name: "Acme Inc." } });
-    expect((await runCliHere(metrly, ["graph", "{ nothing }"])).err).toContain("GRAPHQL_VALIDATION_FAILED");
     expect((await runCliHere(metrly, ["graph", "{ viewer { id } }", "--variables", "x"])).err).toContain("JSON object");
   });
 

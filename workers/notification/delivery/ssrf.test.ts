@@ -92,7 +92,7 @@ test.each([
   ["ftp://93.184.216.34/", "only https"],
   ["file:///etc/passwd", "only https"],
   ["javascript:alert(1)", "only https"],
-  ["/hook", "it begins with https://"],
+  ["/hook", "start it with https://"],
   ["https://user:secret@93.184.216.34/", "credentials"],
   [`https://93.184.216.34/${"x".repeat(2048)}`, "2048"],
   ["http://93.184.216.34/", "use https"],

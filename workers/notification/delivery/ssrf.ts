@@ -67,7 +67,7 @@ const MAX_ADDRESSES = 32;
 export async function checkTarget(text: string, policy: TargetPolicy, resolve: Resolve): Promise<Target> {
   if (text.length > MAX_URL_LENGTH) return forbidden(`a URL has at most ${MAX_URL_LENGTH} characters`);
   if (!URL.canParse(text))
-    return forbidden("this is not a URL: it begins with https://, such as https://example.com/hook");
+    return forbidden("this is not a complete URL: start it with https://, as in https://example.com/hook");
   const url = new URL(text);
   if (url.protocol !== "https:" && url.protocol !== "http:")
     return forbidden("only https and http URLs are called (mailto: and slack+https: select mail and Slack)");
