@@ -70,6 +70,12 @@ test("a text that must be read whole continues below, in its column", async () =
     "        by 1000000);",
   ]);
   expect((await formatRows(lines, computed, { width: 200 })).split("\n")).toHaveLength(3);
+  expect((await formatRows(lines, computed, { width: 22 })).split("\n").slice(0, 4)).toEqual([
+    "AMOUNT    14.80",
+    "COMPUTED  8.4 x 0 = 0",
+    "          (divided by",
+    "          1000000);",
+  ]);
 });
 
 test("a pipe gets tabs, a program JSON or CSV whose texts are no formulas", async () => {

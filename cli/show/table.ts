@@ -81,7 +81,7 @@ function aligned<Row>(rows: readonly Row[], columns: readonly Column<Row>[], wid
     widths[at] = (widths[at] ?? 0) - 1;
   }
   const isUnreadable = columns.some((_, at) => (widths[at] ?? 0) < Math.min(whole[at] ?? 0, READABLE));
-  if (isUnreadable || left() < 0) return asRecords(columns, cells, rows.length);
+  if (isUnreadable || left() < 0) return asRecords(columns, cells, rows.length, width);
   const shown = (text: string, at: number) => {
     const own = widths[at] ?? 0;
     const fitting = text.length > own ? `${text.slice(0, own - 1)}…` : text;
@@ -126,12 +126,21 @@ function widestOf<Row>(columns: readonly Column<Row>[], widths: readonly number[
   return widest;
 }
 
-/** A line per value, for a terminal in which a table's texts would not be readable. */
-function asRecords<Row>(columns: readonly Column<Row>[], cells: readonly string[][], count: number): string {
-  const width = Math.max(...columns.map(({ name }) => name.length));
+/** A line per value, for a terminal in which a table's texts would not be readable. A longer one continues below. */
+function asRecords<Row>(
+  columns: readonly Column<Row>[],
+  cells: readonly string[][],
+  count: number,
+  width: number,
+): string {
+  const names = Math.max(...columns.map(({ name }) => name.length));
+  const below = `\n${" ".repeat(names + GAP)}`;
+  const value = (text: string) => wrapped(text, width - names - GAP).join(below);
   const record = (row: number) =>
     columns
-      .flatMap(({ name }, at) => (name === "" ? [] : [`${name.padEnd(width)}  ${cells[at]?.[row] ?? ""}`.trimEnd()]))
+      .flatMap(({ name }, at) =>
+        name === "" ? [] : [`${name.padEnd(names)}  ${value(cells[at]?.[row] ?? "")}`.trimEnd()],
+      )
       .join("\n");
   return `${Array.from({ length: count }, (_, row) => record(row)).join("\n\n")}\n`;
 }

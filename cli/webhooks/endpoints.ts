@@ -29,7 +29,11 @@ export async function listEndpoints(options: ShowOptions & OwnerOptions, env: En
     { name: "ENDPOINT", text: ({ id }) => id },
     { name: "URL", text: ({ url }) => url, mayBeCut: true },
     { name: "STATUS", text: ({ status }) => status },
-    { name: "EVENTS", text: ({ eventTypes }) => eventTypes.join(",") },
+    {
+      name: "EVENTS",
+      text: ({ eventTypes }) => eventTypes.join(","),
+      short: ({ eventTypes }) => eventTypes.join(", "),
+    },
     { name: "REASON", text: ({ disabledReason }) => disabledReason, mayWrap: true },
   ];
   await printRows(endpoints, columns, options);
