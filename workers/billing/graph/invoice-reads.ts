@@ -113,7 +113,11 @@ export function createInvoiceReads({ database, tenancy, clock }: GraphOptions) {
   });
   // Priced after the transaction, whose limits are short, and with others' requests in between.
   const derivedOf = batched(async (inputs: readonly DerivationInput[], { signal }) => {
-    const read = await database.transaction((tx) => readDerivations(tx, tenancy, inputs));
+    const read = await database.transaction((tx) => {
+      // It may have waited for its connection.
+      signal?.throwIfAborted();
+      return readDerivations(tx, tenancy, inputs);
+    });
     return priceInvoices(tenancy, read, async () => {
       await new Promise<void>(nextTurn);
       signal?.throwIfAborted();
