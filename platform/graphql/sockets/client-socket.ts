@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 import { WebSocket } from "ws";
-import { every } from "#platform/lifecycle/time.js";
+import { after, every, type Timer } from "#platform/lifecycle/time.js";
 
 /** An unsent message with what waits for its end. Its bytes count as unread responses, with those of HTTP. */
 const UNSENT_BYTES = 1_024;
@@ -9,6 +9,9 @@ const WAITING_BYTES = 512;
 /** Part of a message that came with others lies in a block read from the connection. */
 const FRAGMENT_BYTES = 65_536;
 const CHUNK_BYTES = 512;
+
+/** Messages and reads from the connection, until the client's close frame. */
+const MAX_STEPS_OF_CLOSE = 64;
 
 const MAX_HELD_BYTES = 64 << 20;
 const CHECK_MS = 250;
@@ -22,8 +25,10 @@ type Parse = () => void;
 
 /** The server's side of a socket. */
 export class ClientSocket extends WebSocket {
-  /** It was terminated, or is being closed. */
-  #isOver = false;
+  #isTerminated = false;
+  #onClosing: () => void = () => undefined;
+  /** Of parsing, since it was closed. */
+  #stepsOfClose = 0;
   /** Something has arrived that is not parsed. */
   #isToParse = false;
   #unsent = 0;
@@ -41,29 +46,50 @@ export class ClientSocket extends WebSocket {
   }
 
   override terminate(): void {
-    this.#isOver = true;
+    this.#isTerminated = true;
     super.terminate();
   }
 
-  /**
-   * Sends the code, and then the end of the connection: what the client still sends is read, since it would lose the code otherwise, and
-   * dropped unparsed. Its own end of the connection is the answer, in place of its close frame.
-   */
+  /** What still comes is read up to the client's close frame, but parsed only for a few steps: a client may send on. */
   override close(code?: number, reason?: string | Buffer): void {
-    const begins = this.readyState === WebSocket.OPEN;
     super.close(code, reason);
-    this.#isOver = true;
-    if (!begins) return;
-    // ws would parse on until the client's close frame.
-    const connection: Duplex = Reflect.get<object, string>(this, "_socket");
-    connection.removeAllListeners("data");
-    connection.end();
+    this.#onClosing();
+    // Messages that wait are dropped, and nothing waits behind them.
     this.resume();
   }
 
+  /** Cuts off the connection this long after either side has begun to close it. Call it before anything has arrived. */
+  cutOffAfterClosing(graceMs: number): void {
+    let timer: Timer | undefined;
+    this.#onClosing = () => {
+      timer ??= after(graceMs, () => this.terminate(), { unref: true });
+    };
+    // Without a close frame: ws would wait for ever until the client has read what it was sent.
+    this.#connection().once("end", this.#onClosing);
+    this.once("close", () => {
+      timer?.cancel();
+      this.#onClosing = () => undefined;
+    });
+  }
+
+  #connection(): Duplex {
+    return Reflect.get<object, string>(this, "_socket");
+  }
+
+  /** Whether to parse on. What comes after too much behind a close is read and dropped: unread, it would cost the client the code. */
+  #isToGoOn(): boolean {
+    if (this.#isTerminated) return false;
+    if (this.readyState === WebSocket.OPEN) return true;
+    this.#stepsOfClose += 1;
+    if (this.#stepsOfClose <= MAX_STEPS_OF_CLOSE) return true;
+    this.#connection().removeAllListeners("data");
+    this.resume();
+    return false;
+  }
+
   /**
-   * Hands over each step of parsing what has arrived, to be taken in order. What a terminated or closed socket has sent is not parsed: ws
-   * would, and a block of 64 KiB has thousands of messages. Call it before anything has arrived.
+   * Hands over each step of parsing what has arrived, to be taken in order. What a terminated socket has sent is not parsed, and little
+   * of what a closed one has: ws would, and a block of 64 KiB has thousands of messages. Call it before anything has arrived.
    */
   parseInTurns(take: (parse: Parse) => void): void {
     // ws has no other way to stop within a block.
@@ -71,11 +97,11 @@ export class ClientSocket extends WebSocket {
     const startLoop = Reflect.get(receiver, "startLoop");
     const parse = (done: () => void): void => {
       this.#isToParse = false;
-      if (this.#isOver) done();
-      else Reflect.apply(startLoop, receiver, [done]);
+      if (this.#isToGoOn()) Reflect.apply(startLoop, receiver, [done]);
+      else done();
     };
     const begin = (done: () => void): void => {
-      if (this.#isOver) {
+      if (this.#isTerminated) {
         done();
         return;
       }

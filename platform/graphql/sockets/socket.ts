@@ -5,13 +5,12 @@ import { type Extra, useServer as serveProtocol } from "graphql-ws/use/ws";
 import type { Logger } from "pino";
 import { type WebSocket, WebSocketServer } from "ws";
 import { isJsonObject } from "#kernel/json.js";
+import { after } from "#platform/lifecycle/time.js";
 import { boundHeldBytes, ClientSocket } from "./client-socket.js";
 import { createMessageTurns, type MessageSender } from "./message-turns.js";
 
 /** From the close of a socket by either side until its connection is cut off. */
 const CLOSE_GRACE_MS = 1_000;
-/** The library's types do not have it yet. */
-const CUT_OFF = { closeTimeout: CLOSE_GRACE_MS };
 /** Of one message: each pins the block that it was read with. */
 const MAX_FRAGMENTS = 64;
 /** Reads from the connection for one frame. */
@@ -37,7 +36,7 @@ export interface GraphqlSocketOptions<Params extends ConnectionInitMessage["payl
 /** GraphQL over graphql-transport-ws on an HTTP server's upgrades. */
 export interface GraphqlSocketServer {
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
-  /** Closes every client's socket. */
+  /** Closes every client's socket; one that does not respond within a second is terminated. */
   stop(): Promise<void>;
 }
 
@@ -63,7 +62,6 @@ export function serveGraphqlSocket<Params extends ConnectionInitMessage["payload
     maxBufferedChunks: MAX_CHUNKS,
     // Reads one message of each socket in a turn of the event loop, and answers one ping: a block of 64 KiB has thousands.
     allowSynchronousEvents: false,
-    ...CUT_OFF,
     WebSocket: ClientSocket,
   });
   const stopBounding = boundHeldBytes(server.clients, options.maxHeldBytes);
@@ -75,6 +73,7 @@ export function serveGraphqlSocket<Params extends ConnectionInitMessage["payload
     // The library's own listener logs one client error to the console and lets a second one crash the process.
     socket.removeAllListeners("error");
     socket.on("error", (error) => logger.debug({ err: error }, "a GraphQL socket failed"));
+    socket.cutOffAfterClosing(CLOSE_GRACE_MS);
     if (senderOf !== undefined) {
       const handlers = socket.listeners("message");
       socket.removeAllListeners("message");
@@ -100,7 +99,11 @@ export function serveGraphqlSocket<Params extends ConnectionInitMessage["payload
     },
     async stop() {
       for (const socket of server.clients) socket.close(1001, "Going away");
+      const terminate = after(CLOSE_GRACE_MS, () => {
+        for (const socket of server.clients) socket.terminate();
+      });
       await new Promise<void>((resolve, reject) => server.close((error) => (error ? reject(error) : resolve())));
+      terminate.cancel();
       stopBounding();
     },
   };
