@@ -54,7 +54,7 @@ export function tenantState(row: TenantRow): TenantState {
   });
 }
 
-export function apiKeyState(row: Prisma.ApiKeyGetPayload<object>): ApiKeyState {
+export function apiKeyState({ lastUsedAt: _, ...row }: Prisma.ApiKeyGetPayload<object>): ApiKeyState {
   return parseAs("apiKey", {
     ...row,
     kind: "apiKey",

@@ -3,7 +3,9 @@ import { manualClock } from "#kernel/clock.js";
 import { DAY_MS } from "#kernel/duration.js";
 import { openDatabase } from "#platform/database/database.js";
 import { PROFILES } from "#platform/database/profiles.js";
+import type { Identity } from "#schema/policy.js";
 import { hasPostgres } from "../../../tests/servers/servers.js";
+import { issueApiKey } from "../changes/api-keys.js";
 import { archiveMeter, createMeter } from "../changes/meters.js";
 import { createPlan, publishPlanVersion } from "../changes/plans.js";
 import { cancelPlanChange, changePlan, createTenant, moveTenant, updateTenant } from "../changes/tenants.js";
@@ -50,6 +52,29 @@ describe.skipIf(!hasPostgres)("tenancy's store", () => {
     await expect(store.change(ACTOR, standStill)).rejects.toMatchObject({ code: "BUSY" });
     await store.stop();
     await database.stop();
+  });
+
+  test("the last use of a key is not published with it, nor set back by a change of the key", async () => {
+    const { store } = world;
+    await world.tenant("keyed");
+    const issuer: Identity = { kind: "USER", id: "test", tenantId: null, roles: ["PLATFORM_ADMIN"], scopes: [] };
+    const { apiKey } = await issueApiKey(store, issuer, {
+      ...{ tenantId: "keyed", platform: false, name: "used", scopes: ["READ"], expiresAt: null },
+    });
+    await store.noteKeyUses([{ keyId: apiKey.id, at: NOW }]);
+    await store.change(ACTOR, async (change) => {
+      const before = await change.apiKey(apiKey.id);
+      if (before === undefined) throw new Error("the key is gone");
+      await store.noteKeyUses([{ keyId: apiKey.id, at: NOW + 1 }]);
+      const after = { ...before, version: change.nextVersion(), revokedAt: NOW };
+      return change.save({ action: "apiKey.revoke", before, after });
+    });
+    expect(await store.keyUses([apiKey.id])).toEqual(new Map([[apiKey.id, NOW + 1]]));
+    const published = await world.database.pool.query(
+      "SELECT value FROM outbox WHERE key = $1 ORDER BY id DESC LIMIT 1",
+      [`apiKey:${apiKey.id}`],
+    );
+    expect(JSON.parse(published.rows[0]?.value)).toEqual({ ...apiKey, version: expect.any(Number), revokedAt: NOW });
   });
 
   test("a change that fails leaves no version, no row, no audit entry and nothing to publish", async () => {
