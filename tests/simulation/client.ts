@@ -81,7 +81,7 @@ export function createClient(
     withdraw = scheduler.offer({ key: `${head.key} runs`, run: () => serve(head, head.statement) });
   }
 
-  async function serve(head: Pending, { text, values }: Statement): Promise<string> {
+  async function serve(head: Pending, { text, values, rowMode, types }: Statement): Promise<string> {
     // The process does not know yet: its statement is rejected when it learns that.
     if (isEnded) return "finds no session";
     cancelLimit();
@@ -90,8 +90,13 @@ export function createClient(
     session ??= await server.open();
     const outside = flaw?.isOutside?.({ text, values }) ? await server.open() : undefined;
     const sent = inSimulatedTime(flaw?.rewrite?.(text) ?? text, values);
-    const answer = await (outside ?? session).run({ text: sent, values }, (late) => void answered(head, late));
+    const answer = await (outside ?? session).run(
+      { text: sent, values, rowMode, types },
+      (late) => void answered(head, late),
+    );
     await outside?.end();
+    // A COMMIT that the server refuses ends its transaction all the same.
+    if (text === REFUSED && head.statement.text === "COMMIT") await session.run({ text: "ROLLBACK" }, () => undefined);
     if (answer !== undefined) return answered(head, answer);
     head.state = "waits";
     cancelLimit = limit(limits.lockMs, "waited too long for a lock", () => session?.cancel());

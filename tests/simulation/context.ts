@@ -12,11 +12,11 @@ import type { Instance } from "./engine/instance.js";
 import type { Scheduler } from "./engine/scheduler.js";
 import type { Flaw } from "./flaws.js";
 import type { SimulatedJobs } from "./jobs.js";
-import type { SimulatedLog } from "./log.js";
+import type { SimulatedLog } from "./ports/log.js";
+import type { RoleContext } from "./ports/serving.js";
 import type { SimulatedReceivers } from "./receivers.js";
-import type { RoleContext } from "./roles.js";
 import type { Servers } from "./servers.js";
-import { tenancyCopy } from "./tenancy.js";
+import { tenancyCopy } from "./tenancy/fixed-copy.js";
 
 /** What all processes of an installation share. */
 export interface World {
@@ -54,6 +54,7 @@ export function contextOf(world: World, instance: Instance, databases: Simulated
     return opened;
   }
   const counters = world.counters.of(instance);
+  const log = world.log.of(instance, flaw?.early);
   let ofLedger: SimulatedDatabase | undefined;
   /** As the ledger API of an ingestion process does. */
   const ledger: LedgerClient = {
@@ -63,14 +64,16 @@ export function contextOf(world: World, instance: Instance, databases: Simulated
     },
   };
   return {
+    instance: instance.name,
     config: configOf(world.partitionCount),
     clock: systemClock,
     logger: loggerOf(world, instance),
     metrics: new Registry(),
-    log: world.log.of(instance, flaw?.early),
+    log: flaw?.log?.(log) ?? log,
     jobs: world.jobs.of(instance),
     counters: flaw?.counters?.(counters) ?? counters,
     post: flaw?.post?.(world.receivers.of(instance)) ?? world.receivers.of(instance),
+    asked: (change) => flaw?.change?.(change) ?? change,
     tenancy: tenancyCopy(),
     self: undefined,
     ledger,

@@ -1,5 +1,5 @@
 import { EventEmitter } from "node:events";
-import type pg from "pg";
+import pg from "pg";
 import { type Database, type Sessions, sessionsOf } from "#platform/database/database.js";
 import { PROFILES, type SessionLimits } from "#platform/database/profiles.js";
 import { type ClientOptions, createClient, type SimulatedClient } from "./client.js";
@@ -19,8 +19,7 @@ export function openSimulatedDatabase(options: ClientOptions): SimulatedDatabase
   function under(profile: keyof typeof PROFILES): Sessions {
     const pool = pools.get(profile) ?? createPool(options, PROFILES[profile]);
     pools.set(profile, pool);
-    // It has the parts of a pool that the product uses.
-    return sessionsOf(pool as unknown as pg.Pool, PROFILES[profile]);
+    return sessionsOf(pool, PROFILES[profile]);
   }
   options.instance.onKill(() => {
     for (const pool of pools.values()) pool.abandon();
@@ -35,6 +34,7 @@ export function openSimulatedDatabase(options: ClientOptions): SimulatedDatabase
   };
 }
 
+/** It has the parts of the driver's pool that the product uses, and says to Prisma that it is one. */
 function createPool(options: ClientOptions, limits: SessionLimits) {
   const open = new Set<SimulatedClient>();
   const idle: SimulatedClient[] = [];
@@ -66,7 +66,7 @@ function createPool(options: ClientOptions, limits: SessionLimits) {
     return open.size < MAX_CONNECTIONS ? create() : new Promise((resolve) => waiting.push(resolve));
   }
 
-  return Object.assign(new EventEmitter(), {
+  const parts = Object.assign(new EventEmitter(), {
     connect,
     async query(statement: string | Statement, values?: readonly unknown[]): Promise<pg.QueryResult> {
       const client = await connect();
@@ -81,4 +81,5 @@ function createPool(options: ClientOptions, limits: SessionLimits) {
     },
     faults: (): Action[] => [...open].flatMap((client) => client.faults()),
   });
+  return Object.setPrototypeOf(parts, pg.Pool.prototype) as pg.Pool & Pick<typeof parts, "abandon" | "faults">;
 }

@@ -1,8 +1,10 @@
 import { DAY_MS } from "#kernel/duration.js";
+import type { EventLog } from "#platform/event-log/event-log.js";
 import type { DeliverOptions } from "../../workers/notification/delivery/deliver.js";
 import type { Operation, QuotaCounters } from "../../workers/quota/counters/counters.js";
 import type { StatementFlaw } from "./client.js";
-import type { EarlyTopics } from "./log.js";
+import type { EarlyTopics } from "./ports/log.js";
+import type { Change } from "./terms/commands.js";
 
 /** A bug, made where the product meets its ports. */
 export interface Flaw {
@@ -12,6 +14,10 @@ export interface Flaw {
   readonly counters?: (store: QuotaCounters) => QuotaCounters;
   /** Stands between a process and the receivers of webhooks. */
   readonly post?: (post: DeliverOptions["post"]) => DeliverOptions["post"];
+  /** Stands between a process and the log. */
+  readonly log?: (log: EventLog) => EventLog;
+  /** Stands between operators and tenancy; called once per process. */
+  readonly change?: (change: Change) => Change;
 }
 
 function withoutOwnAmount(one: Operation): Operation {
@@ -33,6 +39,24 @@ function sayingTheFirst(text: string): string {
     .replace("SELECT *, now()", `SELECT tenant, id, endpoint, place, event, type, ${first}, event_tenant, now()`)
     .replace("$8::text[])", "$8::text[]) AS planned (tenant, id, endpoint, place, event, type, body, event_tenant)");
 }
+
+const LOCK_OF_HEAD = "SELECT version FROM tenancy_head WHERE id = 1 FOR UPDATE";
+/** What Prisma inserts several rows with. */
+const ROWS = /VALUES (\(.*\))/;
+
+/** A statement that reads the version, and then waits for the lock. */
+const versionBeforeLock = `WITH seen AS MATERIALIZED (SELECT version FROM tenancy_head WHERE id = 1)
+  SELECT seen.version FROM seen, (SELECT id FROM tenancy_head WHERE id = 1 FOR UPDATE) locked`;
+
+const backwards = (text: string): string =>
+  text.replace(
+    ROWS,
+    (_, rows: string) =>
+      `VALUES ${rows
+        .split(/(?<=\)),\s*/)
+        .reverse()
+        .join(", ")}`,
+  );
 
 /** Bugs that the simulation is to find. `simulation.test.ts` names those that it does find within few seeds. */
 export const FLAWS = {
@@ -140,5 +164,48 @@ export const FLAWS = {
   /** What is signed is not what is sent. */
   "another-body-signed": {
     post: (post) => (options) => post({ ...options, body: `${options.body} ` }),
+  },
+  /** A change is announced by itself, whatever becomes of it. */
+  "change-announced-outside-transaction": {
+    statements: { isOutside: ({ text }) => text.startsWith('INSERT INTO "public"."outbox"') },
+  },
+  /** A change is noted by itself, whatever becomes of it. */
+  "change-audited-outside-transaction": {
+    statements: { isOutside: ({ text }) => text.startsWith('INSERT INTO "public"."audit_entry"') },
+  },
+  /** Two changes at once. */
+  "head-not-locked": { statements: { rewrite: (text) => text.replace(LOCK_OF_HEAD, LOCK_OF_HEAD.slice(0, -11)) } },
+  /** A change waits for its turn with the version that it read before. */
+  "version-before-lock": { statements: { rewrite: (text) => text.replace(LOCK_OF_HEAD, versionBeforeLock) } },
+  /** Tenancy's outbox forgets what the log does not have yet. */
+  "changed-before-acknowledged": { early: new Set(["tenancy.changed"]) },
+  /** What was missing in the log is published again in another order. */
+  "republished-out-of-order": {
+    statements: { rewrite: (text) => (text.startsWith('INSERT INTO "public"."outbox"') ? backwards(text) : text) },
+  },
+  /** A change is answered without waiting for those who serve. */
+  "reports-unread": {
+    log: (log) => ({
+      ...log,
+      bounds: async (topic, partition) =>
+        topic.name === "tenancy.applied" ? { first: 0, next: 0 } : log.bounds(topic, partition),
+    }),
+  },
+  /** A process answers a repeated creation from its memory, whatever the repetition asks for. */
+  "repetition-answered-from-memory": {
+    change(change) {
+      const memory = new Map<string, ReturnType<Change>>();
+      return async (command, actor) => {
+        if (!/^create/.test(command.kind) || !("id" in command)) return change(command, actor);
+        const known = memory.get(`${command.kind} ${command.id}`);
+        if (known !== undefined) return known;
+        const changed = change(command, actor);
+        changed.then(
+          () => memory.set(`${command.kind} ${command.id}`, changed),
+          () => undefined,
+        );
+        return changed;
+      };
+    },
   },
 } satisfies Readonly<Record<string, Flaw>>;

@@ -3,10 +3,10 @@ import type { Scheduler } from "./engine/scheduler.js";
 import type { Sample } from "./judge/history.js";
 import { TRUST_MS } from "./judge/quotas.js";
 import { periodOf } from "./judge/usage.js";
-import type { Serving } from "./roles.js";
+import type { Reachable } from "./ports/requests.js";
+import type { Serving } from "./ports/serving.js";
 import type { QuotaAnswer } from "./terms/requests.js";
 import { LIMITS, type LimitTerms, TENANTS } from "./terms/terms.js";
-import type { Reachable } from "./workload.js";
 
 export interface InspectionOptions {
   readonly scheduler: Scheduler;

@@ -8,14 +8,15 @@ import type { Outcome } from "./simulation.js";
 /** `npm run simulate`: runs seeds one after the other, until one fails. */
 
 const USAGE = `npm run simulate -- [--seed N] [--seeds N | --endless] [--minutes N] [--steps N] [--events N] [--instances N] [--no-quota]
-    [--no-notification] [--tries N] [--trace]
+    [--no-notification] [--no-tenancy] [--no-usage] [--commands N] [--tries N] [--trace]
   --seed N    the first seed (1)
   --seeds N   how many seeds (1); --endless: until one fails
   --minutes N no seed begins after that
   --steps N   steps with faults; then the system has to come to rest (1500)
   --events N  what each tenant sends (12)
   --instances N  of each role (2)
-  --no-quota, --no-notification  a shorter run, without that
+  --commands N  what each operator asks of tenancy (10)
+  --no-quota, --no-notification, --no-tenancy  a shorter run, without that; --no-usage: tenancy alone
   --tries N   how many runs to spend on a smaller trace of a failure (150)
   --faults F  how often a step is a fault, 0 to 1 (the seed decides)
   --flaw NAME with a bug: ${Object.keys(FLAWS).join(", ")}
@@ -41,6 +42,9 @@ const { values } = parseArgs({
     instances: { type: "string", default: "2" },
     "no-quota": { type: "boolean", default: false },
     "no-notification": { type: "boolean", default: false },
+    "no-tenancy": { type: "boolean", default: false },
+    "no-usage": { type: "boolean", default: false },
+    commands: { type: "string", default: "10" },
     faults: { type: "string" },
     flaw: { type: "string" },
     tries: { type: "string", default: "150" },
@@ -57,6 +61,9 @@ const common = {
   instances: count(values.instances),
   withoutQuota: values["no-quota"],
   withoutNotification: values["no-notification"],
+  withoutTenancy: values["no-tenancy"],
+  withoutUsage: values["no-usage"],
+  commands: count(values.commands),
   ...(flaw !== undefined && { flaw }),
   ...(values.faults !== undefined && { faultRate: Number(values.faults) }),
 };
@@ -111,7 +118,9 @@ async function explain(outcome: Outcome): Promise<void> {
   for (const line of smallest.trace.slice(-60)) print(`    ${line}`);
   const faults = values.faults === undefined ? "" : ` --faults ${values.faults}`;
   const withFlaw = values.flaw === undefined ? "" : ` --flaw ${values.flaw}`;
-  const left = (["no-quota", "no-notification"] as const).map((name) => (values[name] ? ` --${name}` : ""));
-  const size = `--steps ${steps} --events ${common.events} --instances ${common.instances}${left.join("")}`;
+  const left = (["no-quota", "no-notification", "no-tenancy", "no-usage"] as const).map((name) =>
+    values[name] ? ` --${name}` : "",
+  );
+  const size = `--steps ${steps} --events ${common.events} --commands ${common.commands} --instances ${common.instances}${left.join("")}`;
   print(`  again: npm run simulate -- --seed ${seed} ${size}${faults}${withFlaw}`);
 }

@@ -2,8 +2,8 @@ import { contextOf, type World } from "./context.js";
 import type { SimulatedDatabase } from "./database.js";
 import { createInstance, type Instance } from "./engine/instance.js";
 import type { Action } from "./engine/scheduler.js";
-import type { Role, Serving } from "./roles.js";
-import type { Reachable } from "./workload.js";
+import type { Reachable } from "./ports/requests.js";
+import type { Role, Serving } from "./ports/serving.js";
 
 interface Process {
   readonly instance: Instance;

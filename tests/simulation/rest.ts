@@ -1,5 +1,5 @@
 import { BILLING_EVENTS, QUOTA_ALERTS, USAGE_RECEIVED } from "#schema/topics.js";
-import type { SimulatedLog } from "./log.js";
+import type { SimulatedLog } from "./ports/log.js";
 import type { Servers } from "./servers.js";
 
 export interface RestOptions {

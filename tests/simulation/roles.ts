@@ -1,36 +1,16 @@
 import { Decimal } from "#kernel/decimal.js";
 import { partitionOf } from "#kernel/partition.js";
-import type { ServiceContext } from "#platform/process/service.js";
 import type { ControlRecord } from "#schema/events/usage-received.v1.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import { startBillingCore } from "../../workers/billing/core.js";
 import { startIngestionCore } from "../../workers/ingestion/core.js";
 import { startNotificationCore } from "../../workers/notification/core.js";
-import type { DeliverOptions } from "../../workers/notification/delivery/deliver.js";
 import { parseAllowedHosts } from "../../workers/notification/delivery/ssrf.js";
 import { createMetrics } from "../../workers/notification/metrics.js";
 import { startQuotaCore } from "../../workers/quota/core.js";
-import type { QuotaCounters } from "../../workers/quota/counters/counters.js";
 import { reconcileTenant } from "../../workers/quota/reconciliation/reconcile-tenant.js";
-import type { Ask, QuotaAnswer, Receive, Withdraw } from "./terms/requests.js";
-
-/** What clients and the judge reach of a process. */
-export interface Serving {
-  readonly receive?: Receive;
-  readonly withdraw?: Withdraw;
-  readonly ask?: Ask;
-  /** The differences between quota's totals and the ledger. */
-  readonly reconcile?: (tenantId: string) => Promise<readonly string[]>;
-}
-
-export interface RoleContext extends ServiceContext {
-  readonly counters: QuotaCounters;
-  /** One POST to a receiver of webhooks. */
-  readonly post: DeliverOptions["post"];
-}
-
-/** The code of one process: the product's own composition, without its interfaces. */
-export type Role = (context: RoleContext) => Promise<Serving>;
+import type { RoleContext, Serving } from "./ports/serving.js";
+import type { QuotaAnswer } from "./terms/requests.js";
 
 export async function startIngestionRole(context: RoleContext): Promise<Serving> {
   const { appender, partitionCount } = await startIngestionCore(context);

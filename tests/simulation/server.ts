@@ -5,6 +5,9 @@ import { asText } from "./engine/trace.js";
 export interface Statement {
   readonly text: string;
   readonly values?: readonly unknown[] | undefined;
+  /** How the driver is to give the rows. */
+  readonly rowMode?: "array" | undefined;
+  readonly types?: pg.CustomTypesConfig | undefined;
 }
 
 export type Answer = { readonly result: pg.QueryResult } | { readonly error: Error };
@@ -80,7 +83,7 @@ export async function connectServer(url: string) {
   const monitor = createSession({ url, limits: NO_LIMITS });
   await monitor.connect();
   const tables = (await monitor.query<{ name: string }>(TABLES)).rows.map(({ name }) => name);
-  /** The rows that migrations have written, as JSON. */
+  /** The rows that were there, as JSON. */
   const written = new Map<string, string>();
   for (const name of tables) {
     const { rows } = await monitor.query<{ all: string | null }>(`SELECT json_agg(t)::text AS all FROM ${name} t`);
@@ -148,18 +151,20 @@ export async function connectServer(url: string) {
     let current: Waiting | undefined;
 
     return {
-      async run({ text, values }, onAnswer) {
+      async run({ text, values, rowMode, types }, onAnswer) {
         let answer: Answer | undefined;
         const isAlone = !mayWait(raw.pid);
         noteLocks(raw.pid, text);
-        const answered = raw.session.query({ text, values: [...(values ?? [])] }).then(
-          (result) => {
-            answer = { result: inOneOrder(text, result) };
-          },
-          (error: Error) => {
-            answer = { error };
-          },
-        );
+        const answered = raw.session
+          .query({ text, values: [...(values ?? [])], ...(rowMode && { rowMode }), types })
+          .then(
+            (result) => {
+              answer = { result: inOneOrder(text, result) };
+            },
+            (error: Error) => {
+              answer = { error };
+            },
+          );
         await (isAlone ? answered : Promise.race([answered, pause(SUSPECT_AFTER_MS)]));
         while (answer === undefined) {
           if ((await blockedOf([raw.pid])).has(raw.pid)) break;
@@ -220,15 +225,18 @@ export async function connectServer(url: string) {
 
   return {
     open,
-    /** As on the day of its migration: nothing of an earlier run is left, not even where its rows lay. */
+    /** As when it was connected: nothing of an earlier run is left, not even where its rows lay. */
     async reset(): Promise<void> {
       for (const raw of opened) await abandon(raw);
       waiting.length = 0;
       holders.clear();
       free.splice(0, free.length, ...opened);
       await monitor.query(emptied(tables));
+      // In any order of tables.
+      await monitor.query("SET session_replication_role = replica");
       for (const [name, all] of written)
         await monitor.query(`INSERT INTO ${name} SELECT * FROM json_populate_recordset(NULL::${name}, $1)`, [all]);
+      await monitor.query("RESET session_replication_role");
     },
     /** Asks outside of the simulation. */
     async ask<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<Row[]> {

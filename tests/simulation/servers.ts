@@ -1,8 +1,15 @@
 import type { ServiceName } from "#platform/process/services.js";
 import { createMigratedDatabase } from "../servers/migrated.js";
 import { connectServer, type Server } from "./server.js";
+import { writePast } from "./tenancy/past.js";
 
-const SIMULATED = ["ingestion", "billing", "quota", "notification"] as const satisfies readonly ServiceName[];
+const SIMULATED = [
+  "ingestion",
+  "billing",
+  "quota",
+  "notification",
+  "tenancy",
+] as const satisfies readonly ServiceName[];
 
 export type Servers = Awaited<ReturnType<typeof openServers>>;
 
@@ -11,6 +18,7 @@ export async function openServers() {
   const opened = await Promise.all(
     SIMULATED.map(async (name) => {
       const { url, drop } = await createMigratedDatabase(name);
+      if (name === "tenancy") await writePast(url);
       return { name, drop, server: await connectServer(url) };
     }),
   );

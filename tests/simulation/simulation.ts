@@ -2,6 +2,7 @@ import { BILLING_EVENTS, QUOTA_ALERTS, type Topic, USAGE_RECORDED } from "#schem
 import { randomOf } from "../support/random.js";
 import { createSimulatedCounters } from "./counters.js";
 import { installSimulation } from "./engine/instance.js";
+import type { Phase } from "./engine/phase.js";
 import { createScheduler, type Deviation } from "./engine/scheduler.js";
 import type { Flaw } from "./flaws.js";
 import { startInspection } from "./inspection.js";
@@ -13,12 +14,15 @@ import { judgeLedger, judgeLedgerAtRest } from "./judge/ledger.js";
 import { judgeNotices, judgeNoticesAtRest } from "./judge/notices.js";
 import { judgeAdmissions, judgeQuotasAtRest, sampleOf } from "./judge/quotas.js";
 import { recordedOf } from "./judge/recorded.js";
-import { createSimulatedLog } from "./log.js";
+import { createSimulatedLog } from "./ports/log.js";
+import type { Role } from "./ports/serving.js";
 import { createProcesses } from "./processes.js";
 import { createEndpoints, createSimulatedReceivers } from "./receivers.js";
 import { createRest } from "./rest.js";
 import { startBillingRole, startIngestionRole, startNotificationRole, startQuotaRole } from "./roles.js";
 import type { Servers } from "./servers.js";
+import { startTenancyPart } from "./tenancy/part.js";
+import { startReaderRole, startTenancyRole } from "./tenancy/roles.js";
 import { METERS, TENANTS } from "./terms/terms.js";
 import { startClients } from "./workload.js";
 
@@ -39,6 +43,12 @@ export interface SimulationOptions {
   readonly withoutQuota?: boolean;
   /** The same of notification. */
   readonly withoutNotification?: boolean;
+  /** The same of tenancy's changes. */
+  readonly withoutTenancy?: boolean;
+  /** Tenancy alone: no usage, and so no ingestion, billing, quota and notification. */
+  readonly withoutUsage?: boolean;
+  /** Of each operator, 10 by default. */
+  readonly commands?: number;
   /** Of each role, 2 by default: with one a run is half as long, for what needs no rival. */
   readonly instances?: number;
   /** The run ends at this step, whether the system has come to rest or not. */
@@ -59,12 +69,18 @@ export interface Outcome {
 const PARTITIONS = 2;
 /** Of each role. */
 const INSTANCES = 2;
-const ROLES = {
+const ROLES: Readonly<Record<string, Role>> = {
   ingestion: startIngestionRole,
   billing: startBillingRole,
   quota: startQuotaRole,
   notification: startNotificationRole,
+  tenancy: startTenancyRole,
+  reader: startReaderRole,
 };
+const ROLES_OF_USAGE = ["ingestion", "billing"];
+/** Where tenancy alone breaks, if at all. */
+const PORTS_OF_TENANCY = ['"public"."tenancy_head"', "COMMIT", "append"];
+const ROLES_OF_TENANCY = ["tenancy", "reader"];
 /** January's grace ends shortly before or after the start. */
 const GRACE_ENDS_MS = Date.UTC(2026, 1, 4);
 const START_WITHIN_MS = 6_000;
@@ -78,6 +94,7 @@ const MAX_STEPS_TO_DELIVER = 60_000;
 const LONGEST_SCHEDULE_MS = 8 * 86_400_000;
 const PERIODS = [Date.UTC(2026, 0), Date.UTC(2026, 1)];
 const EVENTS = 12;
+const COMMANDS = 10;
 const EVENT_TYPES = [...new Set(METERS.map(({ type }) => type)), "unknown.type"];
 const LIMITED = [
   { meter: "calls", type: "api.request", isSum: false },
@@ -91,13 +108,6 @@ const CLOSING_STEPS = 800;
 /** Far more than an undisturbed system needs. */
 const MAX_STEPS_TO_REST = 10_000;
 
-/** What has still to be true, one after the other; each answers what it waits for. */
-interface Phase {
-  begin?(): Promise<void> | void;
-  open(): Promise<string | undefined>;
-  judge(): Promise<readonly string[]> | readonly string[];
-}
-
 /**
  * One run: everything that happens in it follows from the seed and the code. Faults for so many steps; then rest, two inspections, a
  * leap to the end of the next billing period, which is closed under faults, and rest again.
@@ -105,9 +115,12 @@ interface Phase {
 export async function simulate(options: SimulationOptions): Promise<Outcome> {
   const { seed, steps, servers, flaw, lastStep = Number.POSITIVE_INFINITY } = options;
   const startMs = GRACE_ENDS_MS - Math.floor((randomOf(seed)() - 0.1) * START_WITHIN_MS);
-  const hasQuota = options.withoutQuota !== true;
-  const hasNotification = options.withoutNotification !== true;
-  const scheduler = createScheduler({ ...options, startMs, ...(hasNotification && { ports: ["post"] }) });
+  const hasUsage = options.withoutUsage !== true;
+  const hasQuota = hasUsage && options.withoutQuota !== true;
+  const hasNotification = hasUsage && options.withoutNotification !== true;
+  const hasTenancy = options.withoutTenancy !== true;
+  const ports = [...(hasNotification ? ["post"] : []), ...(hasUsage ? [] : PORTS_OF_TENANCY)];
+  const scheduler = createScheduler({ ...options, startMs, ports });
   const restore = installSimulation(scheduler);
   const violations: string[] = [];
   const wrong = (what: string): void => void violations.push(what);
@@ -124,7 +137,12 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
     receivers,
   });
   scheduler.setFaults(processes.faults);
-  const left = new Set([...(hasQuota ? [] : ["quota"]), ...(hasNotification ? [] : ["notification"])]);
+  const left = new Set([
+    ...(hasUsage ? [] : ROLES_OF_USAGE),
+    ...(hasQuota ? [] : ["quota"]),
+    ...(hasNotification ? [] : ["notification"]),
+    ...(hasTenancy ? [] : ROLES_OF_TENANCY),
+  ]);
   await createEndpoints(servers.of("notification"));
   for (const [role, start] of Object.entries(ROLES))
     for (let n = 1; n <= (options.instances ?? INSTANCES); n += 1)
@@ -132,11 +150,21 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
   const quota = servers.of("quota");
   const sample = () => sampleOf(quota.ask, scheduler.nowMs());
   const clients = startClients({
-    ...{ scheduler, history, processes: processes.reachable, tenants: TENANTS, types: EVENT_TYPES },
+    ...{ scheduler, history, processes: processes.reachable, tenants: hasUsage ? TENANTS : [], types: EVENT_TYPES },
     limited: hasQuota ? LIMITED : [],
     eventsPerTenant: options.events ?? EVENTS,
     sample,
   });
+  const tenancy = hasTenancy
+    ? startTenancyPart({
+        ...{ scheduler, log, partitionCount: PARTITIONS, processes: processes.reachable },
+        database: servers.of("tenancy").ask,
+        isOneFrozen: processes.isOneFrozen,
+        commands: options.commands ?? COMMANDS,
+        // The simulated ingestion does not know these meters.
+        withBackfill: !hasUsage,
+      })
+    : undefined;
   const rest = createRest({ log, servers, hasQuota, partitionCount: PARTITIONS, areClientsDone: clients.isDone });
   const textsOf = (topic: Topic): string[][] =>
     Array.from({ length: PARTITIONS }, (_, partition) =>
@@ -196,7 +224,7 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
     },
     judge: () => judgeNoticesAtRest(judged),
   };
-  const phases: Phase[] = [
+  const usage: Phase[] = [
     {
       open: async () => (processes.isOneFrozen() ? "a process is frozen" : rest.unprocessed()),
       judge: async () => [...(await judgeLedgerAtRest(judged)), ...(hasQuota ? await judgeQuotasAtRest(judged) : [])],
@@ -214,12 +242,16 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
     },
     ...(hasNotification ? [delivered] : []),
   ];
+  const phases: Phase[] = [...(tenancy === undefined ? [] : [tenancy.phase]), ...(hasUsage ? usage : [])];
   let calmAt = steps;
 
   async function judge(): Promise<void> {
     const areClocksRight = judged.areClocksRight();
-    violations.push(...(await judgeLedger(judged)));
-    violations.push(...judgeAdmissions({ history, areClocksRight, recorded: await recordedOf(judged) }));
+    if (hasUsage) {
+      violations.push(...(await judgeLedger(judged)));
+      violations.push(...judgeAdmissions({ history, areClocksRight, recorded: await recordedOf(judged) }));
+    }
+    violations.push(...((await tenancy?.judge()) ?? []));
     if (hasNotification) violations.push(...(await judgeNotices(judged)));
     if (hasQuota) history.samples.push(await sample());
   }

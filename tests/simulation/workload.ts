@@ -1,16 +1,8 @@
-import type { Instance } from "./engine/instance.js";
 import { createInstance } from "./engine/instance.js";
 import type { Scheduler } from "./engine/scheduler.js";
 import { type Asked, type History, keyOf, type Sample } from "./judge/history.js";
-import type { Serving } from "./roles.js";
+import { createRequests, type Reachable } from "./ports/requests.js";
 import type { QuotaAnswer, QuotaRequest, SentEvent } from "./terms/requests.js";
-
-/** A process as its clients see it. */
-export interface Reachable {
-  readonly instance: Instance;
-  /** Undefined: it is not serving yet. */
-  serving(): Serving | undefined;
-}
 
 export interface ClientsOptions {
   readonly scheduler: Scheduler;
@@ -25,13 +17,9 @@ export interface ClientsOptions {
   sample(): Promise<Sample>;
 }
 
-const TIMEOUT_MS = 3_000;
-const PAUSE_MS = 400;
 const DAY_MS = 86_400_000;
 const MAX_AMOUNT = 50;
 const LONGEST_TTL_MS = 30_000;
-/** How often clients lose a request, or an answer. */
-const LOSSES = 0.05;
 /** How often a client takes back what it has sent. */
 const MISTAKES = 0.1;
 /** How often a batch has an id of something else. */
@@ -54,84 +42,12 @@ function startClient(options: ClientsOptions, tenantId: string) {
   const client = createInstance(scheduler, `client-${tenantId}`);
   const random = scheduler.randomFor(`client ${tenantId}`);
   const pick = (below: number): number => Math.floor(random() * below);
+  const { later, request, isIdle } = createRequests({ scheduler, client, random, processes: options.processes });
   const sent: SentEvent[] = [];
   /** Half of the clients: where nothing is taken back, the judge knows usage better. */
   const makesMistakes = random() < 0.5;
   let made = 0;
   let isDone = false;
-  /** Requests at a process, also those that this client gave up: what they change is still to come. */
-  let underWay = 0;
-
-  function later(what: string, run: () => void | Promise<void>): void {
-    scheduler.after(PAUSE_MS * random(), client.name, {
-      key: client.keyOf(what),
-      async run() {
-        await run();
-        return "";
-      },
-    });
-  }
-
-  /** Sends a request to one of the processes that serve it; the network loses some requests and some answers. */
-  function request<T>(
-    serve: (serving: Serving) => (() => Promise<T>) | undefined,
-    onAnswer: (answer: T) => void,
-    onFailed: () => void,
-  ): void {
-    const able = options.processes().flatMap(({ instance, serving }) => {
-      const now = serving();
-      const run = now === undefined || !instance.isAlive() ? undefined : serve(now);
-      return run === undefined ? [] : [{ instance, run }];
-    });
-    const chosen = able[pick(able.length)];
-    if (chosen === undefined) {
-      later("finds nobody", onFailed);
-      return;
-    }
-    let isOver = false;
-    const end = (run: () => void) => (): void => {
-      if (isOver) return;
-      isOver = true;
-      withdraw();
-      run();
-    };
-    const withdraw = scheduler.after(TIMEOUT_MS, client.name, {
-      key: client.keyOf("gives up"),
-      run() {
-        end(onFailed)();
-        return "";
-      },
-    });
-    const [losesRequest, losesAnswer] = [random() < LOSSES, random() < LOSSES];
-    if (losesRequest) return;
-    const { instance, run } = chosen;
-    const leave = enter(instance);
-    instance.post(instance.keyOf(`is asked by ${client.name}`), () => {
-      const ended = run();
-      ended.then(leave, leave);
-      ended.then(
-        (answer) =>
-          losesAnswer ||
-          client.post(
-            client.keyOf("is answered"),
-            end(() => onAnswer(answer)),
-          ),
-        () => losesAnswer || client.post(client.keyOf("is refused"), end(onFailed)),
-      );
-    });
-  }
-
-  /** The answer notes that the process has ended the request, as its death does. */
-  function enter(instance: Instance): () => void {
-    let isOver = false;
-    const leave = (): void => {
-      if (!isOver) underWay -= 1;
-      isOver = true;
-    };
-    underWay += 1;
-    instance.onKill(leave);
-    return leave;
-  }
 
   function make(id: string, type: string, amount: number, isImport: boolean): SentEvent {
     made += 1;
@@ -228,5 +144,5 @@ function startClient(options: ClientsOptions, tenantId: string) {
   }
 
   later("begins", next);
-  return () => isDone && underWay === 0 && history.isAcknowledged(sent);
+  return () => isDone && isIdle() && history.isAcknowledged(sent);
 }

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { type Randomness, replaceRandomness } from "#platform/lifecycle/random.js";
 import { replaceTime, type Time } from "#platform/lifecycle/time.js";
+import { replaceMachine } from "./machine.js";
 import type { Action, Scheduler } from "./scheduler.js";
 import { digestOf } from "./trace.js";
 
@@ -211,7 +212,9 @@ export function installSimulation(scheduler: Scheduler): () => void {
       return `${at.slice(0, 8)}-${at.slice(8)}-7${hex(3)}-8${hex(3)}-${hex(12)}`;
     },
   };
-  const restore = [replaceTime(time), replaceRandomness(randomness)];
+  const own = { now: time.now, after: (ms: number, run: () => void) => after(ms, run), fraction };
+  const ownMachine = replaceMachine(() => (running.getStore() === undefined ? undefined : own));
+  const restore = [replaceTime(time), replaceRandomness(randomness), ownMachine];
   return () => {
     for (const one of restore) one();
   };

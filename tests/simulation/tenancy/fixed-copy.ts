@@ -17,7 +17,7 @@ import {
   type PriceTerms,
   STARTS_AT,
   TENANTS,
-} from "./terms/terms.js";
+} from "../terms/terms.js";
 
 /** The terms of a simulation, as tenancy says them. They do not change. */
 

@@ -4,8 +4,8 @@ import { checkPosition, LogPositionError } from "#platform/event-log/position.js
 import { repeat } from "#platform/lifecycle/repeat.js";
 import { nowMs } from "#platform/lifecycle/time.js";
 import type { Topic } from "#schema/topics.js";
-import type { Instance } from "./engine/instance.js";
-import type { Action, Scheduler } from "./engine/scheduler.js";
+import type { Instance } from "../engine/instance.js";
+import type { Action, Scheduler } from "../engine/scheduler.js";
 
 /** Acknowledges appends to these topics before they are durable: a bug that the simulation has to find. */
 export type EarlyTopics = ReadonlySet<string>;
