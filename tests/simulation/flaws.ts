@@ -79,7 +79,10 @@ export const FLAWS = {
   "announced-before-acknowledged": { early: new Set(["billing.events"]) },
   /** So does quota's: an alert is lost. */
   "alerted-before-acknowledged": { early: new Set(["quota.alerts"]) },
-  /** Counters that missed a settlement go on with the next one. */
+  /**
+   * Counters that missed a settlement go on with the next one. Not found: positions are compared within seconds, mostly before the next
+   * one comes, and that one sets the totals that it touches: only another meter's limit, or that of an hour, shows the gap.
+   */
   "settlement-gap-accepted": {
     counters: (store) => ({
       ...store,
@@ -133,7 +136,10 @@ export const FLAWS = {
       return result.responseStatus === undefined ? { ...result, error: undefined } : result;
     },
   },
-  /** A process whose lease has ended ends a delivery that another one goes on with. */
+  /**
+   * A process whose lease has ended ends a delivery that another one goes on with. Not found: a lease lasts longer than any freeze, and
+   * after a longer one the judge could not tell whose lease an attempt was made under.
+   */
   "ended-by-an-old-lease": {
     statements: {
       rewrite: (text) =>
