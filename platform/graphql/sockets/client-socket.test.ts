@@ -237,3 +237,23 @@ test("a client that sends is there, although its answer to a ping comes behind w
   socket.write(frame(WHOLE | TEXT, "{", MIB / 8));
   await waitFor(() => proofs > 0, { what: "the client to be taken for alive" });
 });
+
+test("a client without the subprotocol, whose socket the library closes at once, is cut off, too", async () => {
+  const cuts: (() => void)[] = [];
+  onTestFinished(
+    replaceTime({
+      ...machineTime,
+      after(ms, run, options) {
+        if (ms === 1_000) cuts.push(run);
+        return machineTime.after(ms, run, options);
+      },
+    }),
+  );
+  const served: WebSocket[] = [];
+  onOpened = (one) => served.push(one);
+  const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+  closers.push(() => socket.destroy());
+  socket.resume().write(UPGRADE.replace(/sec-websocket-protocol.*?\r\n/, ""));
+  await waitFor(() => served[0]?.readyState === WebSocket.CLOSING, { what: "the library's close" });
+  expect(cuts).toHaveLength(1);
+});

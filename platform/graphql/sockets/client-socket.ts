@@ -70,6 +70,8 @@ export class ClientSocket extends WebSocket {
       timer?.cancel();
       this.#onClosing = () => undefined;
     });
+    // graphql-ws closes a socket of another subprotocol before anybody else sees it.
+    if (this.readyState !== WebSocket.OPEN) this.#onClosing();
   }
 
   #connection(): Duplex {

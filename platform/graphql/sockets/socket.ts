@@ -8,6 +8,7 @@ import { isJsonObject } from "#kernel/json.js";
 import { after } from "#platform/lifecycle/time.js";
 import { boundHeldBytes, ClientSocket } from "./client-socket.js";
 import { createMessageTurns, type MessageSender } from "./message-turns.js";
+import { withReusedIds } from "./reused-ids.js";
 
 /** From the close of a socket by either side until its connection is cut off. */
 const CLOSE_GRACE_MS = 1_000;
@@ -66,7 +67,7 @@ export function serveGraphqlSocket<Params extends ConnectionInitMessage["payload
   });
   const stopBounding = boundHeldBytes(server.clients, options.maxHeldBytes);
   serveProtocol<Params, Partial<Extra>>(
-    { ...options.protocol, isProd: true, jsonMessageReviver: refuseServersMessages },
+    { ...withReusedIds(options.protocol), isProd: true, jsonMessageReviver: refuseServersMessages },
     server,
   );
   server.on("connection", (socket: ClientSocket, request: IncomingMessage) => {
