@@ -15,7 +15,7 @@ const USAGE = `npm run simulate -- [--seed N] [--seeds N | --endless] [--minutes
   --steps N   steps with faults; then the system has to come to rest (1500)
   --events N  what each tenant sends (12)
   --instances N  of each role (2)
-  --commands N  what each operator asks of tenancy (10)
+  --commands N  what each operator asks of tenancy (6)
   --no-quota, --no-notification, --no-tenancy  a shorter run, without that; --no-usage: tenancy alone
   --tries N   how many runs to spend on a smaller trace of a failure (150)
   --faults F  how often a step is a fault, 0 to 1 (the seed decides)
@@ -44,7 +44,7 @@ const { values } = parseArgs({
     "no-notification": { type: "boolean", default: false },
     "no-tenancy": { type: "boolean", default: false },
     "no-usage": { type: "boolean", default: false },
-    commands: { type: "string", default: "10" },
+    commands: { type: "string", default: "6" },
     faults: { type: "string" },
     flaw: { type: "string" },
     tries: { type: "string", default: "150" },

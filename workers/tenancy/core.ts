@@ -12,6 +12,7 @@ import { type AppliedVersions, followAppliedVersions, NO_OTHERS } from "./applie
 import { followServiceAudits } from "./audit-recorded.js";
 import { nameSeller } from "./changes/seller.js";
 import { startHeartbeat } from "./heartbeat.js";
+import { watchUnpublished } from "./metrics.js";
 import { createPropagation } from "./propagation.js";
 import type { PublishedState } from "./store/publishing.js";
 import { createTenancyStore } from "./store/store.js";
@@ -32,6 +33,8 @@ export async function startTenancyCore(context: TenancyContext) {
   let kick = (): void => undefined;
   const partitions = await context.log.partitionCount(USAGE_RECEIVED);
   const store = createTenancyStore({ database, clock: context.clock, partitions, onCommitted: () => kick() });
+
+  watchUnpublished(context.metrics, store, context.clock);
 
   const onMalformed = malformedAlarm(context.metrics, logger);
   const applied = await appliedVersions(context, onMalformed);

@@ -1,14 +1,15 @@
 import type { Readiness, Service } from "#platform/process/service.js";
 import { startTenancyCore, type TenancyContext } from "./core.js";
 import { buildTenancySubgraph } from "./graph/resolvers.js";
-import { watchUnpublished } from "./metrics.js";
 import type { TenancyStore } from "./store/store.js";
 
 /** Opens tenancy's database, publishes its changes and serves its part of the graph. */
 export async function startTenancy(context: TenancyContext): Promise<Service> {
   const { store, settled, stop } = await startTenancyCore(context);
-  watchUnpublished(context.metrics, store, context.clock);
-  const subgraph = await buildTenancySubgraph(store, context.clock, settled);
+  const subgraph = await buildTenancySubgraph(store, context.clock, settled).catch(async (error: unknown) => {
+    await stop();
+    throw error;
+  });
   return { name: "tenancy", subgraph, readiness: () => readiness(store, context.clock.now()), stop };
 }
 

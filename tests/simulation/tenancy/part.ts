@@ -45,7 +45,7 @@ export function startTenancyPart(options: TenancyPartOptions): { judge(): Promis
     phase: {
       async open() {
         if (options.isOneFrozen()) return "a process is frozen";
-        if (!operators.isDone()) return "requests of operators are under way";
+        if (!operators.isDone()) return `requests of operators are under way, ${history.attempts.length} so far`;
         const [{ rows = 0 } = {}] = await tenancy<{ rows: number }>(UNPUBLISHED);
         if (rows > 0) return `${rows} changes of tenancy are not published`;
         const [outdated] = await outdatedNow(judged);
