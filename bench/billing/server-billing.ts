@@ -24,7 +24,7 @@ const aggregator = createAggregator({ tenancy, ledger, partitions, queue, clock:
 const consumer = await startLedgerConsumer({
   ...{ log, group: "bench-billing", database, ledger, tenancy },
   ...{ onError: console.error, onHole: console.error, onMalformed: console.error },
-  prepare: (partition, entries) => aggregator.prepare(database.pool, partition, entries),
+  prepare: (partition, entries) => aggregator.prepare(database.under("rebuild"), partition, entries),
   apply: aggregator.apply,
 });
 serve({ port: 0, key: "" }, async () => {

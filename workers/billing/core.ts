@@ -48,7 +48,7 @@ export async function startBillingCore(context: ServiceContext) {
       consumer = await startLedgerConsumer({
         ...{ log, database, ledger, tenancy, onError },
         group: "billing-aggregate",
-        prepare: (partition, entries) => aggregator.prepare(database.pool, partition, entries),
+        prepare: (partition, entries) => aggregator.prepare(database.under("rebuild"), partition, entries),
         apply: aggregator.apply,
         onHole: context.fail,
         onMalformed: malformedAlarm(context.metrics, logger),

@@ -1,22 +1,22 @@
 import type { Clock } from "#kernel/clock.js";
 import { hourOf } from "#kernel/period.js";
-import type { Transaction } from "#platform/database/database.js";
+import type { Sessions, Transaction } from "#platform/database/database.js";
 import type { Queue } from "#platform/job-queue/job-queue.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import {
   applyBackfill,
   type BackfillOptions,
   backfilledIn,
+  createBackfillPreparer,
   type PreparedBackfill,
-  prepareBackfill,
-} from "./backfill.js";
+} from "./backfill/backfill.js";
 import { type CloseJob, closeJobId } from "./closing/close-job.js";
 import { createPeriodCalendar, type PeriodCalendar } from "./period-calendar.js";
 import { foldEntries } from "./rules/fold.js";
 import { unbilledIn } from "./rules/unbilled.js";
 import { restoreHours } from "./store/merging.js";
 import { insertClosings, lastEnds } from "./store/periods.js";
-import { appendFolded, type Queryable } from "./store/usage.js";
+import { appendFolded } from "./store/usage.js";
 import { pricedPeriods, tellUnbilled } from "./unbilled.js";
 
 export interface AggregatorOptions extends BackfillOptions {
@@ -46,10 +46,12 @@ export function createAggregator(options: AggregatorOptions) {
     return loaded;
   }
 
+  const prepareBackfill = createBackfillPreparer(options);
+
   return {
-    /** See `LedgerConsumerOptions.prepare`; `q` is the database that the entries are applied to. */
-    prepare: (q: Queryable, partition: number, entries: readonly LedgerEntry[]) =>
-      prepareBackfill(q, options, partition, entries),
+    /** See `LedgerConsumerOptions.prepare`; the database that the entries are applied to, as for a rebuild: it may take long. */
+    prepare: (sessions: Sessions, partition: number, entries: readonly LedgerEntry[]) =>
+      prepareBackfill(sessions, partition, entries),
     /** Billing's effect of contiguous entries: see `LedgerConsumerOptions.apply`. */
     async apply(
       tx: Transaction,
@@ -73,8 +75,8 @@ export function createAggregator(options: AggregatorOptions) {
         ),
       );
       if (prepared !== undefined) await applyBackfill(tx, partition, prepared);
-      const unbilled = unbilledIn([folded, ...(prepared?.folded ?? [])], pricedPeriods(tenancy), tenancy.meter);
-      await tellUnbilled(tx, partition, unbilled, nowMs);
+      const unbilled = unbilledIn(folded, pricedPeriods(tenancy), tenancy.meter);
+      await tellUnbilled(tx, partition, [...unbilled, ...(prepared?.unbilled ?? [])], nowMs);
       return async () => {
         calendar.commit(closings, last.seq);
         options.onApplied?.(partition, last);

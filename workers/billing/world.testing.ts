@@ -13,7 +13,7 @@ import { PATIENT_LIMITS } from "../../tests/support/patient-limits.js";
 import { closeTenant } from "./closing/close.js";
 import { documentsByKey, listInvoices, type StoredInvoice } from "./store/invoices.js";
 import { type BucketedCell, readCells, UNBOUNDED, type UsageQuery } from "./store/usage.js";
-import { type Aggregator, createAggregator } from "./usage-recorded.js";
+import { type Aggregator, type AggregatorOptions, createAggregator } from "./usage-recorded.js";
 
 /** Many, so that tests on one database can each have a partition, and so a ledger, of their own. */
 export const PARTITIONS = 4096;
@@ -161,7 +161,7 @@ export interface BillingWorld {
 }
 
 /** Billing on a database of its own, without the services around it. */
-export async function billingWorld(): Promise<BillingWorld> {
+export async function billingWorld({ partLimits }: Pick<AggregatorOptions, "partLimits"> = {}): Promise<BillingWorld> {
   const created = await createMigratedDatabase("billing");
   const database = await openDatabase({
     url: created.url,
@@ -176,7 +176,11 @@ export async function billingWorld(): Promise<BillingWorld> {
   const queue = { add: async (id: string) => void queued.push(id), remove: async () => undefined };
   const delivered = new Map<number, TestLedger>();
   const ledger: LedgerClient = { read: (query) => ledgerClientOf([...delivered.values()]).read(query) };
-  const start = (): Aggregator => createAggregator({ tenancy, ledger, partitions: PARTITIONS, queue, clock });
+  const start = (): Aggregator =>
+    createAggregator({
+      ...{ tenancy, ledger, partitions: PARTITIONS, queue, clock },
+      ...(partLimits !== undefined && { partLimits }),
+    });
   let aggregator = start();
   let other = start();
   return {
@@ -231,7 +235,7 @@ async function deliver(
     const batch = entries.slice(mark, mark + Math.max(1, rest.shift() ?? entries.length));
     for (const step of ledgerSteps(batch, batch.length, () => [])) {
       const next = mark + step.length;
-      const prepared = await aggregator.prepare(database.pool, partition, step);
+      const prepared = await aggregator.prepare(database, partition, step);
       const afterCommit = await database.transaction(async (tx) => {
         await tx.query("UPDATE high_water_mark SET seq = $2 WHERE partition = $1 AND seq = $3", [
           partition,

@@ -112,7 +112,7 @@ function createDeriving(options: RebuildOptions, beside: Database, tenantId: str
 
   /** The mark moves by compare-and-swap, as in `startLedgerConsumer`. */
   async function apply(partition: number, mark: number, to: number, entries: LedgerPage["entries"]): Promise<number> {
-    const prepared = await aggregator.prepare(sessions.pool, partition, entries);
+    const prepared = await aggregator.prepare(sessions, partition, entries);
     const afterCommit = await sessions.transaction(async (tx) => {
       const { rowCount } = await tx.query("UPDATE high_water_mark SET seq = $3 WHERE partition = $1 AND seq = $2", [
         partition,

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { HOUR_MS } from "#kernel/duration.js";
-import { lastRemaining, packTimes, withoutTimes } from "./event-times.js";
+import { countOf, createRetracted, lastOf, lastRemaining, packed, packTimes } from "./event-times.js";
 
 /** Few, so that several events are of one moment. */
 const time = fc.constantFrom(0, 1, 59_999, 1_800_000, HOUR_MS - 1);
@@ -11,8 +11,14 @@ test("the last that is left after any voids is that of all times without the voi
   const story = groups.chain((all) => fc.tuple(fc.constant(all), fc.subarray(all.flat())));
   fc.assert(
     fc.property(story, ([all, voided]) => {
-      const left = withoutTimes(all.flat(), voided);
-      expect(left).toHaveLength(all.flat().length - voided.length);
+      const retracted = createRetracted();
+      retracted.add(packed(voided));
+      const remaining = Buffer.concat(all.map((times) => retracted.cancel(packed(times))));
+      expect(countOf(remaining)).toBe(all.flat().length - voided.length);
+      const left = [...all.flat()];
+      for (const gone of voided) left.splice(left.indexOf(gone), 1);
+      expect(remaining).toEqual(packed(left));
+      expect(lastOf(remaining)).toBe(Math.max(0, ...left));
       const deltas = all.map((times) => ({ last: Math.max(...times), count: times.length, times: packTimes(times) }));
       const expected = left.length === 0 ? undefined : Math.max(...left);
       expect(lastRemaining({ known: null, deltas, voided })).toBe(expected);

@@ -2,25 +2,44 @@
 const BYTES = 3;
 
 /** The times of a delta's events as stored, from ms since the start of its hour; null: fewer than two, of which `lastEventAt` says all. */
-export function packTimes(offsets: readonly number[]): Buffer | null {
-  if (offsets.length < 2) return null;
-  const packed = Buffer.allocUnsafe(offsets.length * BYTES);
+export const packTimes = (offsets: readonly number[]): Buffer | null => (offsets.length < 2 ? null : packed(offsets));
+
+/** The same of any number of events. */
+export function packed(offsets: readonly number[]): Buffer {
+  const times = Buffer.allocUnsafe(offsets.length * BYTES);
   let at = 0;
   // By hand, not by `writeUIntBE`: this runs for every event and each of its meters.
   for (const offset of offsets) {
-    packed[at] = offset >> 16;
-    packed[at + 1] = offset >> 8;
-    packed[at + 2] = offset;
+    times[at] = offset >> 16;
+    times[at + 1] = offset >> 8;
+    times[at + 2] = offset;
     at += BYTES;
   }
-  return packed;
+  return times;
 }
 
-/** The elements of `all` less those of `taken`, each as often as it is there. */
-export function withoutTimes(all: readonly number[], taken: readonly number[]): readonly number[] {
-  if (taken.length === 0) return all;
-  const left = countsOf(taken);
-  return all.filter((time) => !cancels(left, time));
+export const countOf = (times: Buffer): number => times.length / BYTES;
+
+/** The last of some times as stored; 0: there are none. */
+export function lastOf(times: Buffer): number {
+  let last = 0;
+  for (let at = 0; at < times.length; at += BYTES) last = Math.max(last, times.readUIntBE(at, BYTES));
+  return last;
+}
+
+/** Times of retracted events, each of which cancels one event of the same time. */
+export function createRetracted() {
+  const left = new Map<number, number>();
+  return {
+    /** As stored. */
+    add(times: Buffer): void {
+      for (const time of storedTimes(times)) left.set(time, (left.get(time) ?? 0) + 1);
+    },
+    /** Those of `times`, as stored, that it does not cancel, in their order. */
+    cancel(times: Buffer): Buffer {
+      return packed([...storedTimes(times)].filter((time) => !cancels(left, time)));
+    },
+  };
 }
 
 /** What is known of the events of one cell and hour, of which some were voided. Times are ms since the start of the hour. */
@@ -48,7 +67,11 @@ export function lastRemaining({ known, deltas, voided }: EventsOfHour): number |
 
 function* timesOf({ last, count, times }: EventsOfHour["deltas"][number]): Generator<number> {
   if (times === null) for (let n = 0; n < count; n += 1) yield last;
-  else for (let at = 0; at < times.length; at += BYTES) yield times.readUIntBE(at, BYTES);
+  else yield* storedTimes(times);
+}
+
+function* storedTimes(times: Buffer): Generator<number> {
+  for (let at = 0; at < times.length; at += BYTES) yield times.readUIntBE(at, BYTES);
 }
 
 function countsOf(times: readonly number[]): Map<number, number> {

@@ -7,7 +7,7 @@ import type { MeterState } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry, RecordedEvent } from "#schema/events/usage-recorded.v1.js";
 import { runs } from "../../../tests/support/effort.js";
 import { meter } from "../world.testing.js";
-import { type Folded, foldBackfill, foldEntries } from "./fold.js";
+import { type Folded, foldEntries } from "./fold.js";
 import { storedValue } from "./usage.js";
 
 const METERS = [
@@ -131,57 +131,4 @@ test("a ledger that a meter cannot read is a bug", () => {
   expect(() => foldEntries([event(3, { data: "{}" })], metersOfType)).toThrow(
     "ledger entry 3 of a does not fit meter tokens: data.n meter tokens needs this property",
   );
-});
-
-test("a backfill counts what was there before it and not voided, at its own position, and takes it from the unmetered", () => {
-  const other = meter("other", { eventType: "other", aggregation: "SUM", valueProperty: "n", createdInVersion: 9 });
-  const again = meter("again", { eventType: "other", createdInVersion: 9 });
-  const backfills = [
-    { meter: other, seq: 10 },
-    { meter: again, seq: 20 },
-  ];
-  const is = (seq: number, changes: Partial<RecordedEvent> = {}) => event(seq, { type: "other", ...changes });
-  const entries = [
-    ...[is(1, { data: '{"n":"2.5"}' }), is(2), is(3, { tenantId: "b", receivedAt: HOUR_MS })],
-    ...[is(4, { data: "{}" }), event(5), is(6, { time: -HOUR_MS }), voidOf(7, is(2)), tick(8), is(10)],
-  ];
-  const openStart = () => 0;
-  const foldOf = (backfill: (typeof backfills)[number]) => {
-    const fold = foldBackfill(backfill, 3 * HOUR_MS + 1, () => [], { backfills, openStart });
-    for (const entry of entries) fold.add(entry);
-    return fold.finish();
-  };
-  const first = foldOf({ meter: other, seq: 10 });
-  const cell = { meter: "other", hour: 0, dimensions: "[]", value: "", recordedHour: 3 * HOUR_MS, seq: 10 };
-  expect(told(first)).toEqual(
-    [
-      { tenantId: "a", ...cell, eventCount: 1, lastEventAt: 7, sum: "2.5" },
-      { tenantId: "b", ...cell, eventCount: 1, lastEventAt: 7, sum: "1" },
-    ].map((delta) => JSON.stringify(delta)),
-  );
-  expect(first.counts).toEqual([
-    { tenantId: "a", hour: 0, counted: 1, unmetered: -1 },
-    { tenantId: "b", hour: HOUR_MS, counted: 1, unmetered: -1 },
-  ]);
-  expect(first.unmetered).toEqual([
-    { tenantId: "a", eventType: "other", count: -1, lastAt: 0 },
-    { tenantId: "b", eventType: "other", count: -1, lastAt: 0 },
-  ]);
-  // The first one counted all but the entry that it cannot read, and the one of its own position.
-  const second = foldOf({ meter: again, seq: 20 });
-  expect(second.deltas.map(({ tenantId, eventCount }) => [tenantId, eventCount])).toEqual([
-    ["a", 3],
-    ["b", 1],
-  ]);
-  expect(second.counts).toEqual([{ tenantId: "a", hour: 0, counted: 2, unmetered: -2 }]);
-});
-
-test("a backfill leaves nothing of what was voided before it: no time, and no delta without events", () => {
-  const other = meter("other", { eventType: "other", createdInVersion: 9 });
-  const backfill = { meter: other, seq: 10 };
-  const fold = foldBackfill(backfill, 0, () => [], { backfills: [backfill], openStart: () => 0 });
-  const is = (seq: number, changes: Partial<RecordedEvent> = {}) => event(seq, { type: "other", ...changes });
-  const [late, gone] = [is(2, { time: 9 }), is(4, { tenantId: "b" })];
-  for (const entry of [is(1), late, voidOf(3, late), gone, voidOf(5, gone)]) fold.add(entry);
-  expect(fold.finish().deltas).toMatchObject([{ tenantId: "a", eventCount: 1, lastEventAt: 7, times: null }]);
 });

@@ -7,12 +7,10 @@ import {
   countingMeters,
   type MetersOfType,
   metersAtRecording,
-  metersByBackfill,
   type OpenStart,
 } from "#schema/meters/counting-meters.js";
 import { readMeter } from "#schema/meters/meter-reading.js";
-import { type UsageChange, usageChange } from "#schema/meters/usage-change.js";
-import { packTimes, withoutTimes } from "./event-times.js";
+import { packTimes } from "./event-times.js";
 import { CELL_KEEPS, storedValue } from "./usage.js";
 
 /** A row of `usage_delta`: the contribution of entries between two control records to one cell. */
@@ -32,6 +30,19 @@ export interface UsageDelta {
   readonly lastEventAt: number;
   /** Of each event, as `packTimes` stores them; null: fewer than two. */
   readonly times: Buffer | null;
+}
+
+/** A row of `backfill_part`: what a part of a backfill adds to one cell, or what the part's voids take from it: those may be of other parts' events. */
+export interface CellPart {
+  readonly tenantId: string;
+  readonly hour: number;
+  readonly dimensions: string;
+  readonly value: string;
+  readonly isVoids: boolean;
+  /** Of voids negative. */
+  readonly quantity: Decimal;
+  /** Of each event, as `packed` stores them. */
+  readonly times: Buffer;
 }
 
 /** Events received in one UTC hour, by outcome. */
@@ -119,95 +130,31 @@ function remembering(metersOfType: MetersOfType): (event: RecordedEvent) => read
   };
 }
 
-/** A backfill's effect, entry by entry, in memory proportional to its cells and a few bytes per event. */
-export interface BackfillFold {
-  /** Takes the next entry before the backfill, in order. */
-  add(entry: LedgerEntry): void;
-  /** All at the backfill's own position: earlier closes are unaffected. */
-  finish(): Folded;
-}
-
-/**
- * The contribution of one backfill: to its meter each event that it covers and that was not voided before it, and to the counts
- * those that no earlier backfill had counted.
- */
-export function foldBackfill(
-  { meter, seq }: Backfill,
-  recordedAt: number,
-  metersOfType: MetersOfType,
-  { backfills, openStart }: Backfilled,
-): BackfillFold {
-  const cells = noCells();
-  const counts = new Map<string, CountDelta>();
-  const unmetered = new Map<string, UnmeteredDelta>();
-
-  function take({ event, sign }: UsageChange): void {
-    const upTo = metersByBackfill(event, seq + 1, backfills, metersOfType, openStart);
-    if (!upTo.some(({ id }) => id === meter.id)) return;
-    feed(cells, event, { seq, recordedAt }, sign, [meter]);
-    if (upTo.length > 1) return;
-    const hour = hourOf(event.receivedAt);
-    const delta = upsert(counts, `${event.tenantId}\n${hour}`, {
-      tenantId: event.tenantId,
-      hour,
-      counted: 0,
-      unmetered: 0,
-    });
-    delta.counted += sign;
-    delta.unmetered -= sign;
-    const { tenantId, type: eventType } = event;
-    upsert(unmetered, tenantId, { tenantId, eventType, count: 0, lastAt: 0 }).count -= sign;
-  }
-
-  return {
-    add(entry) {
-      if (entry.seq >= seq) return;
-      const change = usageChange(entry);
-      if (change?.event.type === meter.eventType) take(change);
-    },
-    finish() {
-      const deltas: UsageDelta[] = [];
-      finish(cells, deltas);
-      return {
-        deltas: deltas.filter(({ eventCount }) => eventCount !== 0),
-        counts: [...counts.values()],
-        unmetered: [...unmetered.values()],
-      };
-    },
-  };
-}
-
-function upsert<V>(map: Map<string, V>, key: string, initial: V): V {
-  const known = map.get(key);
-  if (known !== undefined) return known;
-  map.set(key, initial);
-  return initial;
-}
-
-interface Cell extends Omit<UsageDelta, "lastEventAt" | "times"> {
+export interface Cell extends Omit<UsageDelta, "lastEventAt" | "times"> {
   readonly counts: boolean;
   seq: number;
   quantity: Decimal;
   eventCount: number;
   /** Integers below 2^53 are summed as doubles and converted to Decimal once. */
   whole: number;
-  /** Times of its events and of retracted ones, ms since the start of the hour. */
-  readonly added: number[];
-  readonly retracted: number[];
+  /** Of its events, or of those retracted: never of both. ms since the start of the hour. */
+  readonly times: number[];
 }
 
 /**
  * Nested maps of cells: building and hashing one composite key each dominated the cost. Consecutive events usually share an
  * hour, whose branch is cached.
  */
-interface Cells {
+export interface Cells {
   readonly all: Cell[];
+  /** Characters of all cells' texts. */
+  textLength: number;
   readonly byHours: Branch;
   ofHours: { readonly recordedHour: number; readonly hour: number; readonly branch: Branch } | undefined;
 }
 type Branch = Map<string | number, Branch | Cell>;
 
-const noCells = (): Cells => ({ all: [], byHours: new Map(), ofHours: undefined });
+export const noCells = (): Cells => ({ all: [], textLength: 0, byHours: new Map(), ofHours: undefined });
 
 function branchOfHours(cells: Cells, recordedHour: number, hour: number): Branch {
   const { ofHours } = cells;
@@ -229,8 +176,7 @@ const MAX_WHOLE_DIGITS = 15;
 const SAFE_WHOLE = Number.MAX_SAFE_INTEGER - 10 ** MAX_WHOLE_DIGITS;
 
 function finish(cells: Cells, deltas: UsageDelta[]): void {
-  for (const { counts, whole, added, retracted, ...delta } of cells.all) {
-    const times = added.length === 0 ? retracted : withoutTimes(added, retracted);
+  for (const { counts, whole, times, ...delta } of cells.all) {
     deltas.push({
       ...delta,
       quantity: counts ? new Decimal(delta.eventCount) : delta.quantity.plus(whole),
@@ -259,7 +205,7 @@ function addValue(cell: Cell, value: string, sign: 1 | -1): void {
 }
 
 /** Adds (or retracts) one event in the meters it feeds. */
-function feed(
+export function feed(
   cells: Cells,
   event: RecordedEvent,
   carrier: { readonly seq: number; readonly recordedAt: number },
@@ -278,7 +224,7 @@ function feed(
     const cell = cellOf(cells, event, carrier.recordedAt, meter, reading);
     cell.seq = carrier.seq;
     cell.eventCount += sign;
-    (sign === 1 ? cell.added : cell.retracted).push(event.time - cell.hour);
+    cell.times.push(event.time - cell.hour);
     if (CELL_KEEPS[meter.aggregation] === "sum") addValue(cell, reading.value, sign);
   }
 }
@@ -309,11 +255,11 @@ function cellOf(
     seq: 0,
     quantity: ZERO,
     eventCount: 0,
-    added: [],
-    retracted: [],
+    times: [],
   };
   at.set(value, cell);
   cells.all.push(cell);
+  cells.textLength += cell.dimensions.length + value.length;
   return cell;
 }
 

@@ -1,6 +1,6 @@
 import type { Period } from "#kernel/period.js";
 import type { MeterState } from "#schema/events/tenancy-changed.v1.js";
-import type { Folded } from "./fold.js";
+import type { Folded, UsageDelta } from "./fold.js";
 import type { PlanRef, PlanTerms } from "./invoice-lines.js";
 import type { UnpricedUsage } from "./unpriced.js";
 import { claimedByPlan } from "./usage.js";
@@ -32,37 +32,35 @@ export type PricedPeriodAt = (tenantId: string, at: number) => PricedPeriod | un
 
 /** The unbilled usage among what is folded, by the plans as they are known when it is. */
 export function unbilledIn(
-  folded: readonly Folded[],
+  { deltas, unmetered }: Folded,
   pricedPeriodAt: PricedPeriodAt,
   meterOf: (key: string) => MeterState | undefined,
 ): Unbilled[] {
-  const unmetered = folded
-    .flatMap((each) => each.unmetered)
-    // A backfill takes back what it counts.
-    .filter(({ count }) => count > 0)
-    .map(({ tenantId, eventType }): UnmeteredEvents => ({ kind: "unmetered", tenantId, eventType }));
-  return [...unmetered, ...unpricedIn(folded, remembering(pricedPeriodAt), meterOf)];
+  const unpriced = findUnpriced(pricedPeriodAt, meterOf);
+  for (const delta of deltas) unpriced.add(delta);
+  const types = unmetered.map(
+    ({ tenantId, eventType }): UnmeteredEvents => ({ kind: "unmetered", tenantId, eventType }),
+  );
+  return [...types, ...unpriced.found()];
 }
 
-function unpricedIn(
-  folded: readonly Folded[],
-  pricedPeriodAt: PricedPeriodAt,
-  meterOf: (key: string) => MeterState | undefined,
-): UnpricedMeter[] {
+/** Finds the unpriced usage among deltas, each meter and period with the first combination that no price claims. */
+export function findUnpriced(pricedAt: PricedPeriodAt, meterOf: (key: string) => MeterState | undefined) {
+  const pricedPeriodAt = remembering(pricedAt);
   const found = new Map<string, UnpricedMeter>();
   const claims = new Map<string, ReturnType<typeof claimedByPlan>>();
-  for (const { deltas } of folded) {
-    for (const { tenantId, hour, meter: key, dimensions: text, eventCount } of deltas) {
+  return {
+    add({ tenantId, hour, meter: key, dimensions: text, eventCount }: UsageDelta): void {
       const [priced, meter] = [pricedPeriodAt(tenantId, hour), meterOf(key)];
-      if (eventCount <= 0 || priced === undefined || meter === undefined) continue;
+      if (eventCount <= 0 || priced === undefined || meter === undefined) return;
       const { period, plan } = priced;
       const { prices } = plan.terms;
       const once = `${tenantId}\n${period.start}\n${key}`;
-      if (found.has(once)) continue;
+      if (found.has(once)) return;
       const isClaimed = claims.get(once) ?? claimedByPlan(prices, meter);
       claims.set(once, isClaimed);
       const values: readonly string[] = JSON.parse(text);
-      if (isClaimed({ dimensions: values })) continue;
+      if (isClaimed({ dimensions: values })) return;
       const isPriced = prices.some((price) => price.meter === key);
       const named = meter.dimensions.map((dimension, at) => ({ dimension, value: values[at] ?? "" }));
       found.set(once, {
@@ -70,9 +68,9 @@ function unpricedIn(
         reason: isPriced ? "NO_PRICE_FOR_DIMENSIONS" : "NO_PRICE_FOR_METER",
         dimensions: isPriced ? named : [],
       });
-    }
-  }
-  return [...found.values()];
+    },
+    found: (): UnpricedMeter[] => [...found.values()],
+  };
 }
 
 /** Consecutive deltas usually share tenant and hour. */

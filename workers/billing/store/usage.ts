@@ -23,29 +23,13 @@ export function groupByQuery<Row extends { readonly n: number }, T>(
 
 /** Appends a batch's deltas. The caller's transaction moves the mark with it. */
 export async function appendFolded(tx: Transaction, folded: Folded): Promise<void> {
-  for (const deltas of bounded(folded.deltas)) await appendDeltas(tx, deltas);
+  await appendDeltas(tx, folded.deltas);
   await addCounts(tx, folded.counts);
   await addUnmetered(tx, folded.unmetered);
 }
 
-const MAX_DELTAS = 20_000;
-const MAX_TIMES_BYTES = 8 << 20;
-
-/** In parts that fit a statement: a backfill may have any number of deltas and of events. */
-function* bounded(deltas: Folded["deltas"]): Generator<Folded["deltas"]> {
-  let start = 0;
-  let bytes = 0;
-  for (const [index, { times }] of deltas.entries()) {
-    bytes += times?.length ?? 0;
-    if (bytes < MAX_TIMES_BYTES && index + 1 - start < MAX_DELTAS) continue;
-    yield deltas.slice(start, index + 1);
-    start = index + 1;
-    bytes = 0;
-  }
-  if (start < deltas.length) yield deltas.slice(start);
-}
-
 async function appendDeltas(tx: Transaction, deltas: Folded["deltas"]): Promise<void> {
+  if (deltas.length === 0) return;
   await tx.query(
     `INSERT INTO usage_delta
        (tenant_id, seq, meter, hour, dimensions, value, quantity, event_count, last_event_at, recorded_hour, times)
@@ -83,7 +67,7 @@ async function addCounts(tx: Transaction, counts: Folded["counts"]): Promise<voi
   );
 }
 
-async function addUnmetered(tx: Transaction, unmetered: Folded["unmetered"]): Promise<void> {
+export async function addUnmetered(tx: Transaction, unmetered: Folded["unmetered"]): Promise<void> {
   if (unmetered.length === 0) return;
   await tx.query(
     `INSERT INTO unmetered_type AS u (tenant_id, event_type, event_count, last_at)
@@ -191,7 +175,7 @@ export async function* readCells(
       queries.map((w) => w.meter),
       queries.map((w) => w.bucketMs),
     ],
-    signal,
+    { signal },
   );
   let of: CellRow | undefined;
   let cells: BucketedCell[] = [];
