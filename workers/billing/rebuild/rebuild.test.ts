@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { HOUR_MS } from "#kernel/duration.js";
+import { partitionOf } from "#kernel/partition.js";
 import { migrationsDirOf } from "#platform/process/package-root.js";
 import { hasPostgres } from "../../../tests/servers/servers.js";
 import {
@@ -8,6 +9,7 @@ import {
   billingWorld,
   ledgerClientOf,
   ledgerFor,
+  ledgerOf,
   meter,
   PARTITIONS,
   planVersion,
@@ -116,6 +118,27 @@ describe.skipIf(!hasPostgres)("rebuild", () => {
     expect(own.wrong.map(([name]) => name)).toEqual(["usage"]);
     expect((await run()).wrong).toEqual([]);
     await expect(run({ tenantId: "nobody" })).rejects.toMatchObject({ code: "NOT_FOUND" });
+  });
+
+  test("of one tenant derives its backfills, though others' entries come right before them", async () => {
+    const first = "shared";
+    const partition = partitionOf(first, PARTITIONS);
+    const names = Array.from({ length: 200_000 }, (_, n) => `other${n}`);
+    const second = names.find((id) => partitionOf(id, PARTITIONS) === partition) ?? "";
+    for (const id of [first, second]) world.state.apply(tenant(id));
+    const shared = ledgerOf(partition);
+    const odd = (id: string, n: number) => usage(id, `odd${n}`, JANUARY + n, {}, "nobody.counts");
+    shared.record(odd(first, 1), odd(first, 2), odd(second, 3), odd(second, 4));
+    shared.record({ kind: "backfill", meterKey: "odd", tenancyVersion: 2 }, odd(second, 5));
+    world.state.apply(meter("odd", { eventType: "nobody.counts", version: 2, createdInVersion: 2 }));
+    ledgers.push(shared);
+    await world.deliver(shared);
+    for (const tenantId of [first, second]) expect((await run({ tenantId })).wrong).toEqual([]);
+    const { rows } = await sql("SELECT tenant_id, quantity::int AS counted FROM usage_delta WHERE meter = 'odd'");
+    expect(rows).toEqual(expect.arrayContaining([first, second].map((id) => ({ tenant_id: id, counted: 2 }))));
+    await sql("DELETE FROM usage_delta WHERE meter = 'odd'");
+    expect((await run({ tenantId: first, checkOnly: false })).done).toMatchObject({ differences: 1, replaced: true });
+    expect((await run({ tenantId: first })).wrong).toEqual([]);
   });
 
   test("takes up what was rebuilt before an interruption, and goes on beside live traffic", async () => {
