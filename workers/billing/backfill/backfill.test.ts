@@ -319,6 +319,19 @@ describe.skipIf(!hasPostgres)("a backfill in parts", () => {
     expect(await left()).toEqual([]);
   });
 
+  test("is refused at once, and waits for nobody, while another process applies it", async () => {
+    const ledger = await unmetered(story(3));
+    const { partition } = ledger;
+    const { entry } = counted(ledger, "COUNT");
+    await preparerOf(ledgerClientOf([ledger]))(world.database, partition, [entry]);
+    await silence(partition);
+    await world.database.transaction(async (tx) => {
+      await tx.query("DELETE FROM backfill_attempt WHERE partition = $1", [partition]);
+      const other = beginAttempt(world.database, { partition, seq: entry.seq, own: undefined });
+      await expect(other).rejects.toMatchObject({ code: "BUSY" });
+    });
+  });
+
   test("has no more of it in memory than a part", async () => {
     const ledger = await unmetered(story(300));
     const { counting, entry } = counted(ledger, "UNIQUE");

@@ -14,6 +14,7 @@ import {
   type Attempt,
   beginAttempt,
   dropParts,
+  endAttempt,
   keepAttempt,
   moveStaged,
   type Staged,
@@ -83,15 +84,21 @@ export function createBackfillPreparer(options: BackfillOptions) {
     const own = attempts.get(partition);
     const attempt = await beginAttempt(sessions, { partition, seq: entry.seq, own });
     attempts.set(partition, attempt.id);
-    const tenantIds = (await tenantsUnmetered(sessions.pool, backfill.meter.eventType)).filter(
-      (id) => partitionOf(id, partitions) === partition,
-    );
-    const openStart = await openStarts(sessions.pool, tenancy, tenantIds);
-    const of = { backfill, recordedAt: entry.recordedAt, attempt };
-    const staged = await stage(sessions.pool, options, of, tenantIds, { backfills: [...known, backfill], openStart });
-    const merged = await merge(sessions, options, of);
-    const { counts, unmetered } = staged;
-    return { ...of, staged: { deltas: merged.deltas, counts }, unmetered, unbilled: merged.unbilled };
+    try {
+      const tenantIds = (await tenantsUnmetered(sessions.pool, backfill.meter.eventType)).filter(
+        (id) => partitionOf(id, partitions) === partition,
+      );
+      const openStart = await openStarts(sessions.pool, tenancy, tenantIds);
+      const of = { backfill, recordedAt: entry.recordedAt, attempt };
+      const staged = await stage(sessions.pool, options, of, tenantIds, { backfills: [...known, backfill], openStart });
+      const merged = await merge(sessions, options, of);
+      const { counts, unmetered } = staged;
+      return { ...of, staged: { deltas: merged.deltas, counts }, unmetered, unbilled: merged.unbilled };
+    } catch (error) {
+      // Another one may begin at once. If this fails, too, it waits until this attempt was silent for long enough.
+      await endAttempt(sessions.pool, attempt).catch(() => undefined);
+      throw error;
+    }
   };
 }
 

@@ -141,6 +141,26 @@ describe.skipIf(!hasPostgres)("rebuild", () => {
     expect((await run({ tenantId: first })).wrong).toEqual([]);
   });
 
+  test("takes up at once what ended in the middle of a backfill", async () => {
+    world.state.apply(meter("odd", { eventType: "nobody.counts", version: 2, createdInVersion: 2 }));
+    const [ledger] = ledgers;
+    if (ledger === undefined) throw new Error("no ledgers");
+    ledger.record({ kind: "backfill", meterKey: "odd", tenancyVersion: 2 });
+    await world.deliver(ledger);
+    const client = ledgerClientOf(ledgers);
+    // Only the preparation of a backfill reads one tenant's entries here.
+    const read: RebuildOptions["ledger"]["read"] = async (query) => {
+      if (query.tenantId !== undefined) throw new Error("the ledger went away");
+      return client.read(query);
+    };
+    await expect(run({}, { ledger: { read } })).rejects.toThrow("the ledger went away");
+    expect((await sql("SELECT FROM rebuild.backfill_attempt")).rowCount).toBe(0);
+    // As a process that was killed leaves it.
+    await sql(`INSERT INTO rebuild.backfill_attempt (partition, alive_until)
+      SELECT partition, now() + interval '1 day' FROM rebuild.high_water_mark`);
+    expect((await run()).wrong).toEqual([]);
+  });
+
   test("takes up what was rebuilt before an interruption, and goes on beside live traffic", async () => {
     const client = ledgerClientOf(ledgers);
     let reads = 0;

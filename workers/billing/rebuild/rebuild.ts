@@ -9,6 +9,7 @@ import { ledgerPages } from "#platform/ledger/pages.js";
 import { ledgerSteps } from "#platform/ledger/steps.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { closeTenant } from "../closing/close.js";
+import { endAttempts } from "../store/backfills.js";
 import { waitingCloses } from "../store/periods.js";
 import { COMPARED, type Comparison, dropSchema, firstDifference, replaceUsage } from "../store/rebuilt.js";
 import { readMarks } from "../store/usage.js";
@@ -68,6 +69,8 @@ async function* rebuildLocked(
   const beside = await openDatabase({ url, schema, migrationsDir, profiles, onError });
   const deriving = createDeriving(options, beside, request.tenantId);
   try {
+    // Of a rebuild that ended in the middle of a backfill, or that lost the lock.
+    await endAttempts(beside.pool);
     yield* deriving.upTo(await readMarks(options.database.pool));
     const { differences, isUsageWrong } = yield* compareNow(options, beside, deriving, request.tenantId);
     const replaced = isUsageWrong && !request.checkOnly;

@@ -27,6 +27,12 @@ export async function beginAttempt(
   { partition, seq, own }: { readonly partition: number; readonly seq: number; readonly own: number | undefined },
 ): Promise<Attempt> {
   return sessions.transaction(async (tx) => {
+    // It would wait for one that is being applied, and for so long that the wait would seem to be the backfill's own work.
+    const known = await tx.query("SELECT FROM backfill_attempt WHERE partition = $1", [partition]);
+    const free = await tx.query("SELECT FROM backfill_attempt WHERE partition = $1 FOR UPDATE SKIP LOCKED", [
+      partition,
+    ]);
+    if (known.rowCount !== free.rowCount) throw prepares(partition);
     await tx.query(
       "DELETE FROM backfill_attempt WHERE partition = $1 AND (alive_until < clock_timestamp() OR attempt = $2)",
       [partition, own ?? null],
@@ -49,6 +55,16 @@ export async function beginAttempt(
   });
 }
 
+/** Gives up an attempt whose preparation failed. What it staged is deleted with the next one's begin. */
+export async function endAttempt(q: Queryable, { partition, id }: Attempt): Promise<void> {
+  await q.query("DELETE FROM backfill_attempt WHERE partition = $1 AND attempt = $2", [partition, id]);
+}
+
+/** Ends all attempts: for who alone may write to these tables. */
+export async function endAttempts(q: Queryable): Promise<void> {
+  await q.query("DELETE FROM backfill_attempt");
+}
+
 const STAGED = ["backfill_part", "backfill_delta", "backfill_count"];
 
 const KEEP = `UPDATE backfill_attempt SET alive_until = ${UNTIL} WHERE partition = $1 AND attempt = $2 RETURNING partition`;
@@ -59,9 +75,11 @@ export async function keepAttempt(q: Queryable, { partition, id }: Attempt): Pro
 }
 
 function assertKept(written: number | null, wanted: number, partition: number): void {
-  if (written !== wanted)
-    throw new MetrlyError("BUSY", `another process prepares the backfill of partition ${partition} now`);
+  if (written !== wanted) throw prepares(partition);
 }
+
+const prepares = (partition: number): MetrlyError =>
+  new MetrlyError("BUSY", `another process prepares the backfill of partition ${partition} now`);
 
 /** Adds parts behind those before `place`; throws BUSY when the attempt was replaced. */
 export async function stageParts(
