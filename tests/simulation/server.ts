@@ -96,9 +96,13 @@ export async function connectServer(url: string) {
   /** The sessions that others may have to wait for. */
   const holders = new Set<number>();
 
+  const inTransaction = new Set<number>();
+
   const mayWait = (pid: number): boolean => holders.size > (holders.has(pid) ? 1 : 0);
 
   function noteLocks(pid: number, text: string): void {
+    if (BEGINS.test(text)) inTransaction.add(pid);
+    else if (ENDS.test(text)) inTransaction.delete(pid);
     if (BEGINS.test(text) || LOCKS_FOR_SESSION.test(text)) holders.add(pid);
     else if (ENDS.test(text)) holders.delete(pid);
   }
@@ -206,6 +210,7 @@ export async function connectServer(url: string) {
         await raw.session.query("ROLLBACK");
         await raw.session.query("DISCARD ALL");
         holders.delete(raw.pid);
+        inTransaction.delete(raw.pid);
         free.push(raw);
         await release();
       },
@@ -225,11 +230,14 @@ export async function connectServer(url: string) {
 
   return {
     open,
+    /** Whether a session is between its BEGIN and the end of that. */
+    isInTransaction: (): boolean => inTransaction.size > 0,
     /** As when it was connected: nothing of an earlier run is left, not even where its rows lay. */
     async reset(): Promise<void> {
       for (const raw of opened) await abandon(raw);
       waiting.length = 0;
       holders.clear();
+      inTransaction.clear();
       free.splice(0, free.length, ...opened);
       await monitor.query(emptied(tables));
       // In any order of tables.
