@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import type { FastifyInstance } from "fastify";
+import { jsonLine } from "#platform/http/server.js";
 import { packageRoot } from "#platform/process/package-root.js";
 import { openApiDocument } from "#schema/openapi/document.js";
 import { type Asset, SCRIPT, STYLE, sendPage, sendUnlessKnown, serveAssets } from "../assets.js";
@@ -22,7 +23,7 @@ const ASSETS: Readonly<Record<string, Asset>> = {
 /** Serves the OpenAPI document of the data plane at `GET /openapi.json`, and Swagger UI, which shows it, at `GET /docs`. */
 export function registerApiDocs(app: FastifyInstance): void {
   const { version } = JSON.parse(readFileSync(path.join(packageRoot(), "package.json"), "utf8"));
-  const document = Buffer.from(JSON.stringify(openApiDocument(version)));
+  const document = Buffer.from(jsonLine(openApiDocument(version)));
   app.get("/openapi.json", async (request, reply) => {
     reply.type("application/json; charset=utf-8").header("cache-control", "no-cache");
     return sendUnlessKnown(request, reply, document);
