@@ -20,8 +20,13 @@ export interface Result extends Cell {
 
 const FILE = path.join(packageRoot(), "tests/faults/results.json");
 const PRODUCT = ["cli", "deploy", "docker-compose.yml", "gateway", "kernel", "package-lock.json", "platform", "prisma"];
-/** Of the product. */
-export const SOURCES: readonly string[] = [...PRODUCT, "schema", "workers"];
+/** Beside the product's code, and not in it. */
+const APART = ["*.test.ts", "*.testing.ts", "*.conformance.ts", "*.snap", "*.md"];
+/** Of the product, for git. */
+export const SOURCES: readonly string[] = [
+  ...[...PRODUCT, "schema", "workers"],
+  ...APART.map((pattern) => `:(exclude)${pattern}`),
+];
 
 export const readResults = (): readonly Result[] =>
   existsSync(FILE) ? (JSON.parse(readFileSync(FILE, "utf8")) as readonly Result[]) : [];
