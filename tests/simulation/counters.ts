@@ -42,6 +42,7 @@ export function createSimulatedCounters(scheduler: Scheduler) {
     }
     return {
       now: () => call("now", undefined, () => store.now()),
+      nowOf: clock.now,
       execute: (tenantId, operations, now) =>
         call(`execute ${tenantId}`, operations, () => store.execute(tenantId, operations, now)),
       observe: (tenantIds) => call("observe", tenantIds, () => store.observe(tenantIds)),

@@ -41,7 +41,7 @@ export async function startQuotaCore(context: ServiceContext, openCounters: Open
   const partitionOfTenant = (tenantId: string): number => partitionOf(tenantId, partitions);
   const store = createQuotaStore(database, partitionOfTenant);
   const freshness = createFreshness({ counters, database, store, partitionOf: partitionOfTenant });
-  const limits = createTenantLimits(tenancy, clock);
+  const limits = createTenantLimits(tenancy, counters, clock);
   const loader = createCounterLoader({ counters, database, limits, freshness });
   const start = await untilReachable("quota's database", logger, () => restoreCounters(database, counters, onError));
   const bounds = startBounds({ counters, rows: createBoundRows(database), onError });

@@ -218,6 +218,8 @@ export interface SavedPart {
 export interface QuotaCounters {
   /** The counters' clock, epoch ms. Throws while they cannot be used. */
   now(): Promise<number>;
+  /** The counters' clock, as this process knows it without asking, epoch ms. Undefined before the first answer. */
+  nowOf(tenantId: string): number | undefined;
   /**
    * Executes a tenant's operations in order, each atomically, and stops after one whose outcome is `unknown` or `bounds`: the
    * outcomes are those of the operations up to it.

@@ -32,7 +32,7 @@ export async function openGate({ database, tenancy, redisUrls, prefix, onError }
           writers: createWriterRows(database),
         });
   const store = createQuotaStore(database, () => 0);
-  const limits = createTenantLimits(tenancy, systemClock);
+  const limits = createTenantLimits(tenancy, counters, systemClock);
   const freshness = createFreshness({ counters, database, store, partitionOf: () => 0 });
   const bounds = startBounds({ counters, rows: createBoundRows(database), onError });
   const gate: Gate = createGate({

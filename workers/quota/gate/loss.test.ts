@@ -249,7 +249,7 @@ describe.skipIf(!hasPostgres || !hasRedis)("quota after a loss in Redis", () => 
       tenancy: world.tenancy,
       ledger: world.ledger,
       partitions: 2,
-      limits: createTenantLimits(world.tenancy, { now: Date.now }),
+      limits: createTenantLimits(world.tenancy, { nowOf: Date.now }, { now: Date.now }),
       onBehind: () => undefined,
       onAlerts: () => undefined,
     });

@@ -33,7 +33,7 @@ test("usage of days in any order reads a plan once", () => {
       return plan;
     },
   };
-  const limits = createTenantLimits(tenancy, { now: () => november });
+  const limits = createTenantLimits(tenancy, { nowOf: () => november }, { now: () => november });
   const starts = Array.from({ length: 60 }, (_, n) => {
     const day = november + ((n * 7) % 29) * DAY_MS;
     const bounds = limits.at(tenant, day, 1)?.limits[0]?.bounds;

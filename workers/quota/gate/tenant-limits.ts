@@ -3,6 +3,7 @@ import { periodAt } from "#kernel/period.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { activeOverrides, tenantNow } from "#schema/tenancy-history.js";
+import type { QuotaCounters } from "../counters/counters.js";
 import {
   boundAt,
   type CounterKey,
@@ -15,7 +16,7 @@ import { outlivesLoss } from "../rules/windows.js";
 
 export interface LimitedTenant {
   readonly tenant: TenantState;
-  /** The tenant's time: its test clock or the system's. */
+  /** The tenant's time: its test clock, or the clock of its counters. */
   readonly now: number;
   /** Undefined: no plan. */
   readonly inForce: LimitsInForce | undefined;
@@ -36,8 +37,15 @@ export type TenantLimits = ReturnType<typeof createTenantLimits>;
 /** A batch of the ledger touches few periods and tenancy versions. */
 const REMEMBERED_PER_TENANT = 16;
 
-/** The active limits, from this process's copy of tenancy. */
-export function createTenantLimits(tenancy: Pick<TenancyCopy, "version" | "tenant"> & PlansAndMeters, clock: Clock) {
+/** What tells a tenant's time: all processes that decide about it have one clock, the one of its counters. */
+type TenantClock = Pick<QuotaCounters, "nowOf">;
+
+/** The active limits, from this process's copy of tenancy. `clock`: until the counters have told their time. */
+export function createTenantLimits(
+  tenancy: Pick<TenancyCopy, "version" | "tenant"> & PlansAndMeters,
+  counters: TenantClock,
+  clock: Clock,
+) {
   const known = new WeakMap<TenantState, Map<string, LimitsInForce>>();
 
   /**
@@ -85,7 +93,7 @@ export function createTenantLimits(tenancy: Pick<TenancyCopy, "version" | "tenan
     current(tenantId: string): LimitedTenant | undefined {
       const tenant = tenancy.tenant(tenantId);
       if (tenant === undefined) return undefined;
-      const now = tenantNow(tenant, clock.now());
+      const now = tenantNow(tenant, counters.nowOf(tenantId) ?? clock.now());
       const { inForce, later, counted } = lasting(tenant, now);
       return { tenant, now, inForce, later, counted };
     },

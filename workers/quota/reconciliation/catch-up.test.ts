@@ -60,7 +60,7 @@ interface ProcessOptions {
   readonly mostEntries?: number;
   /** Shared with another process, which settles. */
   readonly shared?: QuotaCounters;
-  /** How much this process's clock is ahead of the counters'. */
+  /** How much this process takes the counters' clock to be ahead of where it is. */
   readonly aheadMs?: number;
 }
 
@@ -69,11 +69,12 @@ function openProcess(world: World, { mostEntries, shared, aheadMs = 0 }: Process
   const { database, tenancy, ledger } = world;
   const partitionOfTenant = (tenantId: string): number => partitionOf(tenantId, PARTITIONS);
   const inProcess = shared ?? createMemoryQuotaCounters({ now: Date.now }, { maxKeys: 1_000 });
+  const now = (): number => Date.now() + aheadMs;
   const { state, counters: answering } = flaky(inProcess);
   const counters = watched(answering, (tenantId) => freshness.forget(tenantId));
   const store = createQuotaStore(database, partitionOfTenant);
   const freshness = createFreshness({ counters, database, store, partitionOf: partitionOfTenant });
-  const limits = createTenantLimits(tenancy, { now: () => Date.now() + aheadMs });
+  const limits = createTenantLimits(tenancy, { nowOf: now }, { now });
   const loader = createCounterLoader({ counters, database, limits, freshness });
   const bounds = startBounds({ counters, rows: createBoundRows(database), onError: fail });
   const gate = createGate({

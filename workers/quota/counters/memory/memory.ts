@@ -191,6 +191,7 @@ export function createMemoryQuotaCounters(clock: Clock, options: MemoryQuotaCoun
 
   return {
     now: async () => clock.now(),
+    nowOf: clock.now,
     execute,
     async observe(tenantIds) {
       watchClock();

@@ -166,6 +166,7 @@ export async function openRedisClusterCounters(options: RedisClusterOptions): Pr
       );
       return Math.max(...times);
     },
+    nowOf: (tenantId) => nodeOf(tenantId)?.counters.nowOf(tenantId),
     async stop() {
       stopped = true;
       timer.cancel();

@@ -12,13 +12,15 @@ export interface CountersElsewhere {
   ): Promise<readonly T[]>;
   lower(most: number): Promise<readonly LoweredBound[]>;
   now(): Promise<number>;
+  nowOf(tenantId: string): number | undefined;
   stop(): Promise<void>;
 }
 
 /** Remote counters. They survive this process, so there is nothing to save. */
-export function forwardingCounters({ at, gathered, lower, now, stop }: CountersElsewhere): QuotaCounters {
+export function forwardingCounters({ at, gathered, lower, now, nowOf, stop }: CountersElsewhere): QuotaCounters {
   return {
     now,
+    nowOf,
     execute: (tenantId, operations, atMs) => at(tenantId, (counters) => counters.execute(tenantId, operations, atMs)),
     observe: (tenantIds) => gathered(tenantIds, itself, (some, counters) => counters.observe(some)),
     load: (load, token) => at(load.tenantId, (counters) => counters.load(load, token)),

@@ -115,6 +115,7 @@ export function createRedisNodeCounters(options: RedisNodeOptions): RedisNodeCou
   return {
     connect: server.connect,
     now: server.probe,
+    nowOf: server.now,
     execute: (tenantId, operations, now) =>
       (operations.length <= OPERATIONS_AT_ONCE ? executeAtOnce : executeMany)(tenantId, operations, now),
     async observe(tenantIds) {

@@ -99,6 +99,7 @@ function openedLater(options: RedisCountersOptions): QuotaCounters {
     gathered: async (items, _, ask) => ask(items, found()),
     lower: async (most) => found().lower(most),
     now: async () => found().now(),
+    nowOf: (tenantId) => opened?.nowOf(tenantId),
     async stop() {
       await opening.stop();
       await opened?.stop();

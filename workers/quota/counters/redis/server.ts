@@ -149,6 +149,8 @@ export function createRedisServer(options: RedisServerOptions) {
     },
     /** The incarnation, as far as this process knows. */
     known: (): Incarnation | undefined => current,
+    /** Redis' clock, also while no connection is open. Undefined before the first one. */
+    now: (): number | undefined => latest?.incarnation.clock.now(),
     learn: () => answering(() => learn()),
     mark: (): Mark => lives.mark(),
     /**
