@@ -297,6 +297,124 @@ export const REVERSED_FIXES: readonly Bug[] = [
     ],
   },
   {
+    name: "reused-id-ends-the-next-operation",
+    wrong:
+      "a client that completes an operation and uses its id again at once gets the first one's answer, and a source stays open for ever",
+    breaks: "an operation ends with its client",
+    reverses: {
+      fix: "Let an id of a WebSocket be used again behind complete",
+      ownTest: "platform/graphql/sockets/reused-ids.test.ts",
+    },
+    edits: [
+      {
+        file: "platform/graphql/sockets/socket.ts",
+        find: "{ ...withReusedIds(options.protocol), isProd",
+        put: "{ ...(options.protocol ?? withReusedIds(options.protocol)), isProd",
+      },
+    ],
+  },
+  {
+    name: "query-outlives-its-client",
+    wrong: "a query on a socket goes on reading for a client that has left",
+    breaks: "an operation ends with its client",
+    reverses: { fix: "End a query when its client leaves", ownTest: "gateway/graph.test.ts" },
+    edits: [
+      {
+        file: "gateway/operations/left-clients.ts",
+        find: "      client.abort(clientLeft());\n",
+        put: "",
+      },
+    ],
+  },
+  {
+    name: "change-of-a-key-sets-its-last-use-back",
+    wrong: "a key that is in use shows an older `lastUsedAt` after a change of it",
+    breaks: "what was noted stays noted",
+    reverses: {
+      fix: "Keep the last use of a key out of the key's state",
+      ownTest: "workers/tenancy/store/store.test.ts",
+    },
+    edits: [
+      {
+        file: "workers/tenancy/store/rows.ts",
+        find: "export function apiKeyState({ lastUsedAt: _, ...row }: ",
+        put: "export function apiKeyState(row: ",
+      },
+    ],
+  },
+  {
+    name: "one-tenants-backfill-is-busy-for-ever",
+    wrong: "a rebuild of one tenant is refused at a backfill behind others' entries",
+    breaks: "usage can be rebuilt from the ledger",
+    reverses: {
+      fix: "Rebuild one tenant's backfill behind others' entries",
+      ownTest: "workers/billing/rebuild/rebuild.test.ts",
+    },
+    edits: [
+      {
+        file: "workers/billing/store/backfills.ts",
+        find: "WHERE partition = $1 AND seq < $2",
+        put: "WHERE partition = $1 AND seq = $2 - 1",
+      },
+    ],
+  },
+  {
+    name: "four-signals-at-once-hurry",
+    wrong: "two quick Ctrl-C under npm end the server before it has drained",
+    breaks: "a stop drains what was accepted",
+    reverses: {
+      fix: "Count signals of one moment as one request to stop",
+      ownTest: "cli/server/stop-signals.test.ts",
+    },
+    edits: [
+      {
+        file: "cli/server/stop-signals.ts",
+        find: 'if (isSameRequest) return "nothing";',
+        put: 'if (isSameRequest && signals === 2) return "nothing";',
+      },
+    ],
+  },
+  {
+    name: "secret-shows-where-an-answer-is-cut",
+    wrong: "viewers see a receiver's secret up to its last letter where its answer was cut",
+    breaks: "an address of a receiver is shown to nobody",
+    reverses: {
+      fix: "Mask a receiver's address however it is spelled, and where it is cut",
+      ownTest: "kernel/masked-url.test.ts",
+    },
+    edits: [{ file: "kernel/masked-url.ts", find: "return begun === 0 ? whole :", put: "return begun >= 0 ? whole :" }],
+  },
+  {
+    name: "one-caller-holds-all-connections",
+    wrong: "one tenant's slow reads keep all others from a service's database",
+    breaks: "no tenant takes all of what others share",
+    reverses: {
+      fix: "Leave connections of a service to others than the busiest caller",
+      ownTest: "platform/database/fair-pool.test.ts",
+    },
+    edits: [
+      {
+        file: "platform/database/fair-pool.ts",
+        find: "perCaller: Math.max(1, config.max - LEFT_TO_OTHERS)",
+        put: "perCaller: Math.max(LEFT_TO_OTHERS, config.max)",
+      },
+    ],
+  },
+  {
+    name: "export-lacks-what-came-after-a-void",
+    wrong: "an export lacks the event that was sent again after a void",
+    breaks: "an export has every event that counts",
+    reverses: {
+      fix: "Export the event that was accepted after a voided one of its key",
+      ownTest: "cli/show/export-events.test.ts",
+    },
+    edits: [
+      { file: "cli/show/export-events.ts", find: "new Set<number>()", put: "new Set<string>()" },
+      { file: "cli/show/export-events.ts", find: "voided.add(entry.event.seq)", put: "voided.add(entry.event.id)" },
+      { file: "cli/show/export-events.ts", find: "!voided.has(entry.seq)", put: "!voided.has(entry.id)" },
+    ],
+  },
+  {
     name: "publisher-skips-what-it-forgot",
     wrong: "usage is published with a gap, which every consumer has to fill from the ledger",
     breaks: "usage.recorded has no gaps",
