@@ -13,7 +13,7 @@ export interface Hunt {
   readonly caughtBy: readonly string[];
   /** Whether the test that was written for it catches it; undefined: it was not asked. */
   readonly ownTestCatches?: boolean;
-  /** Why the search ended early; undefined: it was caught, or everything was tried. */
+  /** Why the search for others than its own test ended early; undefined: it was caught, or everything was tried. */
   readonly gaveUp?: string;
   readonly cpuSeconds: number;
 }
@@ -59,12 +59,13 @@ export async function hunt(bug: Bug, options: HuntOptions): Promise<Hunt> {
   };
   try {
     let cpuSeconds = 0;
+    let limit = options.cpuSeconds;
 
     async function run(args: readonly string[], name: string) {
       const runDir = path.join(folder, name);
       await mkdir(runDir, { recursive: true });
       const env = { ...process.env, TMPDIR: runDir, [RUN_DIR_VARIABLE]: runDir };
-      const left = { cpuSeconds: options.cpuSeconds - cpuSeconds, interrupted };
+      const left = { cpuSeconds: limit - cpuSeconds, interrupted };
       const ended = await runLimited(args, { cwd: copy.folder, env }, left);
       cpuSeconds += ended.cpuSeconds;
       return ended;
@@ -142,7 +143,8 @@ export async function hunt(bug: Bug, options: HuntOptions): Promise<Hunt> {
       else if (cpuSeconds >= options.cpuSeconds) gaveUp = `after ${Math.round(cpuSeconds)} s of processor time`;
     }
     const own = ownTestOf(bug);
-    const asksOwn = own !== undefined && (all || caughtBy.length === 0) && gaveUp === undefined;
+    const asksOwn = own !== undefined && (all || caughtBy.length === 0) && !interrupted();
+    limit = cpuSeconds + options.cpuSeconds;
     const ownTestCatches = asksOwn ? (await caughtIn({ kind: "tests", files: [own] }, "own")).length > 0 : undefined;
     return {
       caughtBy,

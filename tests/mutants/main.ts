@@ -12,7 +12,7 @@ import { BUGS } from "./bugs.js";
 import { hunt } from "./hunt.js";
 import { readImporters } from "./import-graph.js";
 import { triesOf } from "./plan.js";
-import { outcomeOf, pageWith, type Result, readResults, writePage, writeResults } from "./results.js";
+import { isCaught, outcomeOf, pageWith, type Result, readResults, writePage, writeResults } from "./results.js";
 
 /** `npm run mutants`: hunts the seeded bugs, and says what caught each. */
 
@@ -79,7 +79,10 @@ try {
   await servers.stop();
   await sweep(runDir);
 }
-const survived = wanted.filter(({ name }) => known[name]?.caughtBy.length === 0);
+const survived = wanted.filter(({ name }) => {
+  const result = known[name];
+  return result !== undefined && isCaught(result) !== true;
+});
 for (const { name } of survived) console.error(`NOT CAUGHT: ${name}`);
 process.exitCode = interrupted ? 130 : survived.length > 0 ? 1 : 0;
 

@@ -58,7 +58,7 @@ function summary(bugs: readonly Bug[], results: Results): string {
   const by = (is: (result: Result) => boolean) => ran.filter(({ name }) => is(results[name] as Result)).length;
   const caught = by(({ caughtBy }) => caughtBy.length > 0);
   const onlyOwn = by(({ caughtBy, ownTestCatches }) => caughtBy.length === 0 && ownTestCatches === true);
-  const gaveUp = by(({ caughtBy, gaveUp: why }) => caughtBy.length === 0 && why !== undefined);
+  const gaveUp = by((result) => isCaught(result) === undefined);
   const survived = ran.length - caught - onlyOwn - gaveUp;
   const unseen = bugs.filter((bug) => bug.unseen);
   const unseenCaught = unseen.filter(({ name }) => (results[name]?.caughtBy.length ?? 0) > 0);
@@ -91,11 +91,18 @@ function rowOf({ name, wrong, breaks, unseen }: Bug, result: Result | undefined)
   return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
 }
 
+/** Undefined: the search ended early. */
+export function isCaught({ caughtBy, ownTestCatches, gaveUp }: Hunt): boolean | undefined {
+  if (caughtBy.length > 0 || ownTestCatches) return true;
+  return gaveUp === undefined ? false : undefined;
+}
+
 /** In words. */
 export function outcomeOf(result: Result | undefined): string {
   if (result === undefined) return "not tried yet";
   const { caughtBy, ownTestCatches, gaveUp } = result;
   if (caughtBy.length > 0) return caughtBy.map((one) => `\`${one}\``).join(", ");
-  if (ownTestCatches) return "only the test written for it";
+  if (ownTestCatches)
+    return `only the test written for it${gaveUp === undefined ? "" : ` (the search for others ended early, ${gaveUp})`}`;
   return gaveUp === undefined ? "**nothing**" : `not judged: the search ended early (${gaveUp})`;
 }

@@ -33,6 +33,10 @@ describe("stored results", () => {
     expect(holds(matrixRows([cell({ violated: "lost" })], "now"))).toBe(false);
     expect(holds(bugRows([bug("a")], { a: hunted("now") }, isNow))).toBe(false);
     expect(holds(bugRows([bug("a")], { a: hunted("now", "x.test.ts") }, isNow))).toBe(true);
+    expect(holds(bugRows([bug("a")], { a: { ...hunted("now"), ownTestCatches: true, gaveUp: "late" } }, isNow))).toBe(
+      true,
+    );
+    expect(bugRows([bug("a")], { a: { ...hunted("now"), gaveUp: "late" } }, isNow)).toEqual([]);
     const score = (killed: number) => ({ f: { mutants: 100, killed, equivalent: 0, commit: "now", date: "" } });
     expect(holds(scoreRows(score(89), isNow))).toBe(false);
     expect(holds(scoreRows(score(90), isNow))).toBe(true);

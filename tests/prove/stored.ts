@@ -3,7 +3,7 @@ import { packageRoot } from "#platform/process/package-root.js";
 import type { Result as Cell } from "../faults/results.js";
 import { SOURCES } from "../faults/results.js";
 import type { Bug } from "../mutants/bugs/bug.js";
-import type { Result as Hunted } from "../mutants/results.js";
+import { type Result as Hunted, isCaught } from "../mutants/results.js";
 import type { Result as Scored } from "../mutation-score/results.js";
 import { percentOf, totalOf } from "../mutation-score/score.js";
 import type { SoakResult } from "../soak/results.js";
@@ -58,10 +58,10 @@ export function bugRows(
   results: Readonly<Record<string, Hunted>>,
   isNow: (commit: string) => boolean,
 ): Row[] {
-  const ran = bugs.flatMap(({ name }) => results[name] ?? []).filter(({ gaveUp }) => gaveUp === undefined);
-  return split(ran, ({ commit }) => isNow(commit)).map(([some, isStale]) => ({
+  const judged = bugs.flatMap(({ name }) => results[name] ?? []).filter((result) => isCaught(result) !== undefined);
+  return split(judged, ({ commit }) => isNow(commit)).map(([some, isStale]) => ({
     ...{ promise: "bugs", tried: `seeded bugs, of ${bugs.length}`, cases: some.length, isStale },
-    violations: some.filter(({ caughtBy, ownTestCatches }) => caughtBy.length === 0 && !ownTestCatches).length,
+    violations: some.filter((result) => isCaught(result) === false).length,
     again: "npm run mutants",
   }));
 }
