@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createHistory, wallClock } from "../oracle/history.js";
 import { waitFor } from "../servers/servers.js";
 import { readCompose } from "../systems/compose/compose-file.js";
 import { isRole } from "../systems/compose/world.js";
@@ -70,10 +71,11 @@ describe("docker compose up", () => {
 
   test("what is acknowledged while a role gets a replica and another is killed is counted once, and billed", async () => {
     const load = { events: 2_000, tenants: ["acme", "umbrella"], seed: 1 };
-    const key = await setUp(target, load);
+    const judged = { ...target, history: createHistory(wallClock) };
+    const key = await setUp(judged, load);
     let isDisturbed = false;
     let disturbed: Promise<unknown> = Promise.resolve();
-    const events = await postLoad(target, key, load, {
+    const events = await postLoad(judged, key, load, {
       beforeBatch(share) {
         if (isDisturbed || share < 0.2) return;
         isDisturbed = true;
@@ -86,9 +88,9 @@ describe("docker compose up", () => {
       hold: () => false,
     });
     await disturbed;
-    await expectAccounted(target, load, events);
-    await expectTotals(target, load, events);
-    await expectInvoices(target, load, events);
+    await expectAccounted(judged, load, events);
+    await expectTotals(judged, load, events);
+    await expectInvoices(judged, load, events);
   });
 
   test("stops with exit code 0, keeps everything, and leaves no volume without a name", async () => {
