@@ -43,8 +43,8 @@ interface Failure {
 
 /** A test that waits for what the bug prevents ends then, ms. */
 const TEST_TIMEOUT_MS = 180_000;
-/** Says a test that met a deadline: a bug can be the reason, and a machine that is too busy. */
-const LATE = /timed out|waited \d+ ms/i;
+/** Says a test that met a deadline or was refused for now: a bug can be the reason, and a machine that is too busy. */
+const LATE = /timed out|waited \d+ ms|try again/i;
 const SIMULATION = ["--import", "tsx", "tests/simulation/main.ts"];
 const SEEDS = ["--seeds", "8", "--tries", "0"];
 
