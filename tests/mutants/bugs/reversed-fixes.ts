@@ -415,6 +415,22 @@ export const REVERSED_FIXES: readonly Bug[] = [
     ],
   },
   {
+    name: "decides-by-its-own-clock",
+    wrong: "a process with a wrong clock decides in another billing period, and a hard limit is overspent",
+    breaks: "hard limits are never overspent",
+    reverses: {
+      fix: "Decide by the clock of the counters, not of the process",
+      ownTest: "workers/quota/wrong-clock.test.ts",
+    },
+    edits: [
+      {
+        file: "workers/quota/gate/tenant-limits.ts",
+        find: "counters.nowOf(tenantId) ?? clock.now()",
+        put: "clock.now()",
+      },
+    ],
+  },
+  {
     name: "publisher-skips-what-it-forgot",
     wrong: "usage is published with a gap, which every consumer has to fill from the ledger",
     breaks: "usage.recorded has no gaps",
