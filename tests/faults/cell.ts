@@ -39,6 +39,9 @@ const SHIFTED: readonly Fault[] = ["clock-ahead", "clock-behind"];
 /** What an edge whose clock is wrong answers about good events. */
 const isForNow = (answer: string): boolean => /TIME_OUT_OF_RANGE|BEFORE_FIRST_PERIOD/.test(answer);
 
+/** One for all cells of a world: there may be 200. */
+const keys = new WeakMap<MatrixWorld, string>();
+
 /** One fault under a load of its own, and the judgement of all promises. */
 export async function runCell(world: MatrixWorld, cell: Cell, seed: number, id: string): Promise<void> {
   // A wrong clock refuses events for other reasons than the judge of histories knows.
@@ -53,7 +56,8 @@ export async function runCell(world: MatrixWorld, cell: Cell, seed: number, id: 
     ],
   };
   const [first = ""] = load.tenants;
-  const key = await setUp(target, load);
+  const key = await setUp(target, { ...load, key: keys.get(world) });
+  keys.set(world, key);
   const receiver = await startReceiver();
   await receiver.subscribe(target, load.tenants);
   const injection = injectionOf(world, cell, LENGTHS);

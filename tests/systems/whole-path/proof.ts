@@ -69,6 +69,8 @@ export interface ProofOptions {
   /** Limits of the plan; none by default. */
   readonly limits?: readonly Loose<QuotaLimitInput>[];
   readonly planId?: string;
+  /** A platform key of before; none: a new one is issued. */
+  readonly key?: string | undefined;
   /** Of the events; a second load of the same tenants needs another one. */
   readonly source?: string;
 }
@@ -79,7 +81,7 @@ export interface ProofOptions {
  */
 export async function setUp(
   { url, admin, history }: Target,
-  { tenants, limits = [], planId = PLAN_ID }: ProofOptions,
+  { tenants, limits = [], planId = PLAN_ID, key: known }: ProofOptions,
 ): Promise<string> {
   const month = world.lastMonth(Date.now());
   const existing = await ask<Existing, { plan: string }>(url, admin, EXISTING, { plan: planId });
@@ -102,15 +104,17 @@ export async function setUp(
     const input = { id, name: id, planId, startsAt };
     await kept(history, "createTenant", input, () => ask(url, admin, world.CREATE_TENANT, { input }));
   }
-  const issued = await ask(url, admin, world.ISSUE_KEY, {
-    input: { platform: true, name: "load", scopes: ["INGEST", "QUOTA"] },
-  });
-  const key = issued.issueApiKey.secret;
+  const key = known ?? (await issueKey(url, admin));
   const probe = `${url}/v1/events?source=x&id=x&tenantId=${tenants.at(-1)}`;
   await waitFor(async () => (await fetch(probe, { headers: { authorization: `Bearer ${key}` } })).status === 404, {
     what: "the key at the edge",
   });
   return key;
+}
+
+async function issueKey(url: string, admin: string): Promise<string> {
+  const input = { platform: true, name: "load", scopes: ["INGEST", "QUOTA"] } as const;
+  return (await ask(url, admin, world.ISSUE_KEY, { input })).issueApiKey.secret;
 }
 
 export interface LoadControl {
