@@ -1,4 +1,5 @@
 import pg from "pg";
+import { MetrlyError } from "#kernel/errors.js";
 import { openDatabase } from "#platform/database/database.js";
 import { createTenancyStore } from "../../../workers/tenancy/store/store.js";
 import type { Command } from "../terms/commands.js";
@@ -14,6 +15,7 @@ export const PAST: readonly Command[] = [
 export const actorOfPast = (place: number): string => `user:past-${place}`;
 
 const AT = Date.UTC(2026, 0, 10);
+const MAX_ATTEMPTS = 20;
 
 /**
  * Writes it, by the product. Also loads what Prisma loads at its first statement: in a run, that would take as many turns of the event
@@ -23,7 +25,7 @@ export async function writePast(url: string): Promise<void> {
   const database = await openDatabase({ url, onError: () => undefined });
   const options = { database, clock: { now: () => AT }, partitions: 1, onCommitted: () => undefined };
   const store = createTenancyStore(options);
-  for (const [place, command] of PAST.entries()) await changed(store, command, actorOfPast(place));
+  for (const [place, command] of PAST.entries()) await insist(() => changed(store, command, actorOfPast(place)));
   await store.stop();
   await database.stop();
   const session = new pg.Client({ connectionString: url });
@@ -33,4 +35,15 @@ export async function writePast(url: string): Promise<void> {
   await session.query("UPDATE audit_entry SET id = id - 1000");
   await session.query("DELETE FROM outbox");
   await session.end();
+}
+
+/** On a machine that stands still for seconds, a transaction is refused. */
+async function insist(run: () => Promise<unknown>): Promise<void> {
+  for (let left = MAX_ATTEMPTS; ; left -= 1)
+    try {
+      await run();
+      return;
+    } catch (error) {
+      if (left === 1 || !(error instanceof MetrlyError && error.code === "BUSY")) throw error;
+    }
 }
