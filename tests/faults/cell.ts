@@ -6,6 +6,7 @@ import type { AcknowledgedEvent } from "../oracle/oracle.js";
 import { waitFor } from "../servers/servers.js";
 import { ask, askRaw } from "../support/client.js";
 import { sized } from "../support/effort.js";
+import { randomOf } from "../support/random.js";
 import { consume, hammerGraph, hammerQuota } from "../systems/compose/hammer.js";
 import { expectNoticesDelivered, startReceiver } from "../systems/compose/receiver.js";
 import {
@@ -17,7 +18,7 @@ import {
   postLoad,
   setUp,
 } from "../systems/whole-path/proof.js";
-import { type Injection, injectionOf, within } from "./inject.js";
+import { type Injection, injectionOf, type Lengths, within } from "./inject.js";
 import { type Cell, type Fault, nameOf } from "./matrix.js";
 import { type Role, STATIONS } from "./stations.js";
 import { allReady, type MatrixWorld } from "./world.js";
@@ -30,11 +31,16 @@ const SOME_EVENTS = 40;
 const LIMIT = 40;
 /** Of each tenant's hard limit. */
 const CLIENTS = 2;
-const LENGTHS = {
-  frozenMs: sized(5_000, 60_000),
+const SHORTEST_FREEZE_MS = 5_000;
+const LONGEST_FREEZE_MS = 60_000;
+const lengthsOf = (seed: number): Lengths => ({
+  frozenMs: sized(
+    SHORTEST_FREEZE_MS + Math.round(randomOf(seed)() * (LONGEST_FREEZE_MS - SHORTEST_FREEZE_MS)),
+    LONGEST_FREEZE_MS,
+  ),
   apartMs: sized(5_000, 30_000),
   shiftedMs: sized(3_000, 15_000),
-};
+});
 const SHIFTED: readonly Fault[] = ["clock-ahead", "clock-behind"];
 /** What an edge whose clock is wrong answers about good events. */
 const isForNow = (answer: string): boolean => /TIME_OUT_OF_RANGE|BEFORE_FIRST_PERIOD/.test(answer);
@@ -60,7 +66,7 @@ export async function runCell(world: MatrixWorld, cell: Cell, seed: number, id: 
   keys.set(world, key);
   const receiver = await startReceiver();
   await receiver.subscribe(target, load.tenants);
-  const injection = injectionOf(world, cell, LENGTHS);
+  const injection = injectionOf(world, cell, lengthsOf(seed));
   const { phase } = STATIONS[cell.component];
   const clients = load.tenants.map((tenantId) => hammerQuota(target, key, tenantId, CLIENTS));
   const graph = hammerGraph(target, graphOf(first));

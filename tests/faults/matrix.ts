@@ -17,8 +17,8 @@ export type Component = (typeof COMPONENTS)[number];
 /** Each with what it does. */
 export const FAULTS = {
   kill: "`kill -9`, and a restart",
-  freeze: "SIGSTOP between two transactions, and SIGCONT",
-  "freeze-in-transaction": "SIGSTOP inside of a transaction, and SIGCONT",
+  freeze: "SIGSTOP between two transactions, for 5 to 60 s, and SIGCONT",
+  "freeze-in-transaction": "SIGSTOP inside of a transaction, for 5 to 60 s, and SIGCONT",
   cut: "all its connections break",
   "lost-request": "a request never arrives, and its connection breaks",
   "lost-answer": "a request takes effect, and its connection breaks before the answer",
