@@ -7,6 +7,7 @@ import { ROOM_VARIABLE } from "./rooms.js";
 
 const CACHE = ".cache/mutation-score";
 const STRYKER = `${CACHE}/node_modules/@stryker-mutator/core/bin/stryker.js`;
+const RUNNER = "tests/mutation-score/runner.mjs";
 /** Property tests try the same cases for each mutant, and at the next run. */
 const SEED = "1";
 /** Beyond what the tests of a mutant take without it. An endless loop is seen by its turns: who meets this was not judged. */
@@ -42,7 +43,8 @@ export async function testMutants(room: string, options: TesterOptions): Promise
 function configOf(room: string, name: string, report: string, { jobs, files, fresh }: TesterOptions) {
   return {
     mutate: [`${room}/${files}*.ts`, "!**/*.{test,testing}.ts"],
-    testRunner: "vitest",
+    plugins: ["@stryker-mutator/vitest-runner", path.join(packageRoot(), RUNNER)],
+    testRunner: "trials",
     vitest: { configFile: "tests/mutation-score/vitest.config.ts" },
     coverageAnalysis: "perTest",
     concurrency: jobs,

@@ -20,7 +20,8 @@ export default defineConfig({
   ssr: { resolve: { conditions } },
   test: {
     include: [`${process.env[ROOM_VARIABLE]}/*.test.ts`],
-    // Each mutant gets a new worker; the files that try it share its modules.
+    runner: "./tests/mutation-score/trials.ts",
+    // The files that try a mutant share its modules.
     isolate: false,
     setupFiles: ["./tests/mutation-score/setup.ts"],
     testTimeout: HANGS_AFTER_MS,
