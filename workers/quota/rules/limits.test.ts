@@ -188,6 +188,10 @@ describe("limits in force", () => {
       expect(moved?.limits.filter((one) => one.override).length, "its end is not reached").toBe(1);
       expect(moved && boundAt(moved, ms + 1, local), "nothing new within a day").toBe(moved);
     }
+    expect(
+      moved?.limits.map((one) => "bounds" in one),
+      "a day that slides has none",
+    ).toEqual([...[false, true, true, true, true]]);
   });
 
   test("shares, amounts and multiples warn together, in ascending order; of a limit of 0 there are no multiples", () => {

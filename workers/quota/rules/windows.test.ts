@@ -5,6 +5,7 @@ import {
   ALWAYS_TOTALLED,
   boundsOf,
   COUNTED_FOR_MS,
+  calendarSince,
   counterWindow,
   countsInDay,
   GRAIN_MS,
@@ -86,6 +87,11 @@ test("weeks and months of the calendar are made up of whole days of it", () => {
     expect([SUMMED_FROM[window], isSummed(window)]).toEqual(["CALENDAR_DAY", true]);
   }
   expect(QUOTA_WINDOWS.filter(isSummed)).toHaveLength(2);
+});
+
+test("the longest windows of the calendar that run began with the month, or with the week that began before it", () => {
+  expect(calendarSince(Date.UTC(2026, 10, 1, 12), TENANT)).toBe(Date.UTC(2026, 9, 26, 4));
+  expect(calendarSince(Date.UTC(2026, 10, 20), TENANT)).toBe(Date.UTC(2026, 10, 1, 4));
 });
 
 test("days of the calendar are stored for as long as a window that they are summed in is judged", () => {
