@@ -43,8 +43,6 @@ interface Failure {
 
 /** A test that waits for what the bug prevents ends then, ms. */
 const TEST_TIMEOUT_MS = 180_000;
-/** Says a test that met a deadline or was refused for now: a bug can be the reason, and a machine that is too busy. */
-const LATE = /timed out|waited \d+ ms|try again/i;
 const SIMULATION = ["--import", "tsx", "tests/simulation/main.ts"];
 const SEEDS = ["--seeds", "8", "--tries", "0"];
 
@@ -107,11 +105,10 @@ export async function hunt(bug: Bug, options: HuntOptions): Promise<Hunt> {
       return passes.get(what) === true;
     }
 
-    /** Whether a file fails because of the bug: not if it fails without it, too, or was late once only. */
-    async function isCatch({ file, reasons }: Failure): Promise<boolean> {
-      const isLate = reasons.some((reason) => LATE.test(reason));
+    /** Whether a file fails because of the bug: not if it fails without it, too, or failed once only, as on a machine that is too busy. */
+    async function isCatch({ file }: Failure): Promise<boolean> {
       if (!(await isSound(file, async (name) => (await failing([file], name))?.length === 0))) return false;
-      return !isLate || ((await failing([file], "again"))?.length ?? 0) > 0;
+      return ((await failing([file], "again"))?.length ?? 0) > 0;
     }
 
     const simulated = (name: string) => run([...SIMULATION, ...SEEDS], name);
