@@ -74,6 +74,11 @@ describe("numbers that a double can't keep", () => {
     );
   });
 
+  test.each(["9007199254740993", "[9007199254740993]", '{"n": -9007199254740993}', "[1,0.12345678901234567]"])(
+    "the quick look sees the long number in %s",
+    (text) => expect(mayHoldInexactNumbers(text)).toBe(true),
+  );
+
   test("an ordinary event does not pay for the slow path", () => {
     const event = {
       id: "12345678901234567890",

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { Decimal, ZERO } from "#kernel/decimal.js";
 import type { MeterState } from "#schema/events/tenancy-changed.v1.js";
-import { CELL_KEEPS, quantityOf, storedValue, TOP_VALUE_BY, type UsageCell } from "./usage.js";
+import { price } from "../world.testing.js";
+import { CELL_KEEPS, cellsOf, quantityOf, storedValue, TOP_VALUE_BY, type UsageCell, unclaimedCells } from "./usage.js";
 import { totalsOf } from "./usage-totals.js";
 
 /** More than a function call takes arguments. */
@@ -43,6 +44,7 @@ test("a value that every event was taken back of counts no more", () => {
   const high: UsageCell = { ...cell, value: "7", eventCount: 0 };
   expect(quantityOf("MAX", [low, high]).toFixed()).toBe("-2");
   expect(quantityOf("MAX", [high]).toFixed()).toBe("0");
+  expect(quantityOf("MAX", [{ ...high, eventCount: 1 }, low]).toFixed(), "in whatever order").toBe("7");
 });
 
 test("the value of the latest event counts: by time, then by position, as long as it is not voided", () => {
@@ -56,6 +58,28 @@ test("the value of the latest event counts: by time, then by position, as long a
   expect(latest(reading("5", 9, 2), reading("7", 9, 10), reading("-6.5", 8, 30))).toBe("7");
   expect(latest(reading("5", 9, 2), reading("7", 10, 10, 0))).toBe("5");
   expect(storedValue("LATEST", "-6.5", 1_700_000_000_000, 42)).toBe("0001700000000000|0000000000000042|-6.5");
+});
+
+test("a price claims its meter's cells with all values that it names, a catch-all those that no other price does", () => {
+  const calls: MeterState = { ...peak, id: "calls", aggregation: "COUNT", dimensions: ["region", "model"] };
+  const cell = (meter: string, ...dimensions: string[]): UsageCell => ({
+    ...{ meter, dimensions, value: "", quantity: ZERO, eventCount: 1, dominatedCount: 0, lastEventAt: 0 },
+  });
+  const [both, europe, other] = [cell("calls", "eu", "a"), cell("calls", "eu", "b"), cell("calls", "us", "a")];
+  const all = [both, europe, other, cell("tokens", "eu", "a")];
+  const where = [
+    { dimension: "region", value: "eu" },
+    { dimension: "model", value: "a" },
+  ];
+  const named = price({ meter: "calls", model: "FLAT", where });
+  const rest = price({ meter: "calls", model: "FLAT", catchAll: true });
+  const foreign = price({ meter: "tokens", model: "FLAT", where: [{ dimension: "region", value: "us" }] });
+  const prices = [named, foreign, rest];
+  expect(cellsOf(named, prices, calls, all)).toEqual([both]);
+  expect(cellsOf(rest, prices, calls, all)).toEqual([europe, other]);
+  expect(unclaimedCells([named, foreign], calls, all)).toEqual([europe, other]);
+  expect(unclaimedCells([named, { ...foreign, catchAll: true }], calls, all)).toEqual([europe, other]);
+  expect(unclaimedCells(prices, calls, all)).toEqual([]);
 });
 
 test("a cell keeps what its aggregation needs", () => {
