@@ -8,11 +8,118 @@ const judge = (file: string, why: string, ...mutants: readonly (readonly [string
 /** Surviving mutants that no test can tell from the code. */
 export const JUDGED: readonly JudgedSurvivor[] = [
   ...judge(
+    "kernel/database-time.ts",
+    "neither is a SQLSTATE",
+    [
+      'export const isUnreachable = (error: unknown): boolean => UNREACHABLE.test(sqlStateOf(error) ?? "");',
+      '"" -> "Stryker was here!"',
+    ],
+    [
+      'const isContended = (error: unknown): boolean => CONTENDED.test(sqlStateOf(error) ?? "");',
+      '"" -> "Stryker was here!"',
+    ],
+  ),
+  ...judge("kernel/exact-numbers.ts", "a name stands before each colon", [
+    'let lastString = "";',
+    '"" -> "Stryker was here!"',
+  ]),
+  ...judge(
+    "kernel/exact-numbers.ts",
+    "a member's name replaces it before its value",
+    ['case "{":', 'case "{": path.push(""); break; -> case "{":'],
+    ['path.push("");', '"" -> "Stryker was here!"'],
+    ['if (typeof index === "number") path[path.length - 1] = index + 1;', 'typeof index === "number" -> true'],
+  ),
+  ...judge("kernel/exact-numbers.ts", "a string begins and ends with a quote", [
+    "if (token.startsWith('\"')) lastString = token;",
+    "token.startsWith('\"') -> token.endsWith('\"')",
+  ]),
+  ...judge(
+    "kernel/exact-numbers.ts",
+    "only faster: what it lets pass less often is compared exactly",
+    ["if (PLAIN.test(token)) return true;", "PLAIN.test(token) -> false"],
+    [
+      "const PLAIN = /^-?(?=[\\d.]{1,16}(?:[eE]|$))\\d{1,15}(?:\\.\\d{1,14})?(?:[eE][+-]?\\d{1,2})?$/;",
+      "/^-?(?=[\\d.]{1,16}(?:[eE]|$))\\d{1,15}(?:\\.\\d{1,14})?(?:[eE][+-]?\\d{1,2})?$/ -> /^-(?=[\\d.]{1,16}(?:[eE]|$))\\d{1,15}(?:\\.\\d{1,14})?(?:[eE][+-]?\\d{1,2})?$/",
+    ],
+    [
+      "const PLAIN = /^-?(?=[\\d.]{1,16}(?:[eE]|$))\\d{1,15}(?:\\.\\d{1,14})?(?:[eE][+-]?\\d{1,2})?$/;",
+      "/^-?(?=[\\d.]{1,16}(?:[eE]|$))\\d{1,15}(?:\\.\\d{1,14})?(?:[eE][+-]?\\d{1,2})?$/ -> /^-?(?=[\\d.](?:[eE]|$))\\d{1,15}(?:\\.\\d{1,14})?(?:[eE][+-]?\\d{1,2})?$/",
+    ],
+    [
+      "const PLAIN = /^-?(?=[\\d.]{1,16}(?:[eE]|$))\\d{1,15}(?:\\.\\d{1,14})?(?:[eE][+-]?\\d{1,2})?$/;",
+      "/^-?(?=[\\d.]{1,16}(?:[eE]|$))\\d{1,15}(?:\\.\\d{1,14})?(?:[eE][+-]?\\d{1,2})?$/ -> /^-?(?=[^\\d.]{1,16}(?:[eE]|$))\\d{1,15}(?:\\.\\d{1,14})?(?:[eE][+-]?\\d{1,2})?$/",
+    ],
+    [
+      "const PLAIN = /^-?(?=[\\d.]{1,16}(?:[eE]|$))\\d{1,15}(?:\\.\\d{1,14})?(?:[eE][+-]?\\d{1,2})?$/;",
+      "/^-?(?=[\\d.]{1,16}(?:[eE]|$))\\d{1,15}(?:\\.\\d{1,14})?(?:[eE][+-]?\\d{1,2})?$/ -> /^-?(?=[\\D.]{1,16}(?:[eE]|$))\\d{1,15}(?:\\.\\d{1,14})?(?:[eE][+-]?\\d{1,2})?$/",
+    ],
+    [
+      "const PLAIN = /^-?(?=[\\d.]{1,16}(?:[eE]|$))\\d{1,15}(?:\\.\\d{1,14})?(?:[eE][+-]?\\d{1,2})?$/;",
+      "/^-?(?=[\\d.]{1,16}(?:[eE]|$))\\d{1,15}(?:\\.\\d{1,14})?(?:[eE][+-]?\\d{1,2})?$/ -> /^-?(?=[\\d.]{1,16}(?:[eE]))\\d{1,15}(?:\\.\\d{1,14})?(?:[eE][+-]?\\d{1,2})?$/",
+    ],
+    [
+      "const PLAIN = /^-?(?=[\\d.]{1,16}(?:[eE]|$))\\d{1,15}(?:\\.\\d{1,14})?(?:[eE][+-]?\\d{1,2})?$/;",
+      "/^-?(?=[\\d.]{1,16}(?:[eE]|$))\\d{1,15}(?:\\.\\d{1,14})?(?:[eE][+-]?\\d{1,2})?$/ -> /^-?(?=[\\d.]{1,16}(?:[eE]|$))\\d(?:\\.\\d{1,14})?(?:[eE][+-]?\\d{1,2})?$/",
+    ],
+    [
+      "const PLAIN = /^-?(?=[\\d.]{1,16}(?:[eE]|$))\\d{1,15}(?:\\.\\d{1,14})?(?:[eE][+-]?\\d{1,2})?$/;",
+      "/^-?(?=[\\d.]{1,16}(?:[eE]|$))\\d{1,15}(?:\\.\\d{1,14})?(?:[eE][+-]?\\d{1,2})?$/ -> /^-?(?=[\\d.]{1,16}(?:[eE]|$))\\D{1,15}(?:\\.\\d{1,14})?(?:[eE][+-]?\\d{1,2})?$/",
+    ],
+    [
+      "const PLAIN = /^-?(?=[\\d.]{1,16}(?:[eE]|$))\\d{1,15}(?:\\.\\d{1,14})?(?:[eE][+-]?\\d{1,2})?$/;",
+      "/^-?(?=[\\d.]{1,16}(?:[eE]|$))\\d{1,15}(?:\\.\\d{1,14})?(?:[eE][+-]?\\d{1,2})?$/ -> /^-?(?=[\\d.]{1,16}(?:[eE]|$))\\d{1,15}(?:\\.\\d{1,14})(?:[eE][+-]?\\d{1,2})?$/",
+    ],
+    [
+      "const PLAIN = /^-?(?=[\\d.]{1,16}(?:[eE]|$))\\d{1,15}(?:\\.\\d{1,14})?(?:[eE][+-]?\\d{1,2})?$/;",
+      "/^-?(?=[\\d.]{1,16}(?:[eE]|$))\\d{1,15}(?:\\.\\d{1,14})?(?:[eE][+-]?\\d{1,2})?$/ -> /^-?(?=[\\d.]{1,16}(?:[eE]|$))\\d{1,15}(?:\\.\\d)?(?:[eE][+-]?\\d{1,2})?$/",
+    ],
+    [
+      "const PLAIN = /^-?(?=[\\d.]{1,16}(?:[eE]|$))\\d{1,15}(?:\\.\\d{1,14})?(?:[eE][+-]?\\d{1,2})?$/;",
+      "/^-?(?=[\\d.]{1,16}(?:[eE]|$))\\d{1,15}(?:\\.\\d{1,14})?(?:[eE][+-]?\\d{1,2})?$/ -> /^-?(?=[\\d.]{1,16}(?:[eE]|$))\\d{1,15}(?:\\.\\D{1,14})?(?:[eE][+-]?\\d{1,2})?$/",
+    ],
+    [
+      "const PLAIN = /^-?(?=[\\d.]{1,16}(?:[eE]|$))\\d{1,15}(?:\\.\\d{1,14})?(?:[eE][+-]?\\d{1,2})?$/;",
+      "/^-?(?=[\\d.]{1,16}(?:[eE]|$))\\d{1,15}(?:\\.\\d{1,14})?(?:[eE][+-]?\\d{1,2})?$/ -> /^-?(?=[\\d.]{1,16}(?:[eE]|$))\\d{1,15}(?:\\.\\d{1,14})?(?:[eE][+-]?\\d{1,2})$/",
+    ],
+    [
+      "const PLAIN = /^-?(?=[\\d.]{1,16}(?:[eE]|$))\\d{1,15}(?:\\.\\d{1,14})?(?:[eE][+-]?\\d{1,2})?$/;",
+      "/^-?(?=[\\d.]{1,16}(?:[eE]|$))\\d{1,15}(?:\\.\\d{1,14})?(?:[eE][+-]?\\d{1,2})?$/ -> /^-?(?=[\\d.]{1,16}(?:[eE]|$))\\d{1,15}(?:\\.\\d{1,14})?(?:[eE][+-]\\d{1,2})?$/",
+    ],
+    [
+      "const PLAIN = /^-?(?=[\\d.]{1,16}(?:[eE]|$))\\d{1,15}(?:\\.\\d{1,14})?(?:[eE][+-]?\\d{1,2})?$/;",
+      "/^-?(?=[\\d.]{1,16}(?:[eE]|$))\\d{1,15}(?:\\.\\d{1,14})?(?:[eE][+-]?\\d{1,2})?$/ -> /^-?(?=[\\d.]{1,16}(?:[eE]|$))\\d{1,15}(?:\\.\\d{1,14})?(?:[eE][+-]?\\d)?$/",
+    ],
+    [
+      "const PLAIN = /^-?(?=[\\d.]{1,16}(?:[eE]|$))\\d{1,15}(?:\\.\\d{1,14})?(?:[eE][+-]?\\d{1,2})?$/;",
+      "/^-?(?=[\\d.]{1,16}(?:[eE]|$))\\d{1,15}(?:\\.\\d{1,14})?(?:[eE][+-]?\\d{1,2})?$/ -> /^-?(?=[\\d.]{1,16}(?:[eE]|$))\\d{1,15}(?:\\.\\d{1,14})?(?:[eE][+-]?\\D{1,2})?$/",
+    ],
+  ),
+  ...judge(
+    "kernel/exact-numbers.ts",
+    "only faster: JSON.parse reads the same name",
+    ['if (!quoted.includes("\\\\")) return quoted.slice(1, -1);', '!quoted.includes("\\\\") -> false'],
+    ['if (!quoted.includes("\\\\")) return quoted.slice(1, -1);', '"\\\\" -> ""'],
+  ),
+  ...judge(
     "kernel/partition.ts",
     "beyond the end a byte is 0, and `h ^= 0` changes nothing",
     ["if (rest >= 3) h ^= byte(bytes, whole + 2) << 16;", "rest >= 3 -> true"],
     ["if (rest >= 2) h ^= byte(bytes, whole + 1) << 8;", "rest >= 2 -> true"],
   ),
+  ...judge(
+    "kernel/rfc3339.ts",
+    "only faster: the date says the same",
+    ["return day <= 28 || new Date(Date.UTC(year, month - 1, day)).getUTCMonth() === month - 1;", "day <= 28 -> false"],
+    [
+      "return day <= 28 || new Date(Date.UTC(year, month - 1, day)).getUTCMonth() === month - 1;",
+      "day <= 28 -> day < 28",
+    ],
+  ),
+  ...judge("kernel/storable-text.ts", "a scalar has no entries", [
+    'if (typeof value !== "object" || value === null) return false;',
+    'typeof value !== "object" -> false',
+  ]),
   ...judge("workers/quota/rules/amount.ts", "only faster: what follows gives the same for whole numbers", [
     "if (Number.isSafeInteger(number)) return BigInt(number) * UNIT;",
     "Number.isSafeInteger(number) -> false",
