@@ -31,8 +31,6 @@ const WITH_QUOTA = { steps: 200, events: 5, faultRate: 0.01, withoutNotification
 const LIMITED = { ...WITH_QUOTA, steps: 400, events: 20, faultRate: 0.002, instances: 1, lastStep: 4_000 };
 /** All alerts are raised while something may fail; little does, but beside the calls that a seed looks at. */
 const ALERTED = { ...WITH_QUOTA, steps: 5_000, events: 12, faultRate: 0.0005, instances: 1, lastStep: 7_000 };
-/** The counters forget what many requests have reserved. */
-const LOST = { ...WITH_QUOTA, steps: 6_000, events: 24, faultRate: 0.004, instances: 1, lastStep: 6_500 };
 /** All periods are closed, announced and delivered. */
 const DELIVERED = { steps: 900, events: 2, faultRate: 0.02, instances: 1, withoutQuota: true, withoutTenancy: true };
 /** Tenancy alone. */
@@ -47,7 +45,6 @@ const FOUND = {
   "published-before-acknowledged": { firstSeed: 31, ...SHORT },
   "announced-before-acknowledged": { firstSeed: 14, ...CALMER },
   "alerted-before-acknowledged": { firstSeed: 66, ...ALERTED },
-  "lost-reservations-forgotten": { firstSeed: 1, ...LOST },
   "own-amount-forgotten": { firstSeed: 7, ...LIMITED },
   "expired-reservation-kept": { firstSeed: 1, ...WITH_QUOTA },
   "notice-cursor-outside-transaction": { firstSeed: 2, ...DELIVERED },
