@@ -14,6 +14,8 @@ export interface ConformanceAdapter {
 }
 
 const START = Date.UTC(2026, 10, 24, 6);
+/** More than what is between two clocks, or between two lines on a machine that stops. */
+const LONG_MS = 600_000;
 
 /** What every adapter of `QuotaCounters` promises: what the exact model says, after any sequence of operations. */
 export function quotaCountersConformance(name: string, adapter: ConformanceAdapter): void {
@@ -36,6 +38,12 @@ export function quotaCountersConformance(name: string, adapter: ConformanceAdapt
         }),
         { numRuns: runs(60) },
       );
+    });
+
+    test("the clock that is known of a tenant's counters is the one that they answer", async () => {
+      const asked = await counters.now();
+      for (const tenantId of [`n-${run}`, `m-${run}`, `o-${run}`])
+        expect(Math.abs((counters.nowOf(tenantId) ?? Number.NaN) - asked)).toBeLessThan(LONG_MS);
     });
 
     test("a tenant and a counter that are not loaded are unknown", async () => {
