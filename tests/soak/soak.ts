@@ -7,11 +7,9 @@ import { allReady, type MatrixWorld, startMatrixWorld } from "../faults/world.js
 import { explain } from "../oracle/judge.js";
 import { serverDir } from "../servers/run-dir.js";
 import { runCli } from "../support/cli.js";
-import { ask } from "../support/client.js";
 import { randomOf } from "../support/random.js";
 import { dice } from "../systems/whole-path/life/terms.js";
-import type { Target } from "../systems/whole-path/proof.js";
-import { ISSUE_KEY } from "../systems/whole-path/world.js";
+import { issueKey } from "../systems/whole-path/proof.js";
 import { type Answers, countAnswers, KINDS, keepDoing, pace } from "./answers.js";
 import { BATCH, type Bulk, startBulk } from "./bulk.js";
 import { faultEachMinute, type Struck } from "./faults.js";
@@ -65,7 +63,7 @@ export async function soak({ minutes, seed, print }: SoakOptions): Promise<Soake
     const { target } = world;
     const answers = countAnswers();
     const verdicts = createVerdicts(print);
-    const key = await issueKey(target);
+    const key = await issueKey(target, "soak");
     const bulk = await startBulk(target, key, dice(randomOf(seed + 1)), answers);
     const capacity = await measure(bulk, answers, Math.min(60_000, Math.max(8_000, minutes * 5_000)));
     print(`capacity: ${capacity.events} events, ${capacity.decisions} decisions, ${capacity.reads} reads a second`);
@@ -112,11 +110,6 @@ const isMissed = ({ missed }: Struck): boolean => missed !== undefined;
 function refuseEndOfMonth(minutes: number): void {
   const end = new Date(Date.now() + minutes * MINUTE_MS + 60 * MINUTE_MS);
   if (end.getUTCMonth() !== new Date().getUTCMonth()) throw new Error("a month (UTC) would end during the soak");
-}
-
-async function issueKey({ url, admin }: Target): Promise<string> {
-  const input = { platform: true, name: "soak", scopes: ["INGEST", "QUOTA"] };
-  return (await ask(url, admin, ISSUE_KEY, { input })).issueApiKey.secret;
 }
 
 /** What the system does a second when no client waits, until all of it is accounted for. */

@@ -104,7 +104,7 @@ export async function setUp(
     const input = { id, name: id, planId, startsAt };
     await kept(history, "createTenant", input, () => ask(url, admin, world.CREATE_TENANT, { input }));
   }
-  const key = known ?? (await issueKey(url, admin));
+  const key = known ?? (await issueKey({ url, admin }, "load"));
   const probe = `${url}/v1/events?source=x&id=x&tenantId=${tenants.at(-1)}`;
   await waitFor(async () => (await fetch(probe, { headers: { authorization: `Bearer ${key}` } })).status === 404, {
     what: "the key at the edge",
@@ -112,8 +112,9 @@ export async function setUp(
   return key;
 }
 
-async function issueKey(url: string, admin: string): Promise<string> {
-  const input = { platform: true, name: "load", scopes: ["INGEST", "QUOTA"] } as const;
+/** A platform key for usage and quota. */
+export async function issueKey({ url, admin }: Target, name: string): Promise<string> {
+  const input = { platform: true, name, scopes: ["INGEST", "QUOTA"] } as const;
   return (await ask(url, admin, world.ISSUE_KEY, { input })).issueApiKey.secret;
 }
 
