@@ -64,7 +64,7 @@ describe("what the command line shows", () => {
 
   async function shown(...args: string[]): Promise<string> {
     const { code, out, err } = await runCliHere(metrly, args);
-    expect([code, err]).toEqual([0, ""]);
+    expect([code, err], `${args.join(" ")}: ${err}`).toEqual([0, ""]);
     return out;
   }
 
