@@ -28,10 +28,22 @@ function inPlural([noun = "", ...rest]: readonly string[]): readonly string[] {
 /** Other programs' ways to ask for the version. */
 const ASK_VERSION: ReadonlySet<string> = new Set(["-v", "version"]);
 
+/** The id of a signing key that begins with a hyphen, as one of 64 does: a SHA-256 digest in base64url. */
+const ID_LIKE_OPTION = /^-[\w-]{42}$/;
+
+/** Such an id is an argument and no option. */
+function withIdsLast(typed: readonly string[]): readonly string[] {
+  const ids = typed.filter((arg) => ID_LIKE_OPTION.test(arg));
+  if (ids.length === 0 || typed.includes("--")) return typed;
+  return [...typed.filter((arg) => !ids.includes(arg)), "--", ...ids];
+}
+
 function meant(typed: readonly string[]): readonly string[] {
   const [first = ""] = typed;
   if (typed.length === 0) return NO_COMMAND;
-  return typed.length === 1 && ASK_VERSION.has(first) ? ["--version"] : inPlural(typed);
+  if (typed.length === 1 && ASK_VERSION.has(first)) return ["--version"];
+  const named = inPlural(typed);
+  return named[0] === "signing-keys" || named[0] === "keys" ? withIdsLast(named) : named;
 }
 
 /** What another credential may answer differently. */
@@ -59,6 +71,7 @@ function whereFound(error: string): string {
   if (/unknown command 'key'/.test(error))
     return `Keys of tenants: ${asTyped("api-keys")}. Keys that sign tokens: ${asTyped("signing-keys")}\n`;
   if (/unknown command '(?:start|run|up)'/.test(error)) return `To start Metrly: ${startAsTyped()}\n`;
+  if (/unknown option '-[^-]..+'/.test(error)) return "An id that begins with a hyphen is typed after --\n";
   if (/missing required argument 'shell'/.test(error)) return `The shells: ${SHELLS.join(", ")}\n`;
   return "";
 }

@@ -515,6 +515,20 @@ describe("what the command line shows", () => {
     expect(await shown("tenants")).toContain("acme");
   });
 
+  test("an id may begin with a hyphen", async () => {
+    const id = `-h${"Ab_-9".repeat(8)}J`;
+    for (const noun of ["signing-keys", "signing-key", "keys"])
+      expect(await runCliHere(metrly, [noun, "revoke", id])).toMatchObject({
+        code: 1,
+        err: expect.stringContaining(`There is no key ${id}`),
+      });
+    const { err } = await runCliHere(metrly, ["events", "show", "-E4Q", "--tenant", "acme", "--source", "test"]);
+    expect(err).toContain("An id that begins with a hyphen is typed after --");
+    expect(
+      (await runCliHere(metrly, ["events", "show", "--tenant", "acme", "--source", "test", "--", "-E4Q"])).err,
+    ).toContain("NOT_FOUND");
+  });
+
   test("a Metrly proves that it knows the admin token of its data directory, to a short challenge", async () => {
     expect(await isMetrlyOf(metrly.dataDir, metrly.url)).toBe(true);
     const proofFor = async (challenge: string) => {
