@@ -4,7 +4,8 @@ import type { SessionLimits } from "#platform/database/profiles.js";
 import type { Instance } from "./engine/instance.js";
 import type { Action, Scheduler } from "./engine/scheduler.js";
 import { digestOf } from "./engine/trace.js";
-import type { Answer, Server, ServerSession, Statement } from "./server.js";
+import type { Server, ServerSession } from "./server.js";
+import type { Answer, Statement } from "./statements.js";
 
 /** Changes what a process sends to a database: a bug that the simulation has to find. */
 export interface StatementFlaw {

@@ -4,7 +4,7 @@ import { type Database, type Sessions, sessionsOf } from "#platform/database/dat
 import { PROFILES, type SessionLimits } from "#platform/database/profiles.js";
 import { type ClientOptions, createClient, type SimulatedClient } from "./client.js";
 import type { Action } from "./engine/scheduler.js";
-import type { Statement } from "./server.js";
+import type { Statement } from "./statements.js";
 
 export interface SimulatedDatabase extends Database {
   /** What can go wrong with its sessions now. */

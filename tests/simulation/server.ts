@@ -1,42 +1,34 @@
 import pg from "pg";
-import { createSession, type Session } from "#platform/database/session.js";
-import { asText } from "./engine/trace.js";
-
-export interface Statement {
-  readonly text: string;
-  readonly values?: readonly unknown[] | undefined;
-  /** How the driver is to give the rows. */
-  readonly rowMode?: "array" | undefined;
-  readonly types?: pg.CustomTypesConfig | undefined;
-}
-
-export type Answer = { readonly result: pg.QueryResult } | { readonly error: Error };
+import { createSession } from "#platform/database/session.js";
+import {
+  type Answer,
+  type Asked,
+  createStatements,
+  type Raw,
+  refusalOf,
+  type Statement,
+  UNLOCKS,
+} from "./statements.js";
 
 /** A session at the real server, which runs one statement at a time. */
 export interface ServerSession {
   /** Undefined: it waits for a lock of another session; `onAnswer` is called when it goes on. */
   run(statement: Statement, onAnswer: (answer: Answer) => void): Promise<Answer | undefined>;
-  isWaiting(): boolean;
-  /** Refuses the waiting statement, as at the end of a limit. */
+  /** Refuses the waiting statement, as at the end of `lock_timeout`. */
   cancel(): Promise<void>;
   /** Rolls back, gives its locks up. */
   end(): Promise<void>;
 }
 
 const NO_LIMITS = { statementMs: 0, lockMs: 0, transactionMs: 0, idleInTransactionMs: 0, idleMs: 0 };
-/** How soon a statement that is not answered is suspected to wait. No outcome depends on it. */
-const SUSPECT_AFTER_MS = 2;
-const AGAIN_AFTER_MS = 1;
-
-interface Raw {
-  readonly session: Session;
-  readonly pid: number;
-}
+/** Deadlocks are found here: the server's detector goes by its own clock. */
+const WITHOUT_DETECTOR = "-c deadlock_timeout=1h";
+const LOCK_TIMEOUT = ["55P03", "canceling statement due to lock timeout"] as const;
 
 /** What a session may keep others waiting by: an open transaction, or an advisory lock of the session. */
 const BEGINS = /^BEGIN/;
 const LOCKS_FOR_SESSION = /pg_(?:try_)?advisory_lock\(/;
-const ENDS = /^(?:COMMIT|ROLLBACK)|pg_advisory_unlock\(/;
+const ENDS = /^(?:COMMIT|ROLLBACK)/;
 
 const TABLES = `SELECT oid::regclass::text AS name FROM pg_class
   WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'`;
@@ -56,28 +48,13 @@ END $$`;
 const textsOf = (texts: readonly string[]): string =>
   `ARRAY[${texts.map((text) => pg.escapeLiteral(text)).join(", ")}]::text[]`;
 
-interface Waiting {
-  readonly pid: number;
-  answer: Answer | undefined;
-  readonly answered: Promise<void>;
-  deliver(answer: Answer): void;
-}
-
-/** What has no order comes in one: that of the server changes with the plan, and so with what it learned from earlier runs. */
-function inOneOrder(text: string, result: pg.QueryResult): pg.QueryResult {
-  if (result.rows.length < 2 || /\bORDER BY\b/i.test(text)) return result;
-  const keyed = result.rows.map((row) => ({ row, key: asText(row) }));
-  keyed.sort((a, b) => (a.key < b.key ? -1 : 1));
-  result.rows = keyed.map(({ row }) => row);
-  return result;
-}
-
 export type Server = Awaited<ReturnType<typeof connectServer>>;
 
 /**
  * A real PostgreSQL database, made deterministic: one statement runs at a time, so a statement that waits for a lock waits for a
  * session that does nothing until the scheduler lets it. Whether a statement is answered or waits is then no matter of speed:
- * exactly one of the two comes true and stays true (docs/decisions/0020).
+ * exactly one of the two comes true and stays true. When a lock is given up, who waited for it goes on one after the other
+ * (docs/decisions/0020).
  */
 export async function connectServer(url: string) {
   const monitor = createSession({ url, limits: NO_LIMITS });
@@ -92,11 +69,16 @@ export async function connectServer(url: string) {
   }
   const free: Raw[] = [];
   const opened: Raw[] = [];
-  const waiting: Waiting[] = [];
   /** The sessions that others may have to wait for. */
   const holders = new Set<number>();
 
   const inTransaction = new Set<number>();
+
+  const statements = createStatements({
+    monitor,
+    isOurs: (pid) => opened.some((raw) => raw.pid === pid),
+    isInTransaction: (pid) => inTransaction.has(pid),
+  });
 
   const mayWait = (pid: number): boolean => holders.size > (holders.has(pid) ? 1 : 0);
 
@@ -104,13 +86,15 @@ export async function connectServer(url: string) {
     if (BEGINS.test(text)) inTransaction.add(pid);
     else if (ENDS.test(text)) inTransaction.delete(pid);
     if (BEGINS.test(text) || LOCKS_FOR_SESSION.test(text)) holders.add(pid);
-    else if (ENDS.test(text)) holders.delete(pid);
+    else if (ENDS.test(text) || (UNLOCKS.test(text) && !inTransaction.has(pid))) holders.delete(pid);
   }
 
   async function take(): Promise<Raw> {
     const known = free.pop();
     if (known !== undefined) return known;
-    const session = createSession({ url, limits: NO_LIMITS });
+    const own = new URL(url);
+    own.searchParams.set("options", `${own.searchParams.get("options") ?? ""} ${WITHOUT_DETECTOR}`.trim());
+    const session = createSession({ url: own.toString(), limits: NO_LIMITS });
     await session.connect();
     const { rows } = await session.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
     const raw = { session, pid: rows[0]?.pid ?? 0 };
@@ -118,114 +102,42 @@ export async function connectServer(url: string) {
     return raw;
   }
 
-  /** Which of these backends wait for a lock that one of our sessions holds or waits for before them. */
-  async function blockedOf(pids: readonly number[]): Promise<ReadonlySet<number>> {
-    const { rows } = await monitor.query<{ pid: number; blockers: number[] }>(
-      "SELECT pid, pg_blocking_pids(pid) AS blockers FROM unnest($1::int[]) pid",
-      [pids],
-    );
-    const ours = new Set(opened.map(({ pid }) => pid));
-    return new Set(rows.filter(({ blockers }) => blockers.some((pid) => ours.has(pid))).map(({ pid }) => pid));
-  }
-
-  /** Waits until each unanswered statement is answered or waits for a session that was told nothing. */
-  async function rest(): Promise<void> {
-    for (;;) {
-      const open = waiting.filter(({ answer }) => answer === undefined);
-      if (open.length === 0) return;
-      const blocked = await blockedOf(open.map(({ pid }) => pid));
-      const running = open.filter(({ pid, answer }) => answer === undefined && !blocked.has(pid));
-      if (running.length === 0) return;
-      await Promise.race([Promise.all(running.map(({ answered }) => answered)), pause(AGAIN_AFTER_MS)]);
-    }
-  }
-
-  /** Tells those whose wait is over, in the order in which they began to wait. */
-  async function release(): Promise<void> {
-    await rest();
-    for (const one of [...waiting]) {
-      if (one.answer === undefined) continue;
-      waiting.splice(waiting.indexOf(one), 1);
-      one.deliver(one.answer);
-    }
-  }
-
   async function open(): Promise<ServerSession> {
     const raw = await take();
-    let current: Waiting | undefined;
+    let waiting: Asked | undefined;
 
     return {
-      async run({ text, values, rowMode, types }, onAnswer) {
-        let answer: Answer | undefined;
+      async run(statement, onAnswer) {
         const isAlone = !mayWait(raw.pid);
-        noteLocks(raw.pid, text);
-        const answered = raw.session
-          .query({ text, values: [...(values ?? [])], ...(rowMode && { rowMode }), types })
-          .then(
-            (result) => {
-              answer = { result: inOneOrder(text, result) };
-            },
-            (error: Error) => {
-              answer = { error };
-            },
-          );
-        await (isAlone ? answered : Promise.race([answered, pause(SUSPECT_AFTER_MS)]));
-        while (answer === undefined) {
-          if ((await blockedOf([raw.pid])).has(raw.pid)) break;
-          await Promise.race([answered, pause(AGAIN_AFTER_MS)]);
-        }
-        if (answer === undefined) {
-          const entry: Waiting = {
-            pid: raw.pid,
-            answer: undefined,
-            answered: answered.then(() => {
-              entry.answer = answer;
-            }),
-            deliver(late) {
-              current = undefined;
-              onAnswer(late);
-            },
-          };
-          current = entry;
-          waiting.push(entry);
-          return undefined;
-        }
-        if (waiting.length > 0) await release();
-        return answer;
+        noteLocks(raw.pid, statement.text);
+        const asked = await statements.run(raw, statement, isAlone);
+        if (asked.answer !== undefined) return asked.answer;
+        waiting = asked;
+        asked.deliver = (answer) => {
+          waiting = undefined;
+          onAnswer(answer);
+        };
+        return undefined;
       },
-      isWaiting: () => current !== undefined,
       async cancel() {
-        if (current === undefined) return;
-        await monitor.query("SELECT pg_cancel_backend($1)", [raw.pid]);
-        await current.answered;
-        await release();
+        if (waiting !== undefined) await statements.refuse(waiting, refusalOf(...LOCK_TIMEOUT));
       },
       async end() {
-        if (current !== undefined) {
-          await monitor.query("SELECT pg_cancel_backend($1)", [raw.pid]);
-          await current.answered;
-          waiting.splice(waiting.indexOf(current), 1);
-          current = undefined;
-        }
-        await raw.session.query("ROLLBACK");
-        await raw.session.query("DISCARD ALL");
-        holders.delete(raw.pid);
-        inTransaction.delete(raw.pid);
+        if (waiting !== undefined) await statements.drop(waiting);
+        waiting = undefined;
+        await leave(raw);
         free.push(raw);
-        await release();
+        await statements.settle();
       },
     };
   }
 
-  /** Ends every session, as far as it was left. */
-  async function abandon({ session, pid }: Raw): Promise<void> {
-    const left = waiting.find((one) => one.pid === pid);
-    if (left !== undefined) {
-      await monitor.query("SELECT pg_cancel_backend($1)", [pid]);
-      await left.answered;
-    }
+  async function leave({ session, pid }: Raw): Promise<void> {
     await session.query("ROLLBACK");
     await session.query("DISCARD ALL");
+    holders.delete(pid);
+    inTransaction.delete(pid);
+    statements.gaveUpLocks(pid);
   }
 
   return {
@@ -234,10 +146,8 @@ export async function connectServer(url: string) {
     isInTransaction: (): boolean => inTransaction.size > 0,
     /** As when it was connected: nothing of an earlier run is left, not even where its rows lay. */
     async reset(): Promise<void> {
-      for (const raw of opened) await abandon(raw);
-      waiting.length = 0;
-      holders.clear();
-      inTransaction.clear();
+      await statements.dropAll();
+      for (const raw of opened) await leave(raw);
       free.splice(0, free.length, ...opened);
       await monitor.query(emptied(tables));
       // In any order of tables.
@@ -255,5 +165,3 @@ export async function connectServer(url: string) {
     },
   };
 }
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createMigratedDatabase } from "../servers/migrated.js";
 import { hasPostgres } from "../servers/servers.js";
-import { runs } from "../support/effort.js";
+import { isLong, runs } from "../support/effort.js";
 import { createInstance } from "./engine/instance.js";
 import { minimise } from "./engine/minimise.js";
 import { createScheduler, type Deviation, type Scheduler, settled } from "./engine/scheduler.js";
@@ -10,7 +9,6 @@ import { createSimulatedJobs } from "./jobs.js";
 import { type Asked, createHistory } from "./judge/history.js";
 import { judgeAdmissions } from "./judge/quotas.js";
 import { openRunner, type Runner } from "./run-seed.js";
-import { type Answer, connectServer } from "./server.js";
 import type { QuotaAnswer, SentEvent } from "./terms/requests.js";
 import { startClients } from "./workload.js";
 
@@ -37,9 +35,9 @@ const DELIVERED = { steps: 900, events: 2, faultRate: 0.02, instances: 1, withou
 const TENANCY = { steps: 1_500, commands: 8, faultRate: 0.002, lastStep: 2_000, withoutUsage: true };
 /** Operators meet more often where little fails. */
 const MEETING = { ...TENANCY, faultRate: 0.0005, lastStep: 1_800 };
-/** Where each flaw was found when this was written: most of the time the first run shows it. */
+/** Where each flaw was found when this was written: most of the time the first run shows it, and is right without the flaw. */
 const FOUND = {
-  "cursor-outside-transaction": { firstSeed: 4, ...SHORT },
+  "cursor-outside-transaction": { firstSeed: 5, ...SHORT },
   "mark-without-compare-and-swap": { firstSeed: 1, ...SHORT },
   "accepted-before-acknowledged": { firstSeed: 6, ...LONGER },
   "published-before-acknowledged": { firstSeed: 31, ...SHORT },
@@ -96,44 +94,16 @@ describe.skipIf(!hasPostgres)("the simulation", () => {
     expect(again.trace).toEqual(once.trace);
   });
 
-  test("a recorder that stands between its lock and its move keeps the other one waiting", async () => {
-    const { url, drop } = await createMigratedDatabase("ingestion");
-    const server = await connectServer(url);
-    const [first, second] = [await server.open(), await server.open()];
-    const late: Answer[] = [];
-    const run = (session: typeof first, text: string) => session.run({ text }, (answer) => late.push(answer));
-    await run(first, "INSERT INTO recorder_cursor VALUES (0, 0, 0, 0, 0)");
-    await run(first, "BEGIN");
-    await run(second, "BEGIN");
-    const lock = "SELECT next FROM recorder_cursor WHERE partition = 0 FOR UPDATE";
-    expect(await run(first, lock)).toMatchObject({ result: { rows: [{ next: 0 }] } });
-    expect(await run(second, lock)).toBeUndefined();
-    await run(first, "UPDATE recorder_cursor SET next = 7 WHERE partition = 0");
-    expect(late).toEqual([]);
-    await run(first, "COMMIT");
-    expect(late).toMatchObject([{ result: { rows: [{ next: 7 }] } }]);
-    await second.end();
-    await server.stop();
-    await drop();
-  });
-
-  test("rows that have no order come in one, others in theirs", async () => {
-    const { url, drop } = await createMigratedDatabase("ingestion");
-    const server = await connectServer(url);
-    const session = await server.open();
-    const rowsOf = async (text: string) =>
-      (await session.run({ text }, () => undefined)) as { result: { rows: unknown[] } };
-    const rows = "SELECT n FROM (VALUES (2), (3), (1)) numbers (n)";
-    expect((await rowsOf(rows)).result.rows).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }]);
-    expect((await rowsOf(`${rows} ORDER BY n DESC`)).result.rows).toEqual([{ n: 3 }, { n: 2 }, { n: 1 }]);
-    await server.stop();
-    await drop();
-  });
-
   test.each(Object.entries(FOUND))("it finds %s", async (name, { firstSeed, ...size }) => {
     const flaw = FLAWS[name as keyof typeof FOUND];
-    for (let seed = firstSeed; seed < firstSeed + MAX_SEEDS; seed += 1)
-      if ((await runner.run({ seed, ...size, flaw })).violations.length > 0) return;
+    for (let seed = firstSeed; seed < firstSeed + MAX_SEEDS; seed += 1) {
+      const { violations } = await runner.run({ seed, ...size, flaw });
+      if (violations.length === 0) continue;
+      // What a seed shows without the flaw is not found by it. The first seeds were tried when they were noted.
+      if (isLong || seed !== firstSeed)
+        expect(await runner.run({ seed, ...size })).toMatchObject({ seed, violations: [] });
+      return;
+    }
     throw new Error(`${MAX_SEEDS} seeds did not show it`);
   });
 });
