@@ -132,4 +132,221 @@ export const REVERSED_ACCOUNTING: readonly Bug[] = [
       },
     ],
   },
+  {
+    name: "headers-decide-the-mode",
+    wrong:
+      "an event in the body is lost: a `ce-id` header, which a proxy may add, makes the body the data of another event",
+    breaks: "the content type decides how a CloudEvent is read",
+    reverses: { fix: "Read CloudEvents as their HTTP binding says", ownTest: "workers/ingestion/http/body.test.ts" },
+    edits: [
+      {
+        file: "workers/ingestion/http/body.ts",
+        find: '  if (mediaType === ONE) return structured(text, "object");',
+        put: `  if (headers["ce-id"] !== undefined) return [binaryEvent(headers, text, mediaType)];
+  if (mediaType === ONE) return structured(text, "object");`,
+      },
+    ],
+  },
+  {
+    name: "hour-24-is-the-next-day",
+    wrong: "usage with the time 24:00 is billed on the next day, or in the next period",
+    breaks: "a time that RFC 3339 does not have is refused",
+    reverses: { fix: "Refuse hour 24, and judge conflicts at a constant cost", ownTest: "kernel/rfc3339.test.ts" },
+    edits: [{ file: "kernel/rfc3339.ts", find: "[Tt](?:[01]\\d|2[0-3])", put: "[Tt](?:[01]\\d|2[0-4])" }],
+  },
+  {
+    name: "voided-event-stays-the-last",
+    wrong: "`lastEventAt` shows the time of an event that was voided",
+    breaks: "what is voided does not count",
+    reverses: {
+      fix: "Tell the last event of an hour exactly after any voids",
+      ownTest: "workers/billing/rules/event-times.test.ts",
+    },
+    edits: [
+      {
+        file: "workers/billing/rules/event-times.ts",
+        find: "  else yield* storedTimes(times);",
+        put: "  else for (let n = 0; n < count; n += 1) yield last;",
+      },
+    ],
+  },
+  {
+    name: "earlier-invoices-are-unreadable",
+    wrong: "an invoice that was stored before its document had a buyer is an error",
+    breaks: "a closed invoice stays readable",
+    reverses: {
+      fix: "Read invoices of version 2 without the members added since",
+      ownTest: "workers/billing/invoice-versions.test.ts",
+    },
+    edits: [
+      { file: "schema/events/invoice.v2.ts", find: '|| "buyer" in value) return', put: '|| "lines" in value) return' },
+    ],
+  },
+  {
+    name: "aborted-backfill-keeps-its-place",
+    wrong: "after an error, a backfill and all usage behind it wait until the failed attempt is taken for dead",
+    breaks: "a repetition begins at once",
+    reverses: {
+      fix: "Begin a backfill again at once after a failure",
+      ownTest: "workers/billing/backfill/backfill.test.ts",
+    },
+    edits: [
+      {
+        file: "workers/billing/store/backfills.ts",
+        find: 'await q.query("DELETE FROM backfill_attempt WHERE partition = $1 AND attempt = $2", [partition, id]);',
+        put: 'await q.query("SELECT FROM backfill_attempt WHERE partition = $1 AND attempt = $2", [partition, id]);',
+      },
+    ],
+  },
+  {
+    name: "unpriced-usage-fills-invoices",
+    wrong: "a sender of usage makes an invoice so large that no operation can read it",
+    breaks: "senders do not decide how large an invoice is",
+    reverses: {
+      fix: "Bound the unpriced usage that an invoice lists by its bytes",
+      ownTest: "workers/billing/rules/unpriced.test.ts",
+    },
+    edits: [
+      {
+        file: "workers/billing/rules/unpriced.ts",
+        find: "if (!isFew || bytes > bytesLeft) return",
+        put: "if (!isFew) return",
+      },
+    ],
+  },
+  {
+    name: "ledger-searched-by-moments-of-recording",
+    wrong: "after a recorder's clock had jumped, a comparison with the ledger misses usage, and a repair takes it away",
+    breaks: "what is derived from the ledger has all of it",
+    reverses: {
+      fix: "Find a period's start in the ledger by events' times, not clocks",
+      ownTest: "workers/ingestion/rules/reach.test.ts",
+    },
+    edits: [
+      {
+        file: "workers/ingestion/rules/reach.ts",
+        find: "const hour = hourOf(entry.time);",
+        put: "const hour = hourOf(entry.recordedAt);",
+      },
+    ],
+  },
+  {
+    name: "malformed-record-stops-its-partition",
+    wrong: "one record that cannot be read keeps all usage behind it from billing, for ever",
+    breaks: "failures delay billing, they never stop it",
+    reverses: {
+      fix: "Raise an alarm for malformed records instead of retrying them for ever",
+      ownTest: "platform/ledger/consumer.test.ts",
+    },
+    edits: [
+      {
+        file: "platform/event-log/read-records.ts",
+        find: "if (error instanceof UpgradeRequired) throw error;",
+        put: "if (error instanceof Error) throw error;",
+      },
+    ],
+  },
+  {
+    name: "log-asked-before-the-cursor",
+    wrong: "notification says after a takeover that events may have expired, and reads a partition from its beginning",
+    breaks: "a takeover loses no position",
+    reverses: {
+      fix: "Ask the log again before a partition's cursor is called lost",
+      ownTest: "workers/notification/store/intake.test.ts",
+    },
+    edits: [
+      {
+        file: "workers/notification/store/intake.ts",
+        find: `  const cursor = await findCursor(pool, topic, partition);
+  const bounds = await boundsOf();`,
+        put: `  const bounds = await boundsOf();
+  const cursor = await findCursor(pool, topic, partition);`,
+      },
+    ],
+  },
+  {
+    name: "stored-events-are-refused",
+    wrong: "a process that was busy answers 503 for events that the log has stored",
+    breaks: "what is stored is answered 202",
+    reverses: {
+      fix: "Read the log's answer before its deadline is judged",
+      ownTest: "workers/ingestion/intake/appender.test.ts",
+    },
+    edits: [
+      {
+        file: "workers/ingestion/intake/appender.ts",
+        find: "    nextTurn(() => part.failed(unavailable(undefined))),",
+        put: "    part.failed(unavailable(undefined)),",
+      },
+    ],
+  },
+  {
+    name: "no-leader-is-an-internal-error",
+    wrong: "while a partition of Kafka changes its leader, clients get an internal error",
+    breaks: "what may be retried says so",
+    reverses: {
+      fix: "Answer LOG_UNAVAILABLE while a partition has no leader",
+      ownTest: "platform/event-log/kafka/answered.test.ts",
+    },
+    edits: [
+      {
+        file: "platform/event-log/kafka/answered.ts",
+        find: 'new Set(["LEADER_NOT_AVAILABLE", "NOT_LEADER_FOR_PARTITION"])',
+        put: 'new Set(["LEADER_NOT_AVAILABLE"])',
+      },
+    ],
+  },
+  {
+    name: "archived-month-is-an-internal-error",
+    wrong: "an event whose month is archived is an internal error, without a word about what to attach",
+    breaks: "every refused operation says why",
+    reverses: {
+      fix: "Name the archived month of an event that is asked for",
+      ownTest: "workers/ingestion/graph/resolvers.test.ts",
+    },
+    edits: [
+      {
+        file: "workers/ingestion/store/control.ts",
+        find: "  if (entry === undefined)\n    throw new MetrlyError(",
+        put: "  if (entry?.kind === undefined && seq < 0)\n    throw new MetrlyError(",
+      },
+      {
+        file: "workers/ingestion/store/control.ts",
+        find: 'if (entry.kind !== "event") throw',
+        put: 'if (entry?.kind !== "event") throw',
+      },
+    ],
+  },
+  {
+    name: "takeover-is-an-error",
+    wrong: "operators get an alarm each time that another process takes over a partition",
+    breaks: "an error in the log is something that somebody must mend",
+    reverses: {
+      fix: "Log a takeover of a partition as a warning, not an error",
+      ownTest: "platform/ledger/consumer.test.ts",
+    },
+    edits: [
+      {
+        file: "platform/ledger/consumer.ts",
+        find: 'throw new MetrlyError("BUSY", `the mark of',
+        put: 'throw new MetrlyError("INTERNAL", `the mark of',
+      },
+    ],
+  },
+  {
+    name: "refused-read-is-tried-for-ever",
+    wrong: "a read of the ledger that ingestion refuses is repeated as if that might help, without an alarm",
+    breaks: "what may be retried says so, and nothing else does",
+    reverses: {
+      fix: "Call a refused read of the ledger an internal error",
+      ownTest: "workers/ingestion/http/ledger.test.ts",
+    },
+    edits: [
+      {
+        file: "platform/ledger/client.ts",
+        find: "status >= 500 || PASSING.has(status)",
+        put: "status >= 400 || PASSING.has(status)",
+      },
+    ],
+  },
 ];
