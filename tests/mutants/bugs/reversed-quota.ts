@@ -163,4 +163,228 @@ export const REVERSED_QUOTA: readonly Bug[] = [
       },
     ],
   },
+  {
+    name: "next-plan-ignored-in-retry-after",
+    wrong: "a client that waits for `Retry-After` is denied again, by a limit of the plan that begins meanwhile",
+    breaks: "`Retry-After` is the earliest time as far as is known",
+    reverses: {
+      fix: "Consider limits that only the next plan has in Retry-After",
+      ownTest: "workers/quota/http/retry-after.test.ts",
+    },
+    edits: [
+      {
+        file: "workers/quota/counters/tenant/later.ts",
+        find: "beginsAt(charge) > retryAt)) return retryAt;",
+        put: "beginsAt(charge) > state.now)) return retryAt;",
+      },
+    ],
+  },
+  {
+    name: "prunes-by-its-own-clock",
+    wrong: "a process whose clock is ahead deletes totals and bounds that still count, and hard limits are overspent",
+    breaks: "hard limits are never overspent",
+    reverses: { fix: "Prune quota's usage by the counters' clock", ownTest: "workers/quota/store/pruning.test.ts" },
+    edits: [
+      {
+        file: "workers/quota/prune.ts",
+        find: "now: await counters.now(), testClocks",
+        put: "now: Math.max(Date.now(), await counters.now()), testClocks",
+      },
+    ],
+  },
+  {
+    name: "bounds-pruned-by-the-systems-clock",
+    wrong: "a tenant whose test clock is in the past loses its bounds, and overspends a hard limit after a restart",
+    breaks: "hard limits are never overspent",
+    reverses: {
+      fix: "Rebuild quota's counters as one exact state machine",
+      ownTest: "workers/quota/store/pruning.test.ts",
+    },
+    edits: [
+      {
+        file: "workers/quota/store/pruning.ts",
+        find: "WHERE t.expires_at < h.before AND",
+        put: "WHERE t.expires_at < h.before OR FALSE AND",
+      },
+    ],
+  },
+  {
+    name: "rebuilt-hour-has-two-hours",
+    wrong: "after a loss an hourly limit counts the usage of two hours, and denies too much",
+    breaks: "a window counts what is in it",
+    reverses: {
+      fix: "Decide by the counters' clock, briefly awaited, and what holds then",
+      ownTest: "workers/quota/counters/tenant/window.test.ts",
+    },
+    edits: [
+      { file: "workers/quota/gate/loader.ts", find: "    now: at,\n", put: "    now: at - 3_600_000,\n" },
+      { file: "workers/quota/counters/tenant/window.ts", find: "    if (now === 0) return;\n", put: "" },
+    ],
+  },
+  {
+    name: "released-after-midnight-from-the-new-day",
+    wrong:
+      "a request that is released just after midnight is given back to the new day, which then admits one too many",
+    breaks: "a release gives back what was taken, where it was taken",
+    reverses: {
+      fix: "Give a released request back to the day that it was counted in",
+      ownTest: "workers/quota/counters/tenant/tenant.test.ts",
+    },
+    edits: [
+      {
+        file: "workers/quota/counters/tenant/admitting.ts",
+        find: "found.countedAt ?? found.admittedAt",
+        put: "found.admittedAt",
+      },
+    ],
+  },
+  {
+    name: "tenant-without-a-plan-stays-behind",
+    wrong: "quota is unready for ever once it missed usage of a tenant that it does not know",
+    breaks: "readiness ends with its cause",
+    reverses: {
+      fix: "Bring up tenants without a plan, and drop what no usage reaches",
+      ownTest: "workers/quota/reconciliation/catch-up.test.ts",
+    },
+    edits: [
+      {
+        file: "workers/quota/reconciliation/catch-up.ts",
+        find: "    if (unknown.length > 0) await loader.repair(unknown);\n",
+        put: "",
+      },
+    ],
+  },
+  {
+    name: "denials-forgotten-at-a-restart",
+    wrong: "why a request was denied cannot be asked after an orderly restart",
+    breaks: "an orderly restart keeps everything",
+    reverses: {
+      fix: "Save explanations of denials with counters in the process",
+      ownTest: "workers/quota/counters/memory/memory.test.ts",
+    },
+    edits: [
+      {
+        file: "workers/quota/counters/memory/memory.ts",
+        find: "if (part.part === TEXTS_PART) texts.restore(part);",
+        put: "if (part.part < TEXTS_PART) texts.restore(part);",
+      },
+    ],
+  },
+  {
+    name: "restart-of-redis-is-a-loss",
+    wrong: "each restart of Redis takes up to 2 % of every hard limit, though it lost nothing",
+    breaks: "a restart that keeps its data is no loss",
+    reverses: {
+      fix: "Keep quota's counters across a restart of Redis that lost nothing",
+      ownTest: "workers/quota/counters/redis/lives.test.ts",
+    },
+    edits: [
+      {
+        file: "workers/quota/counters/redis/lives.ts",
+        find: "or (run_id ~= ARGV[1] and ARGV[4] == '') then",
+        put: "or run_id ~= ARGV[1] then",
+      },
+    ],
+  },
+  {
+    name: "older-life-of-redis-comes-back",
+    wrong: "a Redis that was restored from an old copy decides without what was admitted since",
+    breaks: "hard limits are never overspent",
+    reverses: {
+      fix: "Count a life of Redis as over once another one has followed it",
+      ownTest: "workers/quota/counters/redis/lives.test.ts",
+    },
+    edits: [
+      {
+        file: "workers/quota/store/counter-writers.ts",
+        find: "FROM counter_writer WHERE life <> $1)`",
+        put: "FROM counter_writer WHERE life < $1 AND life > $1)`",
+      },
+    ],
+  },
+  {
+    name: "redis-that-went-back-goes-on",
+    wrong: "a Redis that loaded an earlier copy without a restart decides without what was admitted since",
+    breaks: "hard limits are never overspent",
+    reverses: {
+      fix: "Count a Redis that went back without a restart as another one",
+      ownTest: "workers/quota/counters/redis/lives.test.ts",
+    },
+    edits: [
+      {
+        file: "workers/quota/counters/redis/lua.ts",
+        find: "return number < tonumber(confirmed) and 'back' or number",
+        put: "return number",
+      },
+    ],
+  },
+  {
+    name: "restart-with-another-clock-is-no-loss",
+    wrong: "after a restart of Redis whose clock is ahead, admissions leave their window early",
+    breaks: "hard limits are never overspent",
+    reverses: {
+      fix: "Count a restart of Redis with another clock as a loss",
+      ownTest: "workers/quota/counters/redis/lives.test.ts",
+    },
+    edits: [
+      {
+        file: "workers/quota/counters/redis/server.ts",
+        find: "jumped(runId, redisNow, sentAt) ?? notThis",
+        put: "notThis",
+      },
+    ],
+  },
+  {
+    name: "second-loss-hides-admissions",
+    wrong: "what was admitted before a second loss, while counters were built after a first one, is admitted again",
+    breaks: "hard limits are never overspent",
+    reverses: {
+      fix: "Build a tenant's counters only where their facts still apply",
+      ownTest: "workers/quota/counters/memory/memory.test.ts",
+    },
+    edits: [
+      {
+        file: "workers/quota/counters/memory/memory.ts",
+        find: "      if (tokenOf(tenantId) !== token) return;\n",
+        put: "",
+      },
+    ],
+  },
+  {
+    name: "warns-of-each-event",
+    wrong: "an override of a limit makes it tell thousands of warnings in a window",
+    breaks: "a window tells at most 1,000 multiples",
+    reverses: {
+      fix: "Bound the alerts of warnEvery at any limit and override",
+      ownTest: "workers/quota/rules/thresholds.test.ts",
+    },
+    edits: [
+      {
+        file: "workers/quota/rules/thresholds.ts",
+        find: "const step = warningStep(limit, warnEvery);",
+        put: "const step = warnEvery;",
+      },
+      {
+        file: "workers/quota/rules/thresholds.ts",
+        find: "Decimal.min(after.div(step).floor(), MOST_MULTIPLES)",
+        put: "after.div(step).floor()",
+      },
+    ],
+  },
+  {
+    name: "refused-write-is-an-error",
+    wrong: "a Redis that is full answers requests with internal errors, and settlements are lost",
+    breaks: "a store that refuses counts as one that does not answer",
+    reverses: {
+      fix: "Rebuild quota's counters as one exact state machine",
+      ownTest: "workers/quota/counters/redis/refusals.test.ts",
+    },
+    edits: [
+      {
+        file: "workers/quota/counters/redis/server.ts",
+        find: "if (error instanceof CountersUnavailable || error instanceof TypeError) throw error;",
+        put: "if (error instanceof CountersUnavailable || isReplyError(error)) throw error;",
+      },
+    ],
+  },
 ];
