@@ -1,11 +1,13 @@
 import { execFile } from "node:child_process";
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
 import { expect } from "vitest";
 import { serverDir } from "../servers/run-dir.js";
 
 const run = promisify(execFile);
+
+const MIB = 1024 * 1024;
 
 /** A file system of its own at a folder. */
 export interface SmallDisk {
@@ -23,9 +25,11 @@ export async function mountSmallDisk(at: string, mebibytes: number): Promise<Sma
   const ballast = path.join(at, "ballast");
   return {
     async fill() {
-      await writeFile(ballast, Buffer.alloc(mebibytes * 1024 * 1024)).catch((error: NodeJS.ErrnoException) => {
-        expect(error.code).toBe("ENOSPC");
-      });
+      const more = Buffer.alloc(MIB);
+      const fill = async () => {
+        for (let left = mebibytes; left >= 0; left -= 1) await appendFile(ballast, more);
+      };
+      await expect(fill()).rejects.toMatchObject({ code: "ENOSPC" });
     },
     clear: () => rm(ballast),
     async unmount() {

@@ -34,16 +34,22 @@ export interface MatrixOptions {
   readonly roleFlags?: (role: string) => string;
   /** More settings, as in `.env`. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Of the broker's disk: what it stores must fit until the world ends. */
+  readonly diskMiB?: number;
 }
 
-export async function startMatrixWorld({ roleFlags, env }: MatrixOptions = {}): Promise<MatrixWorld> {
+export async function startMatrixWorld({
+  roleFlags,
+  env,
+  diskMiB = DISK_MIB,
+}: MatrixOptions = {}): Promise<MatrixWorld> {
   const dir = await serverDir("faults");
   await mkdir(dir, { recursive: true });
   await copyFile(path.join(import.meta.dirname, CLOCK), path.join(dir, CLOCK));
   let disk: SmallDisk | undefined;
   const network = await createFaultyNetwork({
     async beforeFormat(dataDir) {
-      if (await canMount()) disk = await mountSmallDisk(dataDir, DISK_MIB);
+      if (await canMount()) disk = await mountSmallDisk(dataDir, diskMiB);
     },
   });
   const compose = await startCompose({

@@ -46,6 +46,9 @@ const WARM_UP_MS = 5_000;
 /** Of a comparison with the ledger. */
 const TRIES = 3;
 const CAPACITY_SHARE = 0.5;
+/** A log that fills its disk ends the broker for good. An event takes some 150 bytes of it in all topics. */
+const DISK_MIB = 256;
+const DISK_MIB_OF_A_MINUTE = 32;
 
 /** Load, faults and samples for so many minutes; then everything is judged. */
 export async function soak({ minutes, seed, print }: SoakOptions): Promise<Soaked> {
@@ -57,6 +60,7 @@ export async function soak({ minutes, seed, print }: SoakOptions): Promise<Soake
   const world = await startMatrixWorld({
     roleFlags: () => `--require=${path.join(dir, HEAP)}`,
     env: { METRLY_LOG_LEVEL: "warn" },
+    diskMiB: DISK_MIB + minutes * DISK_MIB_OF_A_MINUTE,
   });
   const receiver = await startReceiver();
   try {
