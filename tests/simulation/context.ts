@@ -17,6 +17,7 @@ import type { RoleContext } from "./ports/serving.js";
 import type { SimulatedReceivers } from "./receivers.js";
 import type { Servers } from "./servers.js";
 import { tenancyCopy } from "./tenancy/fixed-copy.js";
+import type { LateMeter } from "./tenancy/late-meter.js";
 
 /** What all processes of an installation share. */
 export interface World {
@@ -27,6 +28,8 @@ export interface World {
   readonly receivers: SimulatedReceivers;
   readonly servers: Servers;
   readonly partitionCount: number;
+  /** Undefined: all meters are there from the start. */
+  readonly lateMeter: LateMeter | undefined;
   readonly flaw?: Flaw | undefined;
   /** A process ended with an error that a restart does not mend, or reported what must not happen. */
   onFailed(what: string): void;
@@ -74,7 +77,7 @@ export function contextOf(world: World, instance: Instance, databases: Simulated
     counters: flaw?.counters?.(counters) ?? counters,
     post: flaw?.post?.(world.receivers.of(instance)) ?? world.receivers.of(instance),
     asked: (change) => flaw?.change?.(change) ?? change,
-    tenancy: tenancyCopy(),
+    tenancy: tenancyCopy(instance, world.lateMeter),
     self: undefined,
     ledger,
     identityTokens,

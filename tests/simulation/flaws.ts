@@ -40,6 +40,10 @@ function sayingTheFirst(text: string): string {
     .replace("$8::text[])", "$8::text[]) AS planned (tenant, id, endpoint, place, event, type, body, event_tenant)");
 }
 
+/** Of the attempt that prepares a partition's backfill. */
+const ATTEMPT =
+  /(backfill_attempt(?: SET alive_until = .*)? WHERE partition = \$1) AND (?:attempt = \$2|\(alive_until .* OR attempt = \$2\))/;
+
 const LOCK_OF_HEAD = "SELECT version FROM tenancy_head WHERE id = 1 FOR UPDATE";
 /** What Prisma inserts several rows with. */
 const ROWS = /VALUES (\(.*\))/;
@@ -117,6 +121,20 @@ export const FLAWS = {
    */
   "lost-reservations-forgotten": {
     counters: (store) => ({ ...store, load: (load, token) => store.load({ ...load, lost: [] }, token) }),
+  },
+  /**
+   * A process prepares a backfill beside another one, and both stage their parts. Not found: the one that comes later would have to begin
+   * between the staging of the first one and its end, some 200 ms later, and yet be at the same place of the ledger.
+   */
+  "backfill-of-two-attempts": {
+    statements: { rewrite: (text) => text.replace(ATTEMPT, "$1 AND $2::bigint IS DISTINCT FROM 0") },
+  },
+  /** A backfill that is announced again counts again. */
+  "backfill-repeated": {
+    statements: {
+      rewrite: (text) =>
+        text.replace("FROM meter_backfill WHERE partition = $1", "FROM meter_backfill WHERE partition = $1 AND false"),
+    },
   },
   /** The cursor of what notification has read moves by itself, whatever becomes of the notices. */
   "notice-cursor-outside-transaction": {

@@ -8,7 +8,7 @@ import type { Outcome } from "./simulation.js";
 /** `npm run simulate`: runs seeds one after the other, until one fails. */
 
 const USAGE = `npm run simulate -- [--seed N] [--seeds N | --endless] [--minutes N] [--steps N] [--events N] [--instances N] [--no-quota]
-    [--no-notification] [--no-tenancy] [--no-usage] [--commands N] [--tries N] [--trace]
+    [--no-notification] [--no-tenancy] [--no-usage] [--no-backfill] [--commands N] [--tries N] [--trace]
   --seed N    the first seed (1)
   --seeds N   how many seeds (1); --endless: until one fails
   --minutes N no seed begins after that
@@ -17,6 +17,7 @@ const USAGE = `npm run simulate -- [--seed N] [--seeds N | --endless] [--minutes
   --instances N  of each role (2)
   --commands N  what each operator asks of tenancy (6)
   --no-quota, --no-notification, --no-tenancy  a shorter run, without that; --no-usage: tenancy alone
+  --no-backfill  no meter is created during the run
   --tries N   how many runs to spend on a smaller trace of a failure (150)
   --faults F  how often a step is a fault, 0 to 1 (the seed decides)
   --flaw NAME with a bug: ${Object.keys(FLAWS).join(", ")}
@@ -44,6 +45,7 @@ const { values } = parseArgs({
     "no-notification": { type: "boolean", default: false },
     "no-tenancy": { type: "boolean", default: false },
     "no-usage": { type: "boolean", default: false },
+    "no-backfill": { type: "boolean", default: false },
     commands: { type: "string", default: "6" },
     faults: { type: "string" },
     flaw: { type: "string" },
@@ -63,6 +65,7 @@ const common = {
   withoutNotification: values["no-notification"],
   withoutTenancy: values["no-tenancy"],
   withoutUsage: values["no-usage"],
+  withoutBackfill: values["no-backfill"],
   commands: count(values.commands),
   ...(flaw !== undefined && { flaw }),
   ...(values.faults !== undefined && { faultRate: Number(values.faults) }),
@@ -118,7 +121,7 @@ async function explain(outcome: Outcome): Promise<void> {
   for (const line of smallest.trace.slice(-60)) print(`    ${line}`);
   const faults = values.faults === undefined ? "" : ` --faults ${values.faults}`;
   const withFlaw = values.flaw === undefined ? "" : ` --flaw ${values.flaw}`;
-  const left = (["no-quota", "no-notification", "no-tenancy", "no-usage"] as const).map((name) =>
+  const left = (["no-quota", "no-notification", "no-tenancy", "no-usage", "no-backfill"] as const).map((name) =>
     values[name] ? ` --${name}` : "",
   );
   const size = `--steps ${steps} --events ${common.events} --commands ${common.commands} --instances ${common.instances}${left.join("")}`;

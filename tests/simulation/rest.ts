@@ -7,7 +7,7 @@ export interface RestOptions {
   readonly servers: Servers;
   readonly partitionCount: number;
   readonly hasQuota: boolean;
-  /** Whether clients have an answer to everything, and no process works at what one of them gave up. */
+  /** Whether clients have an answer to everything, no process works at what one of them gave up, and backfills are in the log. */
   areClientsDone(): boolean;
 }
 

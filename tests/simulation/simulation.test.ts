@@ -18,19 +18,30 @@ const FIRST_SEED = 1;
 /** A flaw that so many runs do not show is not found. */
 const MAX_SEEDS = 40;
 const SHORT = {
-  ...{ steps: 400, events: 6, faultRate: 0.08 },
+  ...{ steps: 400, events: 6, faultRate: 0.08, withoutBackfill: true },
   ...{ withoutQuota: true, withoutNotification: true, withoutTenancy: true },
 };
 const LONGER = { ...SHORT, steps: 700, events: 10, faultRate: 0.1 };
 /** Where every second step fails, nothing is announced. */
 const CALMER = { ...SHORT, steps: 900, events: 4, faultRate: 0.004 };
-const WITH_QUOTA = { steps: 200, events: 5, faultRate: 0.01, withoutNotification: true, withoutTenancy: true };
+const WITH_QUOTA = {
+  ...{ steps: 200, events: 5, faultRate: 0.01 },
+  ...{ withoutNotification: true, withoutTenancy: true, withoutBackfill: true },
+};
 /** Many requests for quota, of which some exceed their limits. */
 const LIMITED = { ...WITH_QUOTA, steps: 400, events: 20, faultRate: 0.002, instances: 1, lastStep: 4_000 };
 /** All alerts are raised while something may fail; little does, but beside the calls that a seed looks at. */
 const ALERTED = { ...WITH_QUOTA, steps: 5_000, events: 12, faultRate: 0.0005, instances: 1, lastStep: 7_000 };
 /** All periods are closed, announced and delivered. */
-const DELIVERED = { steps: 900, events: 2, faultRate: 0.02, instances: 1, withoutQuota: true, withoutTenancy: true };
+const DELIVERED = {
+  ...{ steps: 900, events: 2, faultRate: 0.02, instances: 1 },
+  ...{ withoutQuota: true, withoutTenancy: true, withoutBackfill: true },
+};
+/** A meter is created in time. */
+const BACKFILLED = {
+  ...SHORT,
+  ...{ steps: 1_500, events: 8, faultRate: 0.004, lastStep: 3_000, withoutBackfill: false },
+};
 /** Tenancy alone. */
 const TENANCY = { steps: 1_500, commands: 8, faultRate: 0.002, lastStep: 2_000, withoutUsage: true };
 /** Operators meet more often where little fails. */
@@ -60,6 +71,7 @@ const FOUND = {
   "republished-out-of-order": { firstSeed: 2, ...TENANCY },
   "reports-unread": { firstSeed: 9, ...TENANCY },
   "repetition-answered-from-memory": { firstSeed: 9, ...TENANCY },
+  "backfill-repeated": { firstSeed: 2, ...BACKFILLED },
 } satisfies Partial<Record<keyof typeof FLAWS, object>>;
 
 describe.skipIf(!hasPostgres)("the simulation", () => {
@@ -186,7 +198,7 @@ describe("the judge of hard limits", () => {
     const entries = ledger.map((event, index) => {
       const isVoid = seen.has(event);
       seen.add(event);
-      return { partition: 0, seq: index + 1, event, isVoid };
+      return { partition: 0, seq: index + 1, version: 1, event, isVoid };
     });
     for (const [id, seconds] of Object.entries(voids)) history.voids.set(`acme/sim/${id}`, at(seconds));
     const total = entries.slice(0, mark).reduce((sum, { event, isVoid }) => sum + event.amount * (isVoid ? -1 : 1), 0);

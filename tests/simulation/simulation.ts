@@ -21,9 +21,10 @@ import { createEndpoints, createSimulatedReceivers } from "./receivers.js";
 import { createRest } from "./rest.js";
 import { startBillingRole, startIngestionRole, startNotificationRole, startQuotaRole } from "./roles.js";
 import type { Servers } from "./servers.js";
+import { createLateMeter } from "./tenancy/late-meter.js";
 import { startTenancyPart } from "./tenancy/part.js";
 import { startReaderRole, startTenancyRole } from "./tenancy/roles.js";
-import { METERS, TENANTS } from "./terms/terms.js";
+import { LATE_METER, METERS, TENANTS } from "./terms/terms.js";
 import { startClients } from "./workload.js";
 
 export interface SimulationOptions {
@@ -45,6 +46,8 @@ export interface SimulationOptions {
   readonly withoutNotification?: boolean;
   /** The same of tenancy's changes. */
   readonly withoutTenancy?: boolean;
+  /** The same of the meter that is created during a run, with a backfill. */
+  readonly withoutBackfill?: boolean;
   /** Tenancy alone: no usage, and so no ingestion, billing, quota and notification. */
   readonly withoutUsage?: boolean;
   /** Of each operator, 6 by default. */
@@ -96,6 +99,8 @@ const PERIODS = [Date.UTC(2026, 0), Date.UTC(2026, 1)];
 const EVENTS = 12;
 const COMMANDS = 6;
 const EVENT_TYPES = [...new Set(METERS.map(({ type }) => type)), "unknown.type"];
+/** Its share is that of several types. */
+const LATE_TYPES = [LATE_METER.type, LATE_METER.type];
 const LIMITED = [
   { meter: "calls", type: "api.request", isSum: false },
   { meter: "bytes", type: "api.transfer", isSum: true },
@@ -130,8 +135,10 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
   const log = createSimulatedLog(scheduler, PARTITIONS);
   const history = createHistory();
   const receivers = createSimulatedReceivers(scheduler);
+  const isLate = hasUsage && options.withoutBackfill !== true;
+  const lateMeter = isLate ? createLateMeter({ scheduler, log, partitionCount: PARTITIONS }) : undefined;
   const processes = createProcesses({
-    ...{ scheduler, log, servers, flaw, partitionCount: PARTITIONS, onFailed: wrong },
+    ...{ scheduler, log, servers, flaw, lateMeter, partitionCount: PARTITIONS, onFailed: wrong },
     jobs: createSimulatedJobs(scheduler),
     counters: createSimulatedCounters(scheduler),
     receivers,
@@ -150,7 +157,8 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
   const quota = servers.of("quota");
   const sample = () => sampleOf(quota.ask, scheduler.nowMs());
   const clients = startClients({
-    ...{ scheduler, history, processes: processes.reachable, tenants: hasUsage ? TENANTS : [], types: EVENT_TYPES },
+    ...{ scheduler, history, processes: processes.reachable, tenants: hasUsage ? TENANTS : [] },
+    types: isLate ? [...EVENT_TYPES, ...LATE_TYPES] : EVENT_TYPES,
     limited: hasQuota ? LIMITED : [],
     eventsPerTenant: options.events ?? EVENTS,
     sample,
@@ -165,7 +173,8 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
         withBackfill: !hasUsage,
       })
     : undefined;
-  const rest = createRest({ log, servers, hasQuota, partitionCount: PARTITIONS, areClientsDone: clients.isDone });
+  const areClientsDone = () => clients.isDone() && lateMeter?.isAnnounced() !== false;
+  const rest = createRest({ log, servers, hasQuota, partitionCount: PARTITIONS, areClientsDone });
   const textsOf = (topic: Topic): string[][] =>
     Array.from({ length: PARTITIONS }, (_, partition) =>
       log.stored(topic, partition).map(({ value }) => value.toString("utf8")),

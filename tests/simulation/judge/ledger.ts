@@ -1,6 +1,7 @@
-import { METERS } from "../terms/terms.js";
+import { LATE_METER, METERS } from "../terms/terms.js";
 import { keyOf } from "./history.js";
 import type { Judged } from "./judged.js";
+import { billedByLateMeter } from "./late-meter.js";
 import { countedOf, LEDGER, type LedgerRow, recordedOf } from "./recorded.js";
 import { quantityOf } from "./usage.js";
 
@@ -95,5 +96,10 @@ export async function judgeLedgerAtRest(judged: Judged): Promise<string[]> {
       const total = found.get(`${tenantId} ${meter.id}`) ?? 0;
       if (total !== wanted) wrong.push(`billing has ${total} of ${meter.id} for ${tenantId}, clients sent ${wanted}`);
     }
+  for (const [tenantId, wanted] of await billedByLateMeter(judged)) {
+    const total = found.get(`${tenantId} ${LATE_METER.id}`) ?? 0;
+    if (total !== wanted)
+      wrong.push(`billing has ${total} of ${LATE_METER.id} for ${tenantId}, clients sent ${wanted}`);
+  }
   return wrong;
 }

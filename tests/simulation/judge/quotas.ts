@@ -2,6 +2,7 @@ import type { SentEvent } from "../terms/requests.js";
 import { LIMITS, type LimitTerms, METERS, type MeterTerms, PLAN_ID } from "../terms/terms.js";
 import { type Asked, type History, keyOf, type Sample } from "./history.js";
 import type { Judged } from "./judged.js";
+import { totalsOfLateMeter } from "./late-meter.js";
 import { countedOf, type Recorded, recordedOf } from "./recorded.js";
 import { periodOf, quantityOf } from "./usage.js";
 
@@ -151,7 +152,7 @@ export async function judgeQuotasAtRest(judged: Judged): Promise<string[]> {
   const { quota } = judged;
   const wrong: string[] = [];
   const recorded = await recordedOf(judged);
-  const wanted = wantedTotals(countedOf(recorded));
+  const wanted = new Map([...wantedTotals(countedOf(recorded)), ...(await totalsOfLateMeter(judged))]);
   const found = await totalsOf(quota);
   for (const key of new Set([...wanted.keys(), ...found.keys()]))
     if ((found.get(key) ?? 0) !== (wanted.get(key) ?? 0))

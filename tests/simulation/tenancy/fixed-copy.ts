@@ -7,8 +7,12 @@ import type {
   TenancyChangedV1,
   TenantState,
 } from "#schema/events/tenancy-changed.v1.js";
+import type { Instance } from "../engine/instance.js";
 import {
+  FIRST_VERSION,
   GRACE_DAYS,
+  LATE_METER,
+  LATE_VERSION,
   LIMITS,
   METERS,
   type MeterTerms,
@@ -18,22 +22,23 @@ import {
   STARTS_AT,
   TENANTS,
 } from "../terms/terms.js";
+import type { LateMeter } from "./late-meter.js";
 
-/** The terms of a simulation, as tenancy says them. They do not change. */
+/** The terms of a simulation, as tenancy says them. They do not change, but for the late meter. */
 
-const VERSION = 1;
+const VERSION = FIRST_VERSION;
 
-const meter = ({ id, type, aggregation }: MeterTerms): MeterState => ({
+const meter = ({ id, type, aggregation }: MeterTerms, version = VERSION): MeterState => ({
   kind: "meter",
   id,
-  version: VERSION,
+  version,
   name: id,
   eventType: type,
   aggregation,
   valueProperty: aggregation === "COUNT" ? null : "amount",
   dimensions: [],
   unit: null,
-  createdInVersion: VERSION,
+  createdInVersion: version,
   archivedInVersion: null,
 });
 
@@ -101,11 +106,14 @@ const tenant = (id: string): TenantState => ({
   closedInVersion: null,
 });
 
-const STATES: readonly TenancyChangedV1[] = [PLAN, ...TENANTS.map(tenant), ...METERS.map(meter)];
+const STATES: readonly TenancyChangedV1[] = [PLAN, ...TENANTS.map(tenant), ...METERS.map((terms) => meter(terms))];
 
-/** The same in every process. */
-export function tenancyCopy(): TenancyCopy {
+const LATE: MeterState = { ...meter(LATE_METER, LATE_VERSION), backfill: true };
+
+/** The same in every process, which learns of the late meter in its own time. */
+export function tenancyCopy(instance: Instance, late: LateMeter | undefined): TenancyCopy {
   const state = createTenancyState(systemClock);
   for (const one of STATES) state.apply(one);
-  return { ...state.reads, stop: async () => state.close() };
+  const catchUp = late?.follow(instance, () => state.apply(LATE));
+  return { ...state.reads, caughtUp: async () => catchUp?.(), stop: async () => state.close() };
 }

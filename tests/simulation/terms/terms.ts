@@ -22,6 +22,12 @@ export const METERS: readonly MeterTerms[] = [
   { id: "stock", type: "shop.order", aggregation: "LATEST" },
 ];
 
+/** Created during a run, with a backfill: it counts what no other meter does. */
+export const LATE_METER: MeterTerms = { id: "late", type: "late.type", aggregation: "SUM" };
+/** Tenancy's, from the start and with the late meter. */
+export const FIRST_VERSION = 1;
+export const LATE_VERSION = 2;
+
 export interface Tier {
   /** Inclusive; null: without end. */
   readonly upTo: number | null;
