@@ -122,10 +122,7 @@ export const FLAWS = {
   "lost-reservations-forgotten": {
     counters: (store) => ({ ...store, load: (load, token) => store.load({ ...load, lost: [] }, token) }),
   },
-  /**
-   * A process prepares a backfill beside another one, and both stage their parts. Not found: the one that comes later would have to begin
-   * between the staging of the first one and its end, some 200 ms later, and yet be at the same place of the ledger.
-   */
+  /** A process prepares a backfill beside another one, and both stage their parts. */
   "backfill-of-two-attempts": {
     statements: { rewrite: (text) => text.replace(ATTEMPT, "$1 AND $2::bigint IS DISTINCT FROM 0") },
   },
