@@ -9,6 +9,7 @@ import { sized } from "../support/effort.js";
 import { randomOf } from "../support/random.js";
 import { consume, hammerGraph, hammerQuota } from "../systems/compose/hammer.js";
 import { expectNoticesDelivered, startReceiver } from "../systems/compose/receiver.js";
+import { ALERTS } from "../systems/whole-path/life/operations.js";
 import {
   closeLastMonth,
   expectAccounted,
@@ -18,6 +19,8 @@ import {
   postLoad,
   setUp,
 } from "../systems/whole-path/proof.js";
+import { lastMonth } from "../systems/whole-path/world.js";
+import { type Alert, isAlerted, missingAlerts } from "./alerts.js";
 import { type Injection, injectionOf, type Lengths, within } from "./inject.js";
 import { type Cell, type Fault, nameOf } from "./matrix.js";
 import { type Role, STATIONS } from "./stations.js";
@@ -28,7 +31,14 @@ const NAME = "query Name($id: ID!) { tenant(id: $id) { name } }";
 
 const EVENTS = sized(300, 2_000);
 const SOME_EVENTS = 40;
+const TOKENS_METER = {
+  key: "tokens",
+  eventType: "llm.completion",
+  aggregation: "SUM",
+  valueProperty: "tokens",
+} as const;
 const LIMIT = 40;
+const TOKENS = { limit: "20000", warnAt: ["0.5", "0.8"] } as const;
 /** Of each tenant's hard limit. */
 const CLIENTS = 2;
 const SHORTEST_FREEZE_MS = 5_000;
@@ -58,7 +68,7 @@ export async function runCell(world: MatrixWorld, cell: Cell, seed: number, id: 
     ...{ events: EVENTS, seed, planId: "faults" },
     limits: [
       { meter: null, window: "BILLING_PERIOD", kind: "HARD", limit: String(LIMIT) },
-      { meter: "tokens", window: "BILLING_PERIOD", kind: "SOFT", limit: "20000", warnAt: ["0.5", "0.8"] },
+      { meter: "tokens", window: "BILLING_PERIOD", kind: "SOFT", ...TOKENS },
     ],
   };
   const [first = ""] = load.tenants;
@@ -89,9 +99,13 @@ export async function runCell(world: MatrixWorld, cell: Cell, seed: number, id: 
     await expectAccounted(target, load, events);
     await expectTotals(target, load, events);
     await expectInvoices(target, load, events);
-    for (const [n, some] of admitted.entries())
+    for (const [n, some] of admitted.entries()) {
       expect(some, `admitted by the hard limit of ${load.tenants[n]}`).toBeLessThanOrEqual(LIMIT);
+      expect(some, `admitted by the hard limit of ${load.tenants[n]}`).toBeGreaterThan(0);
+    }
     await names.expectHeld();
+    for (const [n, tenantId] of load.tenants.entries())
+      await expectAlerted(world, tenantId, events, (clients[n]?.denied() ?? 0) > 0);
     await Promise.all([
       expectNoticesDelivered(target, load.tenants, receiver),
       expectRebuilt(world, load.tenants),
@@ -170,6 +184,39 @@ function rename({ target: { url, admin } }: MatrixWorld, id: string) {
     },
   };
 }
+
+/** Every threshold that usage reached, and a denial, has its alert. */
+async function expectAlerted(
+  { target: { url, admin } }: MatrixWorld,
+  tenantId: string,
+  events: readonly AcknowledgedEvent[],
+  wasDenied: boolean,
+): Promise<void> {
+  const { startMs, endMs } = lastMonth(Date.now());
+  const periods = [
+    { startMs: endMs, endMs: nextMonth(endMs) },
+    { startMs, endMs },
+  ].filter((period) => isAlerted(period, Date.now()));
+  const crossing = { ...{ tenantId, events, meter: TOKENS_METER, periods, wasDenied }, ...TOKENS };
+  let missing: readonly string[] = ["nothing was shown"];
+  const isComplete = async () => {
+    const { tenant } = await ask<Alerted, { tenantId: string }>(url, admin, ALERTS, { tenantId });
+    missing = missingAlerts(crossing, tenant.alerts.nodes);
+    return missing.length === 0;
+  };
+  await waitFor(isComplete, { what: `the alerts of ${tenantId}` }).catch((error: Error) => {
+    throw new Error(`${error.message}: ${missing.join("; ")}`, { cause: error });
+  });
+}
+
+interface Alerted {
+  readonly tenant: { readonly alerts: { readonly nodes: readonly Alert[] } };
+}
+
+const nextMonth = (startMs: number): number => {
+  const start = new Date(startMs);
+  return Date.UTC(start.getUTCFullYear(), start.getUTCMonth() + 1);
+};
 
 /** Billing's derived data are those of the ledger. One tenant at a time: billing allows one rebuild. */
 async function expectRebuilt(world: MatrixWorld, tenants: readonly string[]): Promise<void> {

@@ -7,7 +7,14 @@ import { waitFor } from "../servers/servers.js";
 import type { Cell } from "./matrix.js";
 import type { Fate, Hop, Trigger } from "./network.js";
 import { commandRedis, demandReplicas } from "./servers.js";
-import { ROLES_WITH_DATABASE, refusedByPostgres, refusedByRedis, STATIONS, type Station } from "./stations.js";
+import {
+  ROLES_WITH_DATABASE,
+  refusedByKafka,
+  refusedByPostgres,
+  refusedByRedis,
+  STATIONS,
+  type Station,
+} from "./stations.js";
 import { endSessions, type MatrixWorld } from "./world.js";
 
 /** How long what lasts, lasts. */
@@ -85,7 +92,7 @@ export function injectionOf(world: MatrixWorld, cell: Cell, lengths: Lengths): I
     case "lost-request":
       return { trigger, strike: () => "lost", last: async () => undefined };
     case "lost-answer":
-      return { trigger, strike: () => "answer-lost", last: async () => undefined };
+      return lostAnswer(station);
     case "partition-out":
     case "partition-in": {
       let release = nothing;
@@ -119,6 +126,19 @@ export function injectionOf(world: MatrixWorld, cell: Cell, lengths: Lengths): I
     case "disk-full":
       return pass(nothing, () => fillDisk(world, lengths.apartMs));
   }
+}
+
+/** Of the request with which the work takes effect: over when that answer was lost. */
+function lostAnswer({ working, effective }: Station): Injection {
+  let lost: () => void = () => undefined;
+  const isLost = new Promise<void>((resolve) => {
+    lost = resolve;
+  });
+  return {
+    trigger: working,
+    strike: () => ({ lost, ...(effective !== undefined && { answerTo: effective }) }),
+    last: () => within(isLost, `the answer to ${working.what}`),
+  };
 }
 
 interface Process {
@@ -166,7 +186,7 @@ async function refuseWrites(world: MatrixWorld, { component }: Cell, ms: number)
   if (station.process === "kafka" || station.refused === "kafka") {
     const topic = component === "publisher" ? "usage.recorded" : "usage.received";
     const demand = (replicas: number) => () => demandReplicas(compose, topic, replicas);
-    return refusedAfter(demand(2), station.working).finally(demand(1));
+    return refusedAfter(demand(2), refusedByKafka(topic, station.working.from)).finally(demand(1));
   }
   const roles = ROLES_WITH_DATABASE.filter((role) => isServer(station) || role === station.process);
   const set = (words: string) => () =>

@@ -7,7 +7,7 @@ import { randomOf, shuffled } from "../support/random.js";
 import { runCell, titleOf } from "./cell.js";
 import { HitNothing } from "./inject.js";
 import { cells } from "./matrix.js";
-import { countRuns, record } from "./results.js";
+import { type About, aboutSources, countRuns, record } from "./results.js";
 import { type MatrixWorld, startMatrixWorld } from "./world.js";
 
 /** Set by `npm run faults` and, to take some of all cells, by `npm run test:chaos` and `npm run prove`. */
@@ -20,8 +20,10 @@ const canFillDisk = await canMount();
 
 describe.skipIf(!can)("the fault matrix", () => {
   let world: MatrixWorld;
+  let about: About;
 
   beforeAll(async () => {
+    about = aboutSources();
     world = await startMatrixWorld();
   });
   afterAll(() => world?.stop());
@@ -46,7 +48,7 @@ describe.skipIf(!can)("the fault matrix", () => {
         await keepLogs(world, `${component}-${fault}-${round}`);
       });
       const run = () => runCell(world, cell, round, `f${n}`);
-      if (!isSample) return record(cell, round, run);
+      if (!isSample) return record(cell, round, about, run);
       // A busy machine may take too long for the work that the fault waits for: then it tried nothing.
       return run().catch((error: unknown) => {
         if (error instanceof HitNothing) skip(error.message);

@@ -21,8 +21,16 @@ export interface Trigger extends Hop {
 /** Requests go to the server, answers come from it. */
 export type Direction = "request" | "answer";
 
-/** What becomes of the bytes that a trigger has found: in both other cases their connection breaks. */
-export type Fate = "pass" | "lost" | "answer-lost";
+/** What becomes of the bytes that a trigger has found. `lost`: they and their connection. */
+export type Fate = "pass" | "lost" | LosesAnswer;
+
+/** They arrive, and the connection breaks instead of an answer. */
+export interface LosesAnswer {
+  /** Bytes of the same connection, these or later ones, whose answer it is: a COMMIT after them. Absent: these. */
+  readonly answerTo?: (bytes: Buffer) => boolean;
+  /** Called when the answer is lost. */
+  lost(): void;
+}
 
 /** Every connection between the processes of one system passes through it. */
 export interface FaultyNetwork extends Network {
@@ -41,9 +49,12 @@ interface Connection {
   readonly to: string;
   readonly ends: LinkEnds;
   readonly held: Record<Direction, Buffer[]>;
-  /** The next answer breaks the connection; of Kafka the one with this correlation id. */
-  losesAnswer: number | true | undefined;
+  losesAnswer: LosesAnswer | undefined;
+  /** The next answer is the one to lose; of Kafka the one with this correlation id. */
+  lostAnswer: number | true | undefined;
 }
+
+const NOTHING_LOST = { losesAnswer: undefined, lostAnswer: undefined };
 
 const covers = (hop: Hop, { from, to }: Pick<Connection, "from" | "to">): boolean =>
   (hop.from === undefined || hop.from === from) && (hop.to === undefined || hop.to === to);
@@ -75,19 +86,22 @@ export async function createFaultyNetwork(place: KafkaPlace = {}): Promise<Fault
   }
 
   function connect(ends: LinkEnds, from: string | undefined, to: string): Link {
-    const connection: Connection = { from, to, ends, held: { request: [], answer: [] }, losesAnswer: undefined };
+    const connection: Connection = { from, to, ends, held: { request: [], answer: [] }, ...NOTHING_LOST };
     connections.add(connection);
     const isKafka = to === "kafka";
     function fromClient(bytes: Buffer): void {
       if (isKafka) connection.from ??= frameOf(bytes).clientId.replace(/^metrly-/, "");
       const fate = fateOf(connection, "request", bytes);
-      if (fate === "answer-lost") connection.losesAnswer = isKafka ? frameOf(bytes).correlationId : true;
+      if (typeof fate === "object") connection.losesAnswer = fate;
+      if (connection.losesAnswer?.answerTo?.(bytes) ?? typeof fate === "object")
+        connection.lostAnswer = isKafka ? frameOf(bytes).correlationId : true;
       if (fate === "lost") ends.cut();
       else pass(connection, "request", bytes);
     }
     function fromServer(bytes: Buffer): void {
-      const { losesAnswer } = connection;
-      const isLost = losesAnswer === true || (isKafka && losesAnswer === frameOf(bytes).answers);
+      const { lostAnswer, losesAnswer } = connection;
+      const isLost = lostAnswer === true || (isKafka && lostAnswer === frameOf(bytes).answers);
+      if (isLost) losesAnswer?.lost();
       if (isLost || fateOf(connection, "answer", bytes) !== "pass") ends.cut();
       else pass(connection, "answer", bytes);
     }

@@ -39,24 +39,61 @@ export function countRuns({ component, fault }: Cell): number {
   ).length;
 }
 
-/** Of the product's sources as they are here; changes that are not committed give another one. */
-export function hashOfSources(): string {
+/** Of the product's sources as they are here; changes that are not committed, and files that are new, give another one. */
+export function hashOfSources(root: string = packageRoot()): string {
+  const git = gitIn(root);
   const hash = createHash("sha256").update(git("ls-files", "--stage", "--", ...SOURCES));
-  const changed = git("diff", "HEAD", "--", ...SOURCES);
-  return (changed === "" ? hash : hash.update(changed)).digest("hex").slice(0, 12);
+  for (const changed of [git("diff", "HEAD", "--", ...SOURCES), ...newIn(root)])
+    if (changed !== "") hash.update(changed);
+  return hash.digest("hex").slice(0, 12);
 }
 
-const git = (...args: readonly string[]): string =>
-  execFileSync("git", args, { cwd: packageRoot(), encoding: "utf8", maxBuffer: 64 * 1024 * 1024 });
+/** Name and text of the product's files that git does not know yet. */
+function newIn(root: string): readonly string[] {
+  const names = gitIn(root)("ls-files", "--others", "--exclude-standard", "-z", "--", ...SOURCES).split("\0");
+  return names.filter((name) => name !== "").flatMap((name) => [name, readFileSync(path.join(root, name), "utf8")]);
+}
+
+/** Whether the product's sources here are those of this commit. A commit that is not here has others. */
+export function isOfSources(commit: string, root: string = packageRoot()): boolean {
+  try {
+    execFileSync("git", ["diff", "--quiet", commit, "--", ...SOURCES], { cwd: root, stdio: "ignore" });
+    return newIn(root).length === 0;
+  } catch {
+    return false;
+  }
+}
+
+/** What a run is of: to be read before the product is built, because a run takes hours. */
+export interface About {
+  readonly sources: string;
+  /** With a `+` if the product's sources are not those of the commit. */
+  readonly commit: string;
+}
+
+export function aboutSources(root: string = packageRoot()): About {
+  const commit = gitIn(root)("rev-parse", "--short", "HEAD").trim();
+  return { sources: hashOfSources(root), commit: isOfSources(commit, root) ? commit : `${commit}+` };
+}
+
+const gitIn =
+  (root: string) =>
+  (...args: readonly string[]): string =>
+    execFileSync("git", args, { cwd: root, encoding: "utf8", maxBuffer: 64 * 1024 * 1024 });
 
 /** Runs the cell, and appends what came of it to the results. Those of other sources go when this cell has run on these. */
-export async function record(cell: Cell, seed: number, run: () => Promise<void>): Promise<void> {
+export async function record(
+  cell: Cell,
+  seed: number,
+  { sources, commit }: About,
+  run: () => Promise<void>,
+  keep: (result: Result) => void = append,
+): Promise<void> {
   const startedAt = Date.now();
-  const about = { ...cell, sources: hashOfSources(), commit: git("rev-parse", "--short", "HEAD").trim() };
   const add = (violated?: string) => {
     const [date = ""] = new Date(startedAt).toISOString().split("T");
     const seconds = Math.round((Date.now() - startedAt) / 1_000);
-    append({ ...about, date, seed, seconds, ...(violated !== undefined && { violated }) });
+    keep({ ...cell, sources, commit, date, seed, seconds, ...(violated !== undefined && { violated }) });
   };
   try {
     await run();

@@ -18,11 +18,16 @@ export interface Station {
   readonly transaction?: Trigger;
   /** Bytes after a transaction, before the process knows that it is over; absent: `working`. */
   readonly between?: Trigger;
+  /** Later bytes of the same connection that make the work last; absent: `working`. */
+  readonly effective?: (bytes: Buffer) => boolean;
   /** Whose writes are refused, if not PostgreSQL's of its role. */
   readonly refused?: "kafka" | "redis";
 }
 
 const COMMITTED = Buffer.from("COMMIT\0");
+
+/** Both of the request and of its answer. */
+const isCommit = (bytes: Buffer): boolean => bytes.includes(COMMITTED);
 
 const text = (from: string | undefined, to: string, what: string, words: string, direction: Direction = "request") =>
   ({
@@ -40,7 +45,7 @@ const produced = (from: string | undefined, topic: string): Trigger => ({
 
 const committed = (from: Role): Trigger => ({
   ...{ what: `the answer to a COMMIT of ${from}`, from, to: "postgres", direction: "answer" },
-  matches: (bytes) => bytes.includes(COMMITTED),
+  matches: isCommit,
 });
 
 /** Of commands, in any case of letters. */
@@ -58,6 +63,7 @@ export const STATIONS: Readonly<Record<Component, Station>> = {
   recorder: {
     ...{ process: "ingestion", phase: "load" },
     working: text("ingestion", "postgres", "keys of new events", "insert-keys"),
+    effective: isCommit,
     between: committed("ingestion"),
   },
   publisher: {
@@ -67,11 +73,13 @@ export const STATIONS: Readonly<Record<Component, Station>> = {
   billing: {
     ...{ process: "billing", phase: "load" },
     working: text("billing", "postgres", "usage that billing adds", "INSERT INTO usage_delta"),
+    effective: isCommit,
     between: committed("billing"),
   },
   close: {
     ...{ process: "billing", phase: "closing" },
     working: text("billing", "postgres", "an invoice", "INSERT INTO invoice ("),
+    effective: isCommit,
     between: committed("billing"),
   },
   quota: {
@@ -83,12 +91,14 @@ export const STATIONS: Readonly<Record<Component, Station>> = {
   notification: {
     ...{ process: "notification", phase: "closing" },
     working: text("notification", "postgres", "an attempt of a delivery", "INSERT INTO webhook_attempt"),
+    effective: isCommit,
     transaction: text("notification", "postgres", "a notice", "INSERT INTO notice ("),
     between: committed("notification"),
   },
   tenancy: {
     ...{ process: "tenancy", phase: "load" },
     working: text("tenancy", "postgres", "a change", 'INSERT INTO "public"."audit'),
+    effective: isCommit,
     between: committed("tenancy"),
   },
   gateway: {
@@ -105,3 +115,19 @@ export const refusedByPostgres = (from?: Role): Trigger =>
   text(from, "postgres", "a write that PostgreSQL refuses", "25006", "answer");
 
 export const refusedByRedis: Trigger = text(undefined, "redis", "a write that Redis refuses", "OOM ", "answer");
+
+const NOT_ENOUGH_REPLICAS = 19;
+
+/**
+ * An answer to a produce request, of the versions without tagged fields: the topic's name, an int32 number of partitions, and of the
+ * first one an int32 number and an int16 error code (https://kafka.apache.org/protocol#The_Messages_Produce).
+ */
+export const refusedByKafka = (topic: string, from: string | undefined): Trigger => ({
+  ...{ what: `a batch for ${topic} that Kafka refuses`, to: "kafka", direction: "answer" },
+  ...(from !== undefined && { from }),
+  matches(bytes) {
+    const at = bytes.indexOf(topic);
+    const code = at + topic.length + 8;
+    return at >= 0 && code + 2 <= bytes.length && bytes.readInt16BE(code) === NOT_ENOUGH_REPLICAS;
+  },
+});

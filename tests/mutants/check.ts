@@ -18,7 +18,12 @@ for (const bug of BUGS) {
     problems.push(`${bug.name}: the test that was written for it is no longer ${own}`);
 }
 const results = await readResults();
-for (const name of Object.keys(results)) if (!names.includes(name)) problems.push(`results.json has no bug ${name}`);
+for (const [name, { caughtBy }] of Object.entries(results)) {
+  if (!names.includes(name)) problems.push(`results.json has no bug ${name}`);
+  for (const test of caughtBy.filter((one) => one.endsWith(".ts")))
+    if (!existsSync(path.join(packageRoot(), test)))
+      problems.push(`${name} was caught by ${test}, which is gone: hunt it again`);
+}
 const { is, should } = await pageWith(BUGS, results);
 if (is !== should)
   problems.push("docs/correctness.md has other results than tests/mutants/results.json: run npm run mutants");

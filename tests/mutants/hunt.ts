@@ -4,7 +4,7 @@ import { killIn, sweep } from "../runner/run-dir.js";
 import { RUN_DIR_VARIABLE } from "../servers/run-dir.js";
 import type { Copy } from "../support/checkout-copy.js";
 import { type Bug, ownTestOf } from "./bugs/bug.js";
-import { runLimited } from "./limited-process.js";
+import { type Ended, runLimited } from "./limited-process.js";
 import type { Try } from "./plan.js";
 
 /** What came of a bug. */
@@ -27,7 +27,7 @@ export interface HuntOptions {
   /** Whether to go on after the first catcher. */
   readonly all: boolean;
   readonly cpuSeconds: number;
-  /** Test files that are known to pass without a bug here, or to fail. */
+  /** Test files that passed without a bug when they last ran here, or failed: those that failed catch nothing. */
   readonly passes: Map<string, boolean>;
   /** Told of each failing test, so that somebody can judge whether it fails for the right reason. */
   readonly tell: (text: string) => void;
@@ -58,6 +58,7 @@ export async function hunt(bug: Bug, options: HuntOptions): Promise<Hunt> {
   try {
     let cpuSeconds = 0;
     let limit = options.cpuSeconds;
+    let cleanRuns = 0;
 
     async function run(args: readonly string[], name: string) {
       const runDir = path.join(folder, name);
@@ -92,20 +93,23 @@ export async function hunt(bug: Bug, options: HuntOptions): Promise<Hunt> {
       return [];
     }
 
-    /** Whether this passes without the bug. What that costs is no part of the hunt. */
+    /**
+     * Whether this passes without the bug, now: the machine may have become too busy for it since another bug was hunted. What that
+     * costs is no part of the hunt.
+     */
     async function isSound(what: string, passing: (name: string) => Promise<boolean>): Promise<boolean> {
-      if (!passes.has(what)) {
-        await restore();
-        const spent = cpuSeconds;
-        cpuSeconds = 0;
-        passes.set(what, await passing(`clean-${passes.size}`));
-        cpuSeconds = spent;
-        for (const edit of bug.edits) await copy.edit(edit);
-      }
+      if (passes.get(what) === false) return false;
+      await restore();
+      const spent = cpuSeconds;
+      cpuSeconds = 0;
+      cleanRuns += 1;
+      passes.set(what, await passing(`clean-${cleanRuns}`));
+      cpuSeconds = spent;
+      for (const edit of bug.edits) await copy.edit(edit);
       return passes.get(what) === true;
     }
 
-    /** Whether a file fails because of the bug: not if it fails without it, too, or failed once only, as on a machine that is too busy. */
+    /** Whether a file fails because of the bug: once more with it, after it has passed without it. */
     async function isCatch({ file }: Failure): Promise<boolean> {
       if (!(await isSound(file, async (name) => (await failing([file], name))?.length === 0))) return false;
       return ((await failing([file], "again"))?.length ?? 0) > 0;
@@ -115,12 +119,15 @@ export async function hunt(bug: Bug, options: HuntOptions): Promise<Hunt> {
 
     async function caughtIn(one: Try, name: string): Promise<readonly string[]> {
       if (one.kind === "simulation") {
-        const { code, output } = await simulated(name);
-        if (code === 0 || code === null) return [];
-        const seed = /^seed (\d+): WRONG/m.exec(output)?.[1];
+        const found = await simulated(name);
+        if (!isWrong(found)) return [];
+        const { output } = found;
         tell(`  the simulation: ${/^.*WRONG.*$/m.exec(output)?.[0] ?? firstLine(output.trim().split("\n").at(-1))}`);
-        const isClean = await isSound("the simulation", async (clean) => (await simulated(clean)).code === 0);
-        return isClean ? [seed === undefined ? "the simulation" : `seed ${seed}`] : [];
+        if (!(await isSound("the simulation", async (clean) => (await simulated(clean)).code === 0))) return [];
+        const again = await simulated("again");
+        const seed = wrongSeedOf(found);
+        if (!isWrong(again) || wrongSeedOf(again) !== seed) return [];
+        return [seed === undefined ? "the simulation" : `seed ${seed}`];
       }
       const caught: string[] = [];
       for (const failure of (await failing(one.files, name)) ?? []) {
@@ -180,4 +187,7 @@ function failedIn(text: string, root: string): readonly Failure[] {
     });
 }
 
+/** Null: it had no time to end. */
+const isWrong = ({ code }: Pick<Ended, "code">): boolean => code !== 0 && code !== null;
+const wrongSeedOf = ({ output }: Pick<Ended, "output">): string | undefined => /^seed (\d+): WRONG/m.exec(output)?.[1];
 const firstLine = (text = ""): string => text.split("\n")[0] ?? "";

@@ -1,8 +1,8 @@
-import { execFileSync } from "node:child_process";
 import { readdir } from "node:fs/promises";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { packageRoot } from "#platform/process/package-root.js";
+import { aboutSources } from "../faults/results.js";
 import { provisionServers } from "../runner/provision.js";
 import { createRunDir, sweep, sweepDeadRuns } from "../runner/run-dir.js";
 import { RUN_DIR_VARIABLE } from "../servers/run-dir.js";
@@ -12,7 +12,17 @@ import { BUGS } from "./bugs.js";
 import { hunt } from "./hunt.js";
 import { readImporters } from "./import-graph.js";
 import { triesOf } from "./plan.js";
-import { isCaught, outcomeOf, pageWith, type Result, readResults, writePage, writeResults } from "./results.js";
+import {
+  hashOfEdits,
+  isCaught,
+  isOfBug,
+  outcomeOf,
+  pageWith,
+  type Result,
+  readResults,
+  writePage,
+  writeResults,
+} from "./results.js";
 
 /** `npm run mutants`: hunts the seeded bugs, and says what caught each. */
 
@@ -42,12 +52,13 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
   });
 
 const root = packageRoot();
-const git = (...args: string[]): string => execFileSync("git", args, { cwd: root, encoding: "utf8" }).trim();
+// Of the sources that are copied now: when a bug was hunted, there may be others here.
+const { commit } = aboutSources();
 const known = await readResults();
 const wanted = BUGS.filter(
-  ({ name }) =>
-    (positionals.length === 0 || positionals.some((filter) => name.includes(filter))) &&
-    !(values.missing && known[name] !== undefined),
+  (bug) =>
+    (positionals.length === 0 || positionals.some((filter) => bug.name.includes(filter))) &&
+    !(values.missing && known[bug.name] !== undefined && isOfBug(bug, known[bug.name])),
 );
 if (wanted.length === 0) throw new RangeError(`no bug matches\n${USAGE}`);
 
@@ -108,7 +119,7 @@ async function resultOf(
     tell: (text) => console.log(text),
     interrupted: () => interrupted,
   });
-  return { ...found, commit: git("rev-parse", "--short", "HEAD"), date: new Date().toISOString().slice(0, 10) };
+  return { ...found, edits: hashOfEdits(bug), commit, date: new Date().toISOString().slice(0, 10) };
 }
 
 async function save(bug: Bug, result: Result): Promise<void> {

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { packageRoot } from "#platform/process/package-root.js";
@@ -6,6 +7,8 @@ import type { Hunt } from "./hunt.js";
 
 /** The last hunt of a bug: of the bug and the commit as they were then. */
 export interface Result extends Hunt {
+  /** The hash of the bug's edits; absent in results of before it was kept. */
+  readonly edits?: string;
   readonly commit: string;
   /** E.g. 2026-03-15. */
   readonly date: string;
@@ -17,6 +20,22 @@ const RESULTS = path.join(packageRoot(), "tests/mutants/results.json");
 const PAGE = path.join(packageRoot(), "docs/correctness.md");
 const [BEGIN, END] = ["<!-- seeded bugs: begin -->", "<!-- seeded bugs: end -->"];
 const WIDTH = 140;
+
+export const hashOfEdits = ({ edits }: Bug): string =>
+  createHash("sha256").update(JSON.stringify(edits)).digest("hex").slice(0, 12);
+
+/** Whether a result is of the bug as it is written now. */
+export const isOfBug = (bug: Bug, { edits }: Pick<Result, "edits"> = {}): boolean =>
+  edits === undefined || edits === hashOfEdits(bug);
+
+/** What was found of the bugs as they are written now. */
+export const resultsOf = (bugs: readonly Bug[], results: Results): Results =>
+  Object.fromEntries(
+    bugs.flatMap((bug) => {
+      const result = results[bug.name];
+      return result !== undefined && isOfBug(bug, result) ? [[bug.name, result]] : [];
+    }),
+  );
 
 export async function readResults(): Promise<Results> {
   return JSON.parse(await readFile(RESULTS, "utf8"));
@@ -41,7 +60,8 @@ export async function pageWith(
 
 export const writePage = (text: string): Promise<void> => writeFile(PAGE, text);
 
-function table(bugs: readonly Bug[], results: Results): string {
+function table(bugs: readonly Bug[], all: Results): string {
+  const results = resultsOf(bugs, all);
   const rows = bugs.map((bug) => rowOf(bug, results[bug.name]));
   return [
     summary(bugs, results),

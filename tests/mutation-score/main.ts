@@ -1,8 +1,8 @@
-import { execFileSync } from "node:child_process";
 import { availableParallelism } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { packageRoot } from "#platform/process/package-root.js";
+import { aboutSources } from "../faults/results.js";
 import { JUDGED } from "./judged.js";
 import { type Mutant, mutantsOf } from "./report.js";
 import { readResults, writeResults } from "./results.js";
@@ -30,6 +30,8 @@ const { values, positionals } = parseArgs({
 });
 const jobs = Number(values.jobs);
 const root = packageRoot();
+// Of the sources that are copied for the tester: when it ends, there may be others here.
+const { commit } = aboutSources();
 const rooms = (await scoredRooms(root)).filter(
   (room) => positionals.length === 0 || positionals.some((filter) => room.includes(filter)),
 );
@@ -51,7 +53,6 @@ for (const room of rooms) {
 
 /** Each file by itself, so that some of a room can be scored again; files that are gone go with a whole room. */
 async function store(room: string, mutants: readonly Mutant[]): Promise<void> {
-  const commit = execFileSync("git", ["rev-parse", "--short", "HEAD"], { cwd: root, encoding: "utf8" }).trim();
   const date = new Date().toISOString().slice(0, 10);
   const scored = [...new Set(mutants.map(({ file }) => file))].map((file) => {
     const ofFile = mutants.filter((one) => one.file === file);

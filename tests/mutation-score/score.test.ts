@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
+import { packageRoot } from "#platform/process/package-root.js";
 import { mutantsOf, type ReportedMutant, type TesterReport } from "./report.js";
 import { pageWith, readResults } from "./results.js";
+import { scoredRooms } from "./rooms.js";
 import { type JudgedSurvivor, judge, percentOf } from "./score.js";
 
 const SOURCE = "export function isLess(a, b) {\n  return a < b;\n}\n";
@@ -57,9 +59,15 @@ test("an endless loop is killed by its turns, and never by the clock", () => {
 test("the score is rounded down, so that 90 means 90", () => {
   expect(percentOf({ mutants: 10_000, killed: 8_999, equivalent: 1 })).toBe("89.9");
   expect(percentOf({ mutants: 10, killed: 9, equivalent: 0 })).toBe("90.0");
+  expect(percentOf({ mutants: 0, killed: 0, equivalent: 0 })).toBe("0.0");
 });
 
 test("the page on correctness has the table of the stored results", async () => {
   const { is, should } = await pageWith(await readResults());
   expect(is).toBe(should);
+});
+
+test("all pure code is scored, also that in inner folders", async () => {
+  const rooms = await scoredRooms(packageRoot());
+  for (const room of ["kernel", "kernel/time-zones", "workers/billing/rules"]) expect(rooms).toContain(room);
 });

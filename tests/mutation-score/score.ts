@@ -49,6 +49,6 @@ export const totalOf = (scores: readonly Score[]): Score => ({
   equivalent: scores.reduce((sum, { equivalent }) => sum + equivalent, 0),
 });
 
-/** Percent of the mutants that were killed, survivors judged equivalent included, rounded down to a tenth. */
+/** Percent of the mutants that were killed, survivors judged equivalent included, rounded down to a tenth; 0 if none was tried. */
 export const percentOf = ({ mutants, killed }: Score): string =>
-  mutants === 0 ? "100.0" : (Math.floor((killed * 1000) / mutants) / 10).toFixed(1);
+  mutants === 0 ? "0.0" : (Math.floor((killed * 1000) / mutants) / 10).toFixed(1);

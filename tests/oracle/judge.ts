@@ -27,17 +27,21 @@ export async function judge(...histories: readonly (readonly Line[])[]): Promise
     for (const [n, lines] of histories.entries())
       await writeFile(files[n] ?? "", lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
     const out = join(folder, "verdicts");
-    await run(
+    const { stderr } = await run(
       "sh",
       ["-c", 'out="$1"; shift; python3 -B -E -S "$@" > "$out" || [ $? -le 2 ]', "sh", out, JUDGE, ...files],
       {
         maxBuffer: LARGEST_VERDICT,
       },
     );
-    return (await readFile(out, "utf8"))
-      .trim()
+    const verdicts = (await readFile(out, "utf8"))
       .split("\n")
+      .filter((line) => line !== "")
       .map((line) => JSON.parse(line) as Verdict);
+    // Python, too, ends with 1 when it stops at an error.
+    if (verdicts.length !== histories.length)
+      throw new Error(`the judge judged ${verdicts.length} of ${histories.length} histories: ${stderr.slice(-2_000)}`);
+    return verdicts;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -1,6 +1,6 @@
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
-import { hashOfSources, readResults as readCells } from "../faults/results.js";
+import { hashOfSources, isOfSources, readResults as readCells } from "../faults/results.js";
 import { BUGS } from "../mutants/bugs.js";
 import { readResults as readHunts } from "../mutants/results.js";
 import { readResults as readScores } from "../mutation-score/results.js";
@@ -22,7 +22,7 @@ import {
   sampleSoak,
   sampleTests,
 } from "./samples.js";
-import { bugRows, isOfSources, matrixRows, scoreRows, soakRows } from "./stored.js";
+import { bugRows, matrixRows, scoreRows, soakRows } from "./stored.js";
 import { holds, type Row, tableOf } from "./table.js";
 
 /** `npm run prove`: see README.md. */

@@ -37,9 +37,14 @@ describe("stored results", () => {
       true,
     );
     expect(bugRows([bug("a")], { a: { ...hunted("now"), gaveUp: "late" } }, isNow)).toEqual([]);
+    const rewritten = { a: { ...hunted("now", "x.test.ts"), edits: "another bug's" } };
+    expect(bugRows([bug("a")], rewritten, isNow), "a result of the bug as it was before").toEqual([]);
     const score = (killed: number) => ({ f: { mutants: 100, killed, equivalent: 0, commit: "now", date: "" } });
     expect(holds(scoreRows(score(89), isNow))).toBe(false);
     expect(holds(scoreRows(score(90), isNow))).toBe(true);
+    const of = (mutants: number, killed: number) => ({ mutants, killed, equivalent: 0, commit: "now", date: "" });
+    const rooms = { "kernel/a.ts": of(1_000, 1_000), "workers/quota/rules/a.ts": of(10, 0) };
+    expect(scoreRows(rooms, isNow)).toMatchObject([{ cases: 1_010, violations: 1 }]);
   });
 
   test("a soak counts by promise", () => {

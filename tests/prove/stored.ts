@@ -1,9 +1,7 @@
-import { execFileSync } from "node:child_process";
-import { packageRoot } from "#platform/process/package-root.js";
+import path from "node:path";
 import type { Result as Cell } from "../faults/results.js";
-import { SOURCES } from "../faults/results.js";
 import type { Bug } from "../mutants/bugs/bug.js";
-import { type Result as Hunted, isCaught } from "../mutants/results.js";
+import { type Result as Hunted, isCaught, resultsOf } from "../mutants/results.js";
 import type { Result as Scored } from "../mutation-score/results.js";
 import { percentOf, totalOf } from "../mutation-score/score.js";
 import type { SoakResult } from "../soak/results.js";
@@ -58,7 +56,7 @@ export function bugRows(
   results: Readonly<Record<string, Hunted>>,
   isNow: (commit: string) => boolean,
 ): Row[] {
-  const judged = bugs.flatMap(({ name }) => results[name] ?? []).filter((result) => isCaught(result) !== undefined);
+  const judged = Object.values(resultsOf(bugs, results)).filter((result) => isCaught(result) !== undefined);
   return split(judged, ({ commit }) => isNow(commit)).map(([some, isStale]) => ({
     ...{ promise: "bugs", tried: `seeded bugs, of ${bugs.length}`, cases: some.length, isStale },
     violations: some.filter((result) => isCaught(result) === false).length,
@@ -66,13 +64,16 @@ export function bugRows(
   }));
 }
 
-/** A room with too low a score is a violation. */
+/** Each room with too low a score is a violation: another one's high score does not make up for it. */
 export function scoreRows(results: Readonly<Record<string, Scored>>, isNow: (commit: string) => boolean): Row[] {
-  return split(Object.values(results), ({ commit }) => isNow(commit)).map(([some, isStale]) => {
-    const score = totalOf(some);
+  return split(Object.entries(results), ([, { commit }]) => isNow(commit)).map(([some, isStale]) => {
+    const score = totalOf(some.map(([, one]) => one));
+    const scoreOf = (room: string) => totalOf(some.flatMap(([file, one]) => (path.dirname(file) === room ? one : [])));
+    const rooms = [...new Set(some.map(([file]) => path.dirname(file)))];
+    const low = rooms.filter((room) => Number(percentOf(scoreOf(room))) < LEAST_PERCENT);
     return {
       ...{ promise: "bugs", tried: `small changes, ${percentOf(score)} % noticed`, cases: score.mutants, isStale },
-      violations: Number(percentOf(score)) < LEAST_PERCENT ? 1 : 0,
+      violations: low.length,
       again: "npm run mutants:score",
     };
   });
@@ -85,14 +86,4 @@ function split<T>(results: readonly T[], isNow: (result: T) => boolean): (readon
     [results.filter((result) => !isNow(result)), true],
   ] as const;
   return parts.filter(([some]) => some.length > 0);
-}
-
-/** Whether the product's sources are those of this commit. A commit that is not here has others. */
-export function isOfSources(commit: string): boolean {
-  try {
-    execFileSync("git", ["diff", "--quiet", commit, "--", ...SOURCES], { cwd: packageRoot(), stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
 }

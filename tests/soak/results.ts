@@ -1,8 +1,7 @@
-import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { packageRoot } from "#platform/process/package-root.js";
-import { hashOfSources } from "../faults/results.js";
+import { aboutSources } from "../faults/results.js";
 import type { Growth } from "./memory.js";
 import type { Check } from "./verdicts.js";
 
@@ -50,13 +49,9 @@ const PAGE = path.join(packageRoot(), "docs/correctness.md");
 const [BEGIN, END] = ["<!-- soak: begin -->", "<!-- soak: end -->"];
 export const PICTURE: string = path.join(packageRoot(), "docs/soak.svg");
 
-const git = (...args: readonly string[]): string =>
-  execFileSync("git", args, { cwd: packageRoot(), encoding: "utf8" }).trim();
-
-/** What a result is of. */
+/** What a soak that begins now is of. */
 export const aboutNow = (): Pick<SoakResult, "sources" | "commit" | "date"> => ({
-  sources: hashOfSources(),
-  commit: git("rev-parse", "--short", "HEAD"),
+  ...aboutSources(),
   date: new Date().toISOString().slice(0, 10),
 });
 

@@ -54,6 +54,8 @@ const DISK_MIB_OF_A_MINUTE = 32;
 export async function soak({ minutes, seed, print }: SoakOptions): Promise<Soaked> {
   refuseEndOfMonth(minutes);
   const startedAt = Date.now();
+  // Before the product is built: it may have changed when the soak ends.
+  const about = aboutNow();
   const random = randomOf(seed);
   const dir = await serverDir("soak");
   await copyFile(path.join(import.meta.dirname, HEAP), path.join(dir, HEAP));
@@ -87,7 +89,7 @@ export async function soak({ minutes, seed, print }: SoakOptions): Promise<Soake
 
     const violations = verdicts.violations();
     const result: SoakResult = {
-      ...aboutNow(),
+      ...about,
       ...{ minutes, seed, cores: availableParallelism(), capacity },
       faults: { hit: struck.filter((one) => !isMissed(one)).length, missed: struck.filter(isMissed).length },
       events: bulk.acknowledged(),

@@ -176,7 +176,7 @@ export const INVOICES: readonly Case[] = [
       .add("invoices", { tenantId: "t" }, [
         invoice(1, JANUARY, "1.50", [line("3", "1.50")], { document: "{}", sha256: "00" }),
       ]).lines,
-    refusedBy: ["hash of a document"],
+    refusedBy: ["hash of a document", "content of a document"],
   },
   byModel("prices by dimension, and the rest", WHERE, "9.50", [line("3", "1.50", { where: A }), line("4", "8.00")], []),
   byModel(

@@ -80,7 +80,10 @@ export const QUOTAS: readonly Case[] = [
     "hard limit with usage",
   ]),
   asked("an admission after expiry", ask(ask(begin(), "a", "6", true).advance("2026-01-10T00:05:00Z"), "b", "9", true)),
-  asked("recorded usage leaves less room", ask(used(begin(), "7").rest(), "b", "4", true), ["hard limit with usage"]),
+  asked("recorded usage leaves less room", ask(used(begin(), "7").rest(), "b", "4", true), [
+    "used and reserved in a decision",
+    "hard limit with usage",
+  ]),
   asked("usage that is not yet processed", ask(used(begin(), "7"), "b", "4", true)),
   asked(
     "a settled reservation counts what was used",

@@ -8,7 +8,7 @@ import sys
 from alerts import judge_alerts
 from deliveries import judge_deliveries
 from history import Malformed, read_history
-from invoices import judge_invoices
+from invoices import judge_invoices, judge_periods
 from plans import judge_changes
 from quotas import judge_decisions, judge_quotas
 from usage import judge_accounting, judge_answers, judge_totals
@@ -21,7 +21,7 @@ def judge(lines: list[str]) -> Verdicts:
     world = World(read_history(lines))
     judge_answers(world, verdicts)
     for tenant in world.tenants.values():
-        for part in (judge_changes, judge_totals, judge_accounting, judge_invoices, judge_decisions, judge_quotas, judge_alerts):
+        for part in (judge_changes, judge_totals, judge_accounting, judge_invoices, judge_periods, judge_decisions, judge_quotas, judge_alerts):
             part(world, tenant, verdicts)
     judge_deliveries(world, verdicts)
     return verdicts

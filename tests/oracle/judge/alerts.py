@@ -20,6 +20,7 @@ def judge_alerts(world: World, tenant: Tenant, verdicts: Verdicts) -> None:
     if not looks:
         return
     look = looks[-1]
+    _unchanged(tenant, looks, verdicts)
     found: dict[tuple, str] = {}
     limits = _ever(world, tenant, look)
     for ordinal, alert in enumerate(sorted(look.answer, key=lambda one: int(one["sequence"])), 1):
@@ -31,6 +32,21 @@ def judge_alerts(world: World, tenant: Tenant, verdicts: Verdicts) -> None:
         _justified(world, tenant, look, alert, limits, verdicts)
     _crossings(world, tenant, look, found, verdicts)
     _denials(world, tenant, look, found, verdicts)
+
+
+def _unchanged(tenant: Tenant, looks: list[Entry], verdicts: Verdicts) -> None:
+    """An alert that was shown stays, as it was."""
+    *earlier, last = looks
+    shown = {alert["id"]: alert for alert in last.answer}
+    lost: dict[str, Entry] = {}
+    for look in earlier:
+        if look.answered <= last.sent:
+            lost.update({alert["id"]: look for alert in look.answer if shown.get(alert["id"]) != alert})
+    for id, look in lost.items():
+        now = "another one" if id in shown else "none"
+        verdicts.fact(f"alert that was shown: {tenant.id} {id}", "the same alert", now, [look.line, last.line], False)
+    if earlier and not lost:
+        verdicts.passed("alert that was shown")
 
 
 def _ever(world: World, tenant: Tenant, look: Entry) -> dict[tuple, Limit]:
@@ -53,6 +69,9 @@ def _justified(world: World, tenant: Tenant, look: Entry, alert: dict, limits: d
     most = _reached(world, tenant, limit, milliseconds(alert["windowStart"]), Span(-NEVER, look.answered), is_highest=True)
     decisions = of(tenant.history, "consume")
     is_denial = alert["kind"] == "EXCEEDED" and any(e.outcome == "unknown" or (e.sure and denied_by(e, limit)) for e in decisions)
+    if alert["kind"] == "WARNING" and alert.get("used") is not None:
+        what, used = f"used by an alert: {tenant.id} {limit.key} from {alert['windowStart']}", number(alert["used"])
+        verdicts.fact(what, f"between {plain(needed)} and {plain(most)}", plain(used), [look.line] + limit.lines, needed <= used <= most or most < needed)
     verdicts.fact(
         f"alert: {tenant.id} {alert['kind']} {limit.key} from {alert['windowStart']}", f"usage of at least {plain(needed)}",
         f"at most {plain(most)}", [look.line] + limit.lines, most >= needed or is_denial,

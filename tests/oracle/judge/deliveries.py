@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Optional
+from typing import Callable, Optional
 
 from history import NEVER, Entry, of
+from prices import number
 from times import milliseconds
 from verdicts import Verdicts
 from world import Tenant, World
@@ -23,6 +24,8 @@ class Announced:
     #: It cannot have happened before.
     earliest: float
     lines: list[int]
+    #: What its body may repeat.
+    shown: dict
 
 
 def judge_deliveries(world: World, verdicts: Verdicts) -> None:
@@ -68,7 +71,7 @@ def _everything_arrives(world: World, tenant: Tenant, endpoint: str, created: En
 
 
 def _nothing_else(tenant: Tenant, world: World, created: Entry, received: list[Entry], verdicts: Verdicts) -> None:
-    known = {(one.type, one.name) for one in announced(world, tenant)}
+    known = {(one.type, one.name): one.shown for one in announced(world, tenant)}
     shown = {kind for op, kinds in (("alerts", ALERTS), ("invoices", ("invoice.generated",))) for kind in kinds if _last(tenant, op)}
     types = set(created.input["eventTypes"]) | {"webhook.test"}
     for e in of(world.history, "updateWebhookEndpoint"):
@@ -78,6 +81,24 @@ def _nothing_else(tenant: Tenant, world: World, created: Entry, received: list[E
         verdicts.fact(f"type of a delivery: {entry.input['id']}", sorted(types), kind, [entry.line, created.line], kind in types)
         if kind in shown:
             verdicts.fact(f"announcement: {kind} {name_of(entry)[1]}", "something that the tenant shows", "it is not", [entry.line], name_of(entry) in known)
+            if name_of(entry) in known:
+                _says_the_same(tenant, entry, known[name_of(entry)], verdicts)
+
+
+#: Members of a body's data that repeat what the tenant shows, with how to read them.
+SAID: dict[str, Callable[[str], object]] = {
+    **{name: str for name in ("tenantId", "meter", "window", "invoiceId", "sha256", "currency")},
+    **{name: milliseconds for name in ("windowStart", "periodStart", "periodEnd")},
+    **{name: number for name in ("threshold", "limit", "used", "total")},
+}
+
+
+def _says_the_same(tenant: Tenant, entry: Entry, shown: dict, verdicts: Verdicts) -> None:
+    """What a receiver is told is what the tenant shows, and of this tenant."""
+    data, read = entry.input["body"]["data"], lambda name, value: None if value is None else SAID[name](value)
+    wrong = {name: data[name] for name in shown if name in data and read(name, data[name]) != read(name, shown[name])}
+    allowed = {name: shown[name] for name in wrong}
+    verdicts.fact(f"content of a delivery: {tenant.id} {name_of(entry)[1]}", allowed or "what the tenant shows", wrong or "the same", [entry.line], not wrong)
 
 
 def name_of(entry: Entry) -> tuple[str, Optional[str]]:
@@ -99,10 +120,14 @@ def announced(world: World, tenant: Tenant) -> list[Announced]:
     alerts, invoices = _last(tenant, "alerts"), _last(tenant, "invoices")
     first = min([v.sent for e in world.by_tenant[tenant.id] for v in e.variants] + [e.sent for e in of(tenant.history, "consume")], default=NEVER)
     for one in alerts.answer if alerts else []:
-        found.append(Announced(f"quota.{one['kind'].lower()}", str(one["sequence"]), first, [alerts.line]))
+        shown = {"tenantId": tenant.id, **{name: one[name] for name in ("meter", "window", "windowStart", "threshold", "limit", "used") if name in one}}
+        found.append(Announced(f"quota.{one['kind'].lower()}", str(one["sequence"]), first, [alerts.line], shown))
     closings = {period.start: period.closing for period in tenant.periods}
     for one in invoices.answer if invoices else []:
         closing = closings.get(milliseconds(one["period"]["start"]))
         if closing is not None:
-            found.append(Announced("invoice.generated", one["id"], closing.span.lo, [invoices.line] + closing.lines))
+            total, period = one["total"], one["period"]
+            shown = {"tenantId": tenant.id, "invoiceId": one["id"], "total": total["amount"], "periodStart": period["start"]}
+            shown |= {name: value for name, value in (("currency", total.get("currency")), ("sha256", one.get("sha256")), ("periodEnd", period.get("end"))) if value}
+            found.append(Announced("invoice.generated", one["id"], closing.span.lo, [invoices.line] + closing.lines, shown))
     return found

@@ -8,6 +8,7 @@ from fractions import Fraction
 from hashlib import sha256
 from typing import Callable
 
+from documents import judge_chain, judge_document
 from events import dimensions
 from history import NEVER, Entry, of
 from plans import fees, plans_of
@@ -91,10 +92,34 @@ def judge_invoices(world: World, tenant: Tenant, verdicts: Verdicts) -> None:
         _own_lines(world, tenant, stated[period.start], closing, one, verdicts)
         _adjustments(world, tenant, stated, period, closing, one, verdicts)
         _unpriced(world, tenant, stated[period.start], closing, one, verdicts)
+        _frame(period, plan, one, last, verdicts)
         total = sum((number(line["amount"]["amount"]) for line in one["lines"]), Fraction(0))
         verdicts.fact(f"total of an invoice: {one['id']}", plain(total), one["total"]["amount"], [last.line], number(one["total"]["amount"]) == total)
     for start in by_start:
         verdicts.refuse("early invoice", f"{tenant.id} has one for {text(start)}, which has not begun", [last.line])
+
+
+def _frame(period: Period, plan: dict, one: dict, look: Entry, verdicts: Verdicts) -> None:
+    """Its currency is the plan's, and its period is closed and ends where it does."""
+    frame = {"currency": plan["currency"], "end": period.end, "status": "CLOSED"}
+    end = one["period"].get("end")
+    found = {
+        "currency": one["total"].get("currency", plan["currency"]),
+        "end": period.end if end is None else milliseconds(end),
+        "status": one["period"].get("status", "CLOSED"),
+    }
+    verdicts.fact(f"currency and period of an invoice: {one['id']}", frame, found, [look.line], found == frame)
+
+
+def judge_periods(world: World, tenant: Tenant, verdicts: Verdicts) -> None:
+    """A period that is shown as closed could be closed by then."""
+    closings = {period.start: period.closing for period in tenant.periods}
+    for look in of(tenant.history, "billingPeriods"):
+        for shown in look.answer or [] if look.sure else []:
+            if shown.get("status") in ("CLOSING", "CLOSED"):
+                closing = closings.get(milliseconds(shown["start"]))
+                holds = closing is not None and closing.span.lo != NEVER and closing.span.lo < look.answered
+                verdicts.fact(f"early closing: {tenant.id} {shown['start']}", "a period that may have closed", shown["status"], [look.line], holds)
 
 
 def _unchanged(tenant: Tenant, looks: list[Entry], verdicts: Verdicts) -> None:
@@ -112,6 +137,8 @@ def _unchanged(tenant: Tenant, looks: list[Entry], verdicts: Verdicts) -> None:
                 canonical = json.dumps(json.loads(one["document"]), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
                 verdicts.fact(f"hash of a document: {one['id']}", found, one["sha256"], [look.line], found == one["sha256"])
                 verdicts.fact(f"form of a document: {one['id']}", "canonical JSON", one["document"][:80], [look.line], canonical == one["document"])
+                judge_document(tenant, one, look, verdicts)
+        judge_chain(look, verdicts)
 
 
 def _own_lines(world: World, tenant: Tenant, stated: Stated, closing: Closing, one: dict, verdicts: Verdicts) -> None:

@@ -132,6 +132,15 @@ class Counted:
                     counted[one.key] = (least, one)
         return sum((least for least, _ in counted.values()), Fraction(0)), [one for _, one in counted.values()]
 
+    def held_throughout(self, span: Span) -> tuple[Fraction, list[Admission]]:
+        """What admissions that were answered before the span certainly hold in all of it."""
+        held: dict[str, tuple[Fraction, Admission]] = {}
+        for one in self.admissions:
+            least = self._least(one, span) if one.is_sure and one.entry.answered <= span.lo else Fraction(0)
+            if least > held.get(one.key, (Fraction(0), one))[0]:
+                held[one.key] = (least, one)
+        return sum((least for least, _ in held.values()), Fraction(0)), [one for _, one in held.values()]
+
     def _least(self, one: Admission, span: Span) -> Fraction:
         if any(release.sent < span.hi for release in one.releases):
             return Fraction(0)

@@ -17,6 +17,8 @@ from world import Tenant, World
 
 #: Reasons that say that the tenant's own use denies.
 FULL = ("LIMIT_EXCEEDED", "AMOUNT_EXCEEDS_LIMIT")
+ALLOWING = ("WITHIN_LIMITS", "NO_LIMITS", "SOFT_LIMIT_EXCEEDED", "DEGRADED")
+DENYING = (*FULL, "COUNTER_REBUILDING", "TENANT_SUSPENDED", "TENANT_CLOSED")
 
 
 def judge_decisions(world: World, tenant: Tenant, verdicts: Verdicts) -> None:
@@ -31,15 +33,29 @@ def judge_decisions(world: World, tenant: Tenant, verdicts: Verdicts) -> None:
             one = counted.setdefault(limit.key, Counted(world, tenant, limit))
             one.limit = limit
         pairs = [(limit, counted[limit.key]) for limit in applying]
-        if entry.answer["reason"] in ("WITHIN_LIMITS", *FULL):
+        _reason(tenant, entry, verdicts)
+        if entry.answer["reason"] in ("WITHIN_LIMITS", "SOFT_LIMIT_EXCEEDED", *FULL):
             _numbers(tenant, entry, {limit.key: limit for limit in applying}, verdicts)
+            for limit, one in pairs:
+                if limit.kinds == {"HARD"} and one.meter is not None:
+                    _shows_what_counts(world, entry, limit, one, verdicts)
         if entry.answer["allowed"]:
             for limit, one in pairs:
-                if limit.kinds == {"HARD"} and entry.op == "consume":
+                if limit.kinds == {"HARD"}:
                     _not_overspent(world, entry, amounts, limit, one, verdicts)
         elif entry.answer.get("reason") in FULL:
             _not_denied_early(tenant, entry, amounts, pairs, verdicts)
     _same_key(world, tenant, verdicts)
+
+
+def _reason(tenant: Tenant, entry: Entry, verdicts: Verdicts) -> None:
+    """A closed list; some reasons need something that has happened."""
+    reason, allowed = entry.answer["reason"], entry.answer["allowed"]
+    cause = {"TENANT_SUSPENDED": "suspendTenant", "TENANT_CLOSED": "closeTenant"}.get(reason)
+    happened = cause is None or any(e.possible and e.sent < entry.answered for e in of(tenant.history, cause))
+    known = ALLOWING if allowed else DENYING
+    observed = f"{reason}{'' if happened else f', without {cause}'}"
+    verdicts.fact(f"reason of a decision: {tenant.id}", f"one of {', '.join(known)}", observed, [entry.line], reason in known and happened)
 
 
 def _numbers(tenant: Tenant, entry: Entry, limits: dict[tuple, Limit], verdicts: Verdicts) -> None:
@@ -59,7 +75,25 @@ def _numbers(tenant: Tenant, entry: Entry, limits: dict[tuple, Limit], verdicts:
         verdicts.refuse("limit in a decision", f"{tenant.id}: {missing} are not shown", [entry.line])
 
 
+def _shows_what_counts(world: World, entry: Entry, limit: Limit, one: Counted, verdicts: Verdicts) -> None:
+    """What was certainly recorded, and what is certainly held all the time of the request, is in what it shows."""
+    held, mine = one.held_throughout(entry.span)
+    least = one.usage_at_least(world.view(entry), entry.span, {a.key for a in mine}) + held - one.negative(entry.span)
+    for shown in entry.answer.get("limits") or []:
+        if (shown.get("meter"), shown["window"]) == limit.key:
+            found = number(shown["used"]) + number(shown["reserved"])
+            lines = [entry.line] + limit.lines + [a.entry.line for a in mine]
+            verdicts.fact(f"used and reserved in a decision: {one.tenant.id} {limit.key}", f"at least {plain(least)}", plain(found), lines, found >= least)
+
+
 def _not_overspent(world: World, entry: Entry, amounts: dict, limit: Limit, one: Counted, verdicts: Verdicts) -> None:
+    if entry.op == "consume":
+        _fits_together(world, entry, limit, one, verdicts)
+    if one.meter is not None:
+        _fits_with_usage(world, entry, amounts, limit, one, verdicts)
+
+
+def _fits_together(world: World, entry: Entry, limit: Limit, one: Counted, verdicts: Verdicts) -> None:
     """Everything that is certainly held at the answer was held when the last of it was admitted: together it fits."""
     held, by = one.held(entry.answered)
     # The limit may have been higher when an earlier one was admitted.
@@ -69,10 +103,14 @@ def _not_overspent(world: World, entry: Entry, amounts: dict, limit: Limit, one:
     room = most + one.negative(span) if one.meter else most
     lines = [a.entry.line for a in by] + limit.lines + [entry.line]
     verdicts.fact(f"hard limit: {one.tenant.id} {limit.key}", f"at most {plain(room)}", f"{plain(held)} admitted together", lines, held <= room)
-    if one.meter is None:
+
+
+def _fits_with_usage(world: World, entry: Entry, amounts: dict, limit: Limit, one: Counted, verdicts: Verdicts) -> None:
+    """With what was certainly recorded and counted before it was asked. A `check` must not say otherwise, unless its key may be in use."""
+    lines, key = limit.lines + [entry.line], entry.input.get("idempotencyKey")
+    if entry.op == "check" and (key in one.by_id or any(a.key == key for a in one.admissions)):
         return
-    # With what was certainly recorded and counted before it was asked.
-    before, mine = one.held(entry.sent)
+    before, mine = one.held(entry.sent) if entry.op == "consume" else one.held_throughout(entry.span)
     own = Fraction(0) if any(a.key == entry.input.get("idempotencyKey") for a in mine) else amounts[limit.meter]
     if own == 0:
         return

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from decimal import InvalidOperation
 from fractions import Fraction
+from typing import Optional
 
-from events import TAKEN
+from events import TAKEN, dimensions, value
 from history import Entry, Span, of
 from possible import plain
 from prices import number
@@ -15,6 +17,14 @@ from verdicts import Verdicts
 from world import Tenant, World
 
 LAST_LOOKS = 20
+#: Codes that must have a reason in the event itself.
+UNFOUNDED = ("INVALID", "NUMBER_NOT_EXACT", "TOO_LARGE")
+PLAIN_ATTRIBUTES = {"specversion", "id", "source", "type", "subject", "time", "data", "datacontenttype"}
+PLAIN_TEXT = re.compile(r"[A-Za-z0-9_./:-]{1,100}")
+PLAIN_NUMBER = re.compile(r"\d{1,15}(\.\d{1,12})?")
+PLAIN_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z")
+#: More values of a dimension than this may be quarantined.
+MOST_VALUES = 1_000
 OLDEST = 35 * DAY
 NEWEST = 5 * MINUTE
 
@@ -47,6 +57,8 @@ def _wrong(world: World, entry: Entry, event: dict, result: dict) -> str:
         return "" if is_mismatch != taken and is_mismatch else f"{result['status']} {code}, with the key of {key_tenant} for {subject}"
     if taken and str(event.get("type")).startswith("metrly."):
         return "accepted, though its type is reserved"
+    if code in UNFOUNDED and _is_plain(world, entry, event, tenant):
+        return f"rejected as {code}, and nothing is wrong with it"
     if tenant is None or event.get("time") is None:
         return ""
     lo, hi = tenant.time(entry.span)
@@ -60,6 +72,32 @@ def _wrong(world: World, entry: Entry, event: dict, result: dict) -> str:
     if code == "BEFORE_FIRST_PERIOD" and time >= tenant.first:
         return "rejected as from before the first period, which it is not"
     return _unreadable(world, entry, event) if taken else ""
+
+
+def _is_plain(world: World, entry: Entry, event: dict, tenant: Optional[Tenant]) -> bool:
+    """Whether an event of a tenant that is surely there has nothing that could be refused as invalid; not every good one is plain."""
+    if tenant is None or not (tenant.created.sure and tenant.created.answered <= entry.sent) or set(event) - PLAIN_ATTRIBUTES:
+        return False
+    data = event.get("data", {})
+    if event.get("specversion") != "1.0" or event.get("datacontenttype", "application/json") != "application/json" or not isinstance(data, dict):
+        return False
+    texts = [event.get(name) for name in ("id", "source", "type")] + list(data)
+    values = list(data.values())
+    if not all(isinstance(text, str) and PLAIN_TEXT.fullmatch(text) for text in texts) or event["type"].startswith("metrly."):
+        return False
+    if not all(PLAIN_TEXT.fullmatch(value) if isinstance(value, str) else type(value) is int and abs(value) < 2**53 for value in values):
+        return False
+    if event.get("time") is not None and not _is_in_time(entry, event["time"], tenant):
+        return False
+    read = [meter for meter in world.meters.values() if meter.event_type == event["type"] and meter.aggregation != "COUNT"]
+    return all(PLAIN_NUMBER.fullmatch(str(data.get(meter.property, ""))) for meter in read)
+
+
+def _is_in_time(entry: Entry, time: object, tenant: Tenant) -> bool:
+    if not isinstance(time, str) or not PLAIN_TIME.fullmatch(time):
+        return False
+    lo, hi = tenant.time(entry.span)
+    return max(tenant.first, hi - OLDEST) <= milliseconds(time) <= lo + NEWEST
 
 
 def _unreadable(world: World, entry: Entry, event: dict) -> str:
@@ -116,15 +154,59 @@ def _totals(world: World, tenant: Tenant, look: Entry, verdicts: Verdicts) -> No
 def judge_accounting(world: World, tenant: Tenant, verdicts: Verdicts) -> None:
     """The identity holds at any time, and its terms are what clients were told (of the last looks: clients that wait ask often)."""
     looks = [look for look in of(tenant.history, "accounting") if look.sure]
+    may_be_quarantined = bool(looks) and _may_be_quarantined(world, tenant)
     for look in looks:
         terms = {name: int(number(amount)) for name, amount in look.answer.items() if name not in ("id", "asOf")}
         parts = sum(terms[name] for name in ("counted", "duplicates", "unmetered", "quarantined", "inFlight"))
         verdicts.fact(f"accounting: {tenant.id}", f"accepted {parts}", f"accepted {terms['accepted']}", [look.line], terms["accepted"] == parts)
+        least_term = min(terms.values())
+        verdicts.fact(f"accounting: {tenant.id}", "no term below 0", least_term, [look.line], least_term >= 0)
         if look not in looks[-LAST_LOOKS:]:
             continue
         view = world.view(look)
+        if not _may_be_in_flight(world, tenant, view):
+            verdicts.fact(f"accounting of events: {tenant.id} inFlight", "0: everything was acknowledged before a rest", terms["inFlight"], [look.line], terms["inFlight"] == 0)
+        least = _quarantined_at_least(world, tenant, view)
+        verdicts.fact(f"accounting of events: {tenant.id} quarantined", f"at least {least}", terms["quarantined"], [look.line], terms["quarantined"] >= least)
+        if not may_be_quarantined:
+            verdicts.fact(f"accounting of events: {tenant.id} quarantined", "0: no id has two contents", terms["quarantined"], [look.line], terms["quarantined"] == 0)
         for name, (least, most) in _bounds(world, tenant, view).items():
             verdicts.fact(f"accounting of events: {tenant.id} {name}", f"between {least} and {most}", terms[name], [look.line], least <= terms[name] <= most)
+
+
+def _may_be_in_flight(world: World, tenant: Tenant, view: Span) -> bool:
+    """Whether something was sent whose answer did not come before the last rest."""
+    return any(
+        entry.possible and entry.sent < view.hi and not (entry.sure and entry.answered <= view.lo)
+        for entry in of(world.history, "events")
+        if entry.input.get("tenantId") in (None, tenant.id)
+        and (entry.input.get("tenantId") or any(isinstance(e, dict) and e.get("subject") == tenant.id for e in entry.input["events"]))
+    )
+
+
+def _may_be_quarantined(world: World, tenant: Tenant) -> bool:
+    events = world.by_tenant[tenant.id]
+    variants = [variant for event in events for variant in event.variants]
+    for meter in world.meters.values():
+        mine = [variant for variant in variants if variant.type == meter.event_type]
+        if len({tuple(dimensions(variant, meter).items()) for variant in mine}) > MOST_VALUES or any(value(v, meter) is None for v in mine):
+            return True
+    return any(event.is_contested for event in events)
+
+
+def _quarantined_at_least(world: World, tenant: Tenant, view: Span) -> int:
+    """An id's other contents, each acknowledged before a rest, as long as nobody has decided about any."""
+    if of(tenant.history, "resolveQuarantined"):
+        return 0
+    total = 0
+    for event in world.by_tenant[tenant.id]:
+        contents: list[tuple] = []
+        for variant in event.variants:
+            # Numbers and not their texts: 1.0 is 1.
+            if variant.acknowledged <= view.lo and (variant.type, variant.data) not in contents:
+                contents.append((variant.type, variant.data))
+        total += max(0, len(contents) - 1)
+    return total
 
 
 def _bounds(world: World, tenant: Tenant, view: Span) -> dict[str, tuple[int, int]]:

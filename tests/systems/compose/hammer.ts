@@ -8,17 +8,20 @@ export interface Hammer {
   readonly requests: Requests;
   /** Answers how many requests were answered with 200. */
   stop(): Promise<number>;
+  /** Requests that were answered with 429. */
+  denied(): number;
 }
 
 function hammer(clients: number, ask: (asked: number) => Promise<Response>): Hammer {
   const requests = countRequests();
   const stopping = new AbortController();
-  let [asked, good] = [0, 0];
+  let [asked, good, denied] = [0, 0, 0];
   async function run(): Promise<void> {
     while (!stopping.signal.aborted) {
       asked += 1;
       const response = await requests.track(ask(asked));
       if (response?.status === 200) good += 1;
+      if (response?.status === 429) denied += 1;
       await response?.body?.cancel();
       await wait(PAUSE_MS);
     }
@@ -26,6 +29,7 @@ function hammer(clients: number, ask: (asked: number) => Promise<Response>): Ham
   const running = Promise.all(Array.from({ length: clients }, run));
   return {
     requests,
+    denied: () => denied,
     async stop() {
       stopping.abort();
       await running;
