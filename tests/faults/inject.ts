@@ -272,8 +272,10 @@ function staleRedis({ compose: { redis } }: MatrixWorld, trigger: Trigger): Inje
   };
 }
 
+/** In force before the work that shows that it hits, until all is judged: a close takes less time than a restart. */
 function otherLocale(world: MatrixWorld, station: Station): Injection {
   const process = processOf(world, station);
+  const hits: Injection = { trigger: station.working, strike: () => "pass", last: async () => undefined };
   if (station.process === "postgres") {
     const alter = (words: (format: string) => string) => () =>
       world.administer([
@@ -281,7 +283,8 @@ function otherLocale(world: MatrixWorld, station: Station): Injection {
         endSessions(),
       ]);
     return {
-      ...{ trigger: station.working, strike: () => "pass", last: alter((format) => `SET ${format}`) },
+      ...hits,
+      prepare: alter((format) => `SET ${format}`),
       restore: alter((format) => `RESET ${format.split(" ")[0]}`),
     };
   }
@@ -290,8 +293,8 @@ function otherLocale(world: MatrixWorld, station: Station): Injection {
     await process.restart(own);
   };
   return {
-    ...{ trigger: station.working, strike: () => "pass" },
-    last: () => restart(station.process === "kafka" ? { ...TURKISH, JAVA_TOOL_OPTIONS: GERMAN_JVM } : TURKISH),
+    ...hits,
+    prepare: () => restart(station.process === "kafka" ? { ...TURKISH, JAVA_TOOL_OPTIONS: GERMAN_JVM } : TURKISH),
     restore: () => restart({}),
   };
 }

@@ -58,6 +58,23 @@ describe.skipIf(!hasPostgres)("a fault of the network", () => {
     });
 });
 
+test("another locale is in force before the work that shows its hit, until the end", async () => {
+  const done: string[] = [];
+  const process = {
+    kill: async (signal: string) => void done.push(signal),
+    restart: async ({ LANG = "usual" }: Readonly<Record<string, string>>) => void done.push(LANG),
+  };
+  const world = { compose: { processes: new Map([["billing", process]]) } } as unknown as MatrixWorld;
+  const injection = injectionOf(world, { component: "close", fault: "locale" }, LENGTHS);
+  await injection.prepare?.();
+  expect(done).toEqual(["SIGTERM", "tr_TR.UTF-8"]);
+  expect(injection.strike()).toBe("pass");
+  await injection.last();
+  expect(done).toHaveLength(2);
+  await injection.restore?.();
+  expect(done.slice(2)).toEqual(["SIGTERM", "usual"]);
+});
+
 test("work inside of transactions takes effect with their COMMIT", () => {
   const inside = COMPONENTS.filter(
     (name) => STATIONS[name].working.to === "postgres" && STATIONS[name].process !== "postgres",
