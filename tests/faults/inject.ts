@@ -38,6 +38,9 @@ export interface Injection {
 
 const MUST_HIT_WITHIN_MS = 240_000;
 const SHIFT_DAYS = 40;
+/** A session that was stopped while it wrote what it does cannot be read. */
+const LOOK_MS = 5_000;
+const STOPPED_AFTER_MS = 5;
 const TURKISH = { LANG: "tr_TR.UTF-8", LC_ALL: "tr_TR.UTF-8", TZ: "Asia/Kathmandu" };
 /** Kafka 4.3 does not start in Turkish: of "classic" it makes the name of a constant. */
 const GERMAN_JVM = "-Duser.language=de -Duser.country=DE -Duser.timezone=Asia/Kathmandu";
@@ -201,12 +204,24 @@ async function refuseWrites(world: MatrixWorld, { component }: Cell, ms: number)
 function frozenPostgres({ compose }: MatrixWorld, inside: boolean, ms: number): Omit<Injection, "trigger"> {
   const sessions = `SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
     ${inside ? "AND xact_start IS NOT NULL" : ""}`;
+  const resume = (pids: readonly number[]): void => {
+    for (const pid of pids) signal(pid, "SIGCONT");
+  };
+  /** Some transactions end before the signal arrives: frozen stay the sessions that are then still inside. */
   const stopSome = async (): Promise<readonly number[]> => {
-    const client = new pg.Client({ connectionString: compose.postgres.url() });
+    const client = new pg.Client({ connectionString: compose.postgres.url(), statement_timeout: LOOK_MS });
     await client.connect();
+    const look = async () => (await client.query<{ pid: number }>(sessions)).rows.map(({ pid }) => pid);
+    let stopped: readonly number[] = [];
     try {
-      const { rows } = await client.query<{ pid: number }>(sessions);
-      return rows.map(({ pid }) => pid).filter((pid) => signal(pid, "SIGSTOP"));
+      stopped = (await look()).filter((pid) => signal(pid, "SIGSTOP"));
+      await wait(STOPPED_AFTER_MS);
+      const still = await look();
+      resume(stopped.filter((pid) => !still.includes(pid)));
+      return stopped.filter((pid) => still.includes(pid));
+    } catch (error) {
+      resume(stopped);
+      throw error;
     } finally {
       await client.end();
     }
@@ -222,7 +237,7 @@ function frozenPostgres({ compose }: MatrixWorld, inside: boolean, ms: number): 
       if (!inside) await compose.postgres.kill("SIGSTOP");
       await wait(ms);
       await compose.postgres.kill("SIGCONT");
-      for (const pid of stopped) signal(pid, "SIGCONT");
+      resume(stopped);
     },
   };
 }
