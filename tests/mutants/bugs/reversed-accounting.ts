@@ -188,7 +188,7 @@ export const REVERSED_ACCOUNTING: readonly Bug[] = [
     breaks: "a repetition begins at once",
     reverses: {
       fix: "Begin a backfill again at once after a failure",
-      ownTest: "workers/billing/backfill/backfill.test.ts",
+      ownTest: "workers/billing/rebuild/rebuild.test.ts",
     },
     edits: [
       {
@@ -346,6 +346,19 @@ export const REVERSED_ACCOUNTING: readonly Bug[] = [
         file: "platform/ledger/client.ts",
         find: "status >= 500 || PASSING.has(status)",
         put: "status >= 400 || PASSING.has(status)",
+      },
+    ],
+  },
+  {
+    name: "part-of-the-ledger-is-the-whole",
+    wrong: "a comparison with a ledger that lacks its end corrects totals to less than was used",
+    breaks: "what is derived from the ledger has all of it",
+    reverses: { fix: "Read ranges of the ledger by one loop", ownTest: "platform/ledger/pages.test.ts" },
+    edits: [
+      {
+        file: "platform/ledger/pages.ts",
+        find: "if (nextSeq <= from) throw",
+        put: "if (nextSeq <= from) return;\n    if (nextSeq < 0) throw",
       },
     ],
   },

@@ -345,8 +345,9 @@ export const REVERSED_QUOTA: readonly Bug[] = [
     edits: [
       {
         file: "workers/quota/counters/memory/memory.ts",
-        find: "      if (tokenOf(tenantId) !== token) return;\n",
-        put: "",
+        find: `      if (tokenOf(tenantId) !== token) return;
+      if (absences.delete(tenantId)) tenants`,
+        put: "      if (absences.delete(tenantId) || !tenants.has(tenantId)) tenants",
       },
     ],
   },

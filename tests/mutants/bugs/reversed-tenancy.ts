@@ -96,4 +96,215 @@ export const REVERSED_TENANCY: readonly Bug[] = [
     },
     edits: [{ file: "kernel/masked-url.ts", find: "return begun === 0 ? whole :", put: "return begun >= 0 ? whole :" }],
   },
+  {
+    name: "frozen-process-takes-a-revoked-key",
+    wrong: "a process that was frozen while a request arrived takes its key, which was revoked meanwhile",
+    breaks: "a revoked credential is refused",
+    reverses: {
+      fix: "Judge a request that was frozen half-way by what is known",
+      ownTest: "tests/chaos/propagation.test.ts",
+    },
+    edits: [
+      {
+        file: "platform/tenancy-client/held-copy.ts",
+        find: "if (lease.isHeld()) return",
+        put: "if (lease.isHeld() || tenancy.apiKeyByHash(hash) !== undefined) return",
+      },
+    ],
+  },
+  {
+    name: "signing-key-revoked-too-early",
+    wrong: "`metrly signing-keys revoke` answers while gateways still accept tokens of the key",
+    breaks: "when a revocation is answered, it holds everywhere",
+    reverses: {
+      fix: "Let revoked signing keys end when that is answered",
+      ownTest: "gateway/auth/token-issuer.test.ts",
+    },
+    edits: [
+      {
+        file: "gateway/auth/signing-key.ts",
+        find: "await sleep(REVOKED_AFTER_MS);",
+        put: "if (!isThere) await sleep(REVOKED_AFTER_MS);",
+      },
+    ],
+  },
+  {
+    name: "revoked-during-the-body",
+    wrong: "an operation runs with a key that was revoked while its body arrived",
+    breaks: "a revoked credential is refused",
+    reverses: {
+      fix: "Check keys again before GraphQL runs; give up unread answers",
+      ownTest: "gateway/http.test.ts",
+    },
+    edits: [
+      {
+        file: "gateway/http.ts",
+        find: "      await sessions.get(request.raw)?.assertValid();\n",
+        put: "",
+      },
+    ],
+  },
+  {
+    name: "uploads-of-ended-keys-go-on",
+    wrong: "a client whose key was revoked goes on with an upload",
+    breaks: "an upload ends with its key",
+    reverses: { fix: "End uploads of ended keys, and bound connections", ownTest: "gateway/http.test.ts" },
+    edits: [
+      {
+        file: "gateway/http.ts",
+        find: '  app.whileArriving("/graphql", (request) => sessions.get(request)?.assertValid());\n',
+        put: "",
+      },
+    ],
+  },
+  {
+    name: "withdrawn-key-counts-for-minutes",
+    wrong: "a key that an identity provider withdrew is accepted for ten minutes",
+    breaks: "a withdrawn key is refused within 30 s",
+    reverses: {
+      fix: "End uploads of ended keys, and bound connections",
+      ownTest: "gateway/auth/external-issuer.test.ts",
+    },
+    edits: [
+      {
+        file: "gateway/auth/external-issuer.ts",
+        find: "monotonicMs() - refreshedAt >= refreshMs)",
+        put: "monotonicMs() - refreshedAt >= keysMaxAgeMs)",
+      },
+    ],
+  },
+  {
+    name: "forged-tokens-are-not-throttled",
+    wrong: "an address may try forged tokens without end, each of which costs a verification",
+    breaks: "wrong credentials are throttled",
+    reverses: {
+      fix: "Throttle forged tokens, and each client behind the edge for itself",
+      ownTest: "platform/auth/key-throttle.test.ts",
+    },
+    edits: [
+      {
+        file: "platform/auth/key-throttle.ts",
+        find: '      if (!isKey(shown)) goodTokens.delete(hash("sha256", shown));',
+        put: "      if (!isKey(shown)) return;",
+      },
+    ],
+  },
+  {
+    name: "throttled-addresses-read-the-log",
+    wrong: "an address that guesses keys makes the process read the log, and others' new keys wait for it",
+    breaks: "who is throttled costs next to nothing",
+    reverses: {
+      fix: "Read no log for keys from throttled addresses",
+      ownTest: "tests/chaos/unknown-keys.test.ts",
+    },
+    edits: [
+      {
+        file: "platform/auth/api-keys.ts",
+        find: 'import { UnknownHere } from "#platform/tenancy-client/caught-up.js";',
+        put: 'import { onceCaughtUp, UnknownHere } from "#platform/tenancy-client/caught-up.js";',
+      },
+      {
+        file: "platform/auth/api-keys.ts",
+        find: "return async (authorization) => authenticateApiKey(tenancy, clock, bearerToken(authorization));",
+        put: `return (authorization) =>
+    onceCaughtUp(tenancy, () => authenticateApiKey(tenancy, clock, bearerToken(authorization)));`,
+      },
+    ],
+  },
+  {
+    name: "standstill-uses-up-a-mutations-wait",
+    wrong: "a mutation is answered before others act on it because its process stood still",
+    breaks: "what was answered is true at once",
+    reverses: {
+      fix: "Let a stop of the process not use up a mutation's wait",
+      ownTest: "workers/tenancy/propagation.test.ts",
+    },
+    edits: [
+      {
+        file: "workers/tenancy/propagation.ts",
+        find: "import { awakeSignal, sleep } from",
+        put: "import { sleep, timeoutSignal as awakeSignal } from",
+      },
+    ],
+  },
+  {
+    name: "zone-named-bst-is-dhaka",
+    wrong: "a calendar's limit of a tenant in London begins its days at midnight in Dhaka",
+    breaks: "a name that may mean several things is refused",
+    reverses: {
+      fix: "Refuse ambiguous time zones, and wait for unknown ones",
+      ownTest: "kernel/time-zones/calendar.test.ts",
+    },
+    edits: [
+      {
+        file: "kernel/time-zones/calendar.ts",
+        find: 'if (!ZONES.has(name) && !ETC.test(name) && !supported().has(name)) return false;\n  return (name === "UTC" || name.includes("/")) && hasClockOf(name);',
+        put: "return hasClockOf(name);",
+      },
+    ],
+  },
+  {
+    name: "hanging-receivers-take-all-attempts",
+    wrong: "a tenant with many endpoints whose receivers hang keeps all others' webhooks waiting",
+    breaks: "no tenant takes all of what others share",
+    reverses: {
+      fix: "Keep one tenant's webhooks from delaying all others",
+      ownTest: "workers/notification/delivery/endpoint-queues.test.ts",
+    },
+    edits: [
+      {
+        file: "workers/notification/delivery/endpoint-queues.ts",
+        find: "Math.min(maxInFlight - inFlight, maxPerTenant - ofTenant(queue));",
+        put: "maxInFlight - inFlight;",
+      },
+    ],
+  },
+  {
+    name: "deaf-name-server-stops-all-webhooks",
+    wrong: "a tenant whose receivers' names are on a name server that does not answer stops all webhooks",
+    breaks: "no tenant takes all of what others share",
+    reverses: {
+      fix: "Bound what webhooks show, send on request and resolve",
+      ownTest: "workers/notification/delivery/resolver.test.ts",
+    },
+    edits: [
+      {
+        file: "workers/notification/delivery/resolver.ts",
+        find: "(tenantId) => (name) => inTurn(tenantId, () => resolve(name));",
+        put: '() => (name) => inTurn("", () => resolve(name));',
+      },
+    ],
+  },
+  {
+    name: "test-webhooks-without-end",
+    wrong: "a tenant makes Metrly send as many test webhooks as it likes",
+    breaks: "test webhooks and replays are bounded per tenant",
+    reverses: {
+      fix: "Bound what webhooks show, send on request and resolve",
+      ownTest: "workers/notification/graph/resolvers.test.ts",
+    },
+    edits: [
+      {
+        file: "workers/notification/store/allowance.ts",
+        find: "  if (rowCount === 1) return;",
+        put: "  if (rowCount !== null) return;",
+      },
+    ],
+  },
+  {
+    name: "hundreds-of-meters-of-one-type",
+    wrong: "one batch of events that 490 meters count ends the process for want of memory",
+    breaks: "at most 50 meters count events of one type",
+    reverses: {
+      fix: "Mend what a review found about imports, and bound meters of one type",
+      ownTest: "workers/tenancy/store/bounds.test.ts",
+    },
+    edits: [
+      {
+        file: "workers/tenancy/changes/meters.ts",
+        find: "if (ofType.length >= MAX_METERS_OF_TYPE)",
+        put: "if (ofType.length >= MAX_METERS)",
+      },
+    ],
+  },
 ];
