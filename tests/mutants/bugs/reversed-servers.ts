@@ -28,4 +28,127 @@ export const REVERSED_SERVERS: readonly Bug[] = [
     },
     edits: [{ file: "kernel/database-time.ts", find: "|57(?!014)|25006)/", put: "|57(?!014))/" }],
   },
+  {
+    name: "dates-in-the-roles-style",
+    wrong: "tenancy stops where somebody changed the database's `DateStyle`",
+    breaks: "rows are read in one form whatever the server is set to",
+    reverses: {
+      fix: "Read rows in one form whatever a database or role sets",
+      ownTest: "platform/database/profiles.test.ts",
+    },
+    edits: [{ file: "platform/database/session.ts", find: '  datestyle: "ISO",\n', put: "" }],
+  },
+  {
+    name: "broken-connection-is-a-bug",
+    wrong: "a connection to PostgreSQL that breaks is an internal error and an alarm",
+    breaks: "what may be retried says so",
+    reverses: {
+      fix: "Name statements whose connection breaks as refused for now",
+      ownTest: "platform/database/session.test.ts",
+    },
+    edits: [
+      {
+        file: "platform/database/session.ts",
+        find: "error.constructor === Error && sqlStateOf(error) === undefined",
+        put: "error.constructor === Error && sqlStateOf(error) === NO_CONNECTION",
+      },
+    ],
+  },
+  {
+    name: "slow-query-is-an-internal-error",
+    wrong:
+      "a query that takes the database too long is an internal error, without a word about what to ask for instead",
+    breaks: "every refused operation says why",
+    reverses: {
+      fix: "Answer what to ask for when a query takes the database too long",
+      ownTest: "platform/graphql/subgraph.test.ts",
+    },
+    edits: [
+      {
+        file: "kernel/database-time.ts",
+        find: "  if (isOutOfTime(error))\n    return new MetrlyError(",
+        put: "  if (isOutOfTime(error) && isContended(error))\n    return new MetrlyError(",
+      },
+    ],
+  },
+  {
+    name: "frozen-transaction-blocks-its-partition",
+    wrong: "a process that is frozen in a transaction blocks its partition until it ends",
+    breaks: "another process takes over a partition within 15 s",
+    reverses: {
+      fix: "Give every session of PostgreSQL a profile with limits",
+      ownTest: "platform/database/profiles.test.ts",
+    },
+    edits: [
+      {
+        file: "platform/database/session.ts",
+        find: "idle_in_transaction_session_timeout: limits.idleInTransactionMs,",
+        put: "idle_in_transaction_session_timeout: limits.idleMs,",
+      },
+    ],
+  },
+  {
+    name: "consumers-wait-behind-clients",
+    wrong: "many slow reads of clients stop recording and billing",
+    breaks: "consumers never wait behind clients",
+    reverses: {
+      fix: "Let no consumer wait for a connection behind clients",
+      ownTest: "workers/ingestion/http/lookups.test.ts",
+    },
+    edits: [
+      {
+        file: "platform/database/database.ts",
+        find: '({ ...database, ...database.under("requests") });',
+        put: "({ ...database });",
+      },
+    ],
+  },
+  {
+    name: "start-ends-at-a-broken-session",
+    wrong: "a start ends because the database ended one session in the middle of it",
+    breaks: "a start waits for servers that are not there yet",
+    reverses: {
+      fix: "Go on with a start whose database session ended in the middle of it",
+      ownTest: "platform/process/wait-until-reachable.test.ts",
+    },
+    edits: [
+      {
+        file: "platform/process/wait-until-reachable.ts",
+        find: '  if (isOutOfTime(error) || NO_SESSION.test(sqlStateOf(error) ?? "")) return true;\n',
+        put: "",
+      },
+    ],
+  },
+  {
+    name: "job-queues-never-connect-again",
+    wrong: "a process whose first connection of the job queues fails uses a whole core for ever, and ignores signals",
+    breaks: "a failure that passes is not remembered",
+    reverses: {
+      fix: "Let job queues connect again after a first failure",
+      ownTest: "platform/job-queue/bullmq/queues.faults.test.ts",
+    },
+    edits: [
+      {
+        file: "platform/job-queue/bullmq/queues.ts",
+        find: '      Reflect.set(connecting, "readyPromise", undefined);\n',
+        put: "",
+      },
+    ],
+  },
+  {
+    name: "standstill-is-the-logs-silence",
+    wrong: "ingestion is unready after its process stood still for a moment",
+    breaks: "readiness says what is wrong, and nothing else",
+    reverses: {
+      fix: "Keep ingestion ready after a standstill of its process",
+      ownTest: "workers/ingestion/recorder/readiness.test.ts",
+    },
+    edits: [
+      {
+        file: "workers/ingestion/recorder/readiness.ts",
+        find: "import { awakeSignal } from",
+        put: "import { timeoutSignal as awakeSignal } from",
+      },
+    ],
+  },
 ];
