@@ -5,18 +5,29 @@ import type { Action, Scheduler } from "./engine/scheduler.js";
 
 const MAX_KEYS = 10_000;
 const LONGEST_REFUSAL_MS = 10_000;
+/** When clients ask most. */
+const LOST_WITHIN_MS = 10_000;
 
 export type SimulatedCounters = ReturnType<typeof createSimulatedCounters>;
 
 /**
  * One store of counters for all instances, on a clock that no process shares: the product's state machine, reached as Redis is.
- * A call arrives at one step and is answered at another one, or loses its request or its answer.
+ * A call arrives at one step and is answered at another one, or loses its request or its answer. It forgets everything so many times
+ * beside what faults do.
  */
-export function createSimulatedCounters(scheduler: Scheduler) {
+export function createSimulatedCounters(scheduler: Scheduler, losses = 0) {
   const random = scheduler.randomFor("counters");
   const clock = { now: scheduler.nowMs };
   let store = createMemoryQuotaCounters(clock, { maxKeys: MAX_KEYS });
   let isRefusing = false;
+
+  function forget(): string {
+    store = createMemoryQuotaCounters(clock, { maxKeys: MAX_KEYS });
+    return "";
+  }
+
+  for (let loss = 1; loss <= losses; loss += 1)
+    scheduler.after(random() * LOST_WITHIN_MS, "counters", { key: `the counters are lost#${loss}`, run: forget });
 
   function refuse(): string {
     isRefusing = true;
@@ -71,13 +82,7 @@ export function createSimulatedCounters(scheduler: Scheduler) {
       isRefusing = false;
     },
     faults: (): Action[] => [
-      {
-        key: "fault: the counters forget everything",
-        run() {
-          store = createMemoryQuotaCounters(clock, { maxKeys: MAX_KEYS });
-          return "";
-        },
-      },
+      { key: "fault: the counters forget everything", run: forget },
       ...(isRefusing ? [] : [{ key: "fault: the counters refuse", run: refuse }]),
     ],
   };

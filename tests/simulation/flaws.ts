@@ -115,10 +115,7 @@ export const FLAWS = {
         ),
     }),
   },
-  /**
-   * Counters that are built after a loss know nothing of what the lost ones had reserved. Not found: what seemed to show it was a
-   * process with a wrong clock, which the same seed showed without this.
-   */
+  /** Counters that are built after a loss know nothing of what the lost ones had reserved. */
   "lost-reservations-forgotten": {
     counters: (store) => ({ ...store, load: (load, token) => store.load({ ...load, lost: [] }, token) }),
   },

@@ -30,6 +30,8 @@ const WITH_QUOTA = {
 };
 /** Many requests for quota, of which some exceed their limits. */
 const LIMITED = { ...WITH_QUOTA, steps: 400, events: 20, faultRate: 0.002, instances: 1, lastStep: 4_000 };
+/** The counters are lost while clients have reserved something. */
+const LOST = { ...LIMITED, events: 40, lastStep: 3_000, counterLosses: 4 };
 /** All alerts are raised while something may fail; little does, but beside the calls that a seed looks at. */
 const ALERTED = { ...WITH_QUOTA, steps: 5_000, events: 12, faultRate: 0.0005, instances: 1, lastStep: 7_000 };
 /** All periods are closed, announced and delivered. */
@@ -57,6 +59,7 @@ const FOUND = {
   "announced-before-acknowledged": { firstSeed: 14, ...CALMER },
   "alerted-before-acknowledged": { firstSeed: 66, ...ALERTED },
   "own-amount-forgotten": { firstSeed: 7, ...LIMITED },
+  "lost-reservations-forgotten": { firstSeed: 21, ...LOST },
   "expired-reservation-kept": { firstSeed: 1, ...WITH_QUOTA },
   "notice-cursor-outside-transaction": { firstSeed: 2, ...DELIVERED },
   "lease-without-end": { firstSeed: 2, ...DELIVERED },

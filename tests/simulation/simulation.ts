@@ -52,6 +52,8 @@ export interface SimulationOptions {
   readonly withoutUsage?: boolean;
   /** Of each operator, 6 by default. */
   readonly commands?: number;
+  /** How often the counters are lost in the first seconds, beside faults; 0 by default. */
+  readonly counterLosses?: number;
   /** Of each role, 2 by default: with one a run is half as long, for what needs no rival. */
   readonly instances?: number;
   /** The run ends at this step, whether the system has come to rest or not. */
@@ -140,7 +142,7 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
   const processes = createProcesses({
     ...{ scheduler, log, servers, flaw, lateMeter, partitionCount: PARTITIONS, onFailed: wrong },
     jobs: createSimulatedJobs(scheduler),
-    counters: createSimulatedCounters(scheduler),
+    counters: createSimulatedCounters(scheduler, options.counterLosses),
     receivers,
   });
   scheduler.setFaults(processes.faults);
