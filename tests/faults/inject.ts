@@ -3,18 +3,13 @@ import path from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import pg from "pg";
 import { DAY_MS } from "#kernel/duration.js";
+import { frameOf } from "../chaos/kafka-proxy.js";
 import { waitFor } from "../servers/servers.js";
 import type { Cell } from "./matrix.js";
-import type { Fate, Hop, Trigger } from "./network.js";
-import { commandRedis, demandReplicas } from "./servers.js";
-import {
-  ROLES_WITH_DATABASE,
-  refusedByKafka,
-  refusedByPostgres,
-  refusedByRedis,
-  STATIONS,
-  type Station,
-} from "./stations.js";
+import type { Fate, FaultyNetwork, Hop, Trigger } from "./network.js";
+import { refusalOf } from "./refused-batch.js";
+import { commandRedis } from "./servers.js";
+import { ROLES_WITH_DATABASE, refusedByPostgres, refusedByRedis, STATIONS, type Station } from "./stations.js";
 import { endSessions, type MatrixWorld } from "./world.js";
 
 /** How long what lasts, lasts. */
@@ -186,11 +181,7 @@ async function refuseWrites(world: MatrixWorld, { component }: Cell, ms: number)
     const limit = (bytes: string) => () => commandRedis(compose, "CONFIG", "SET", "maxmemory", bytes);
     return refusedAfter(limit("1"), refusedByRedis).finally(limit("384mb"));
   }
-  if (station.process === "kafka" || station.refused === "kafka") {
-    const topic = component === "publisher" ? "usage.recorded" : "usage.received";
-    const demand = (replicas: number) => () => demandReplicas(compose, topic, replicas);
-    return refusedAfter(demand(2), refusedByKafka(topic, station.working.from)).finally(demand(1));
-  }
+  if (station.process === "kafka" || station.refused === "kafka") return refuseBatches(network, station, ms);
   const roles = ROLES_WITH_DATABASE.filter((role) => isServer(station) || role === station.process);
   const set = (words: string) => () =>
     world.administer([...roles.map((role) => `ALTER ROLE ${role} ${words}`), endSessions(roles)]);
@@ -198,6 +189,22 @@ async function refuseWrites(world: MatrixWorld, { component }: Cell, ms: number)
   await refusedAfter(set("SET default_transaction_read_only TO on"), refusedByPostgres(only)).finally(
     set("RESET default_transaction_read_only"),
   );
+}
+
+/** Of the events of the station's work, and of all that is produced with them. */
+async function refuseBatches({ answer }: FaultyNetwork, { working }: Station, ms: number): Promise<void> {
+  const { from, to, what } = working;
+  let end = (): void => undefined;
+  const refused = new Promise<void>((resolve) => {
+    end = answer({ ...(from !== undefined && { from }), ...(to !== undefined && { to }) }, (request) => {
+      if (!frameOf(request).isProduce || !request.includes(working.topic ?? "")) return undefined;
+      if (working.matches(request)) resolve();
+      return refusalOf(request);
+    });
+  });
+  await within(refused, `${what} that is refused`)
+    .then(() => wait(ms))
+    .finally(end);
 }
 
 /** The server and all its sessions, or those inside of a transaction. */

@@ -1,12 +1,18 @@
+import { randomUUID } from "node:crypto";
+import { connect } from "node:net";
+import kafkajs from "kafkajs";
 import pg from "pg";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createTestDatabase, databaseUrl, hasPostgres } from "../servers/servers.js";
+import { createTestDatabase, databaseUrl, hasKafka, hasPostgres, kafkaBrokers } from "../servers/servers.js";
 import { injectionOf } from "./inject.js";
 import { COMPONENTS } from "./matrix.js";
 import { createFaultyNetwork, type FaultyNetwork } from "./network.js";
-import { refusedByKafka, STATIONS } from "./stations.js";
+import { STATIONS } from "./stations.js";
 import type { MatrixWorld } from "./world.js";
 
+const { Kafka, logLevel } = kafkajs;
+/** A batch, and no tick. */
+const LARGE = "x".repeat(1_000);
 const LENGTHS = { frozenMs: 1, apartMs: 1, shiftedMs: 1 };
 
 describe.skipIf(!hasPostgres)("a fault of the network", () => {
@@ -83,22 +89,39 @@ test("work inside of transactions takes effect with their COMMIT", () => {
   for (const name of inside) expect(STATIONS[name].effective?.(Buffer.from("Q\0\0\0\x0bCOMMIT\0")), name).toBe(true);
 });
 
-test("Kafka has refused a batch if its answer says so, and not if a request was sent", () => {
-  const topic = "metrly.usage.received";
-  /** An answer of version 7 with one topic and one partition; the length and the correlation id come first. */
-  const answer = (code: number): Buffer => {
-    const head = Buffer.alloc(4 + 4 + 4 + 2);
-    head.writeInt32BE(1, 8);
-    head.writeInt16BE(topic.length, 12);
-    const partition = Buffer.alloc(4 + 4 + 2 + 8 + 8 + 8);
-    partition.writeInt32BE(1, 0);
-    partition.writeInt32BE(3, 4);
-    partition.writeInt16BE(code, 8);
-    return Buffer.concat([head, Buffer.from(topic), partition, Buffer.alloc(4)]);
-  };
-  const refused = refusedByKafka("usage.received", "ingestion");
-  expect(refused).toMatchObject({ from: "ingestion", to: "kafka", direction: "answer" });
-  expect(refused.matches(answer(19))).toBe(true);
-  expect(refused.matches(answer(0))).toBe(false);
-  expect(refusedByKafka("usage.recorded", undefined).matches(answer(19))).toBe(false);
+test.skipIf(!hasKafka)("a batch that is refused is not stored, and its sender hears why", async () => {
+  const network = await createFaultyNetwork();
+  const [broker = ""] = kafkaBrokers();
+  network.kafkaStarted({ port: Number(broker.split(":")[1]) } as never);
+  const port = network.kafkaPlace.advertisedPort ?? 0;
+  const kafka = new Kafka({
+    ...{ brokers: [broker], clientId: "metrly-ingestion", logLevel: logLevel.NOTHING, retry: { retries: 0 } },
+    socketFactory: ({ onConnect }) => connect({ host: "127.0.0.1", port }, onConnect),
+  });
+  const topic = `faulty-network-${randomUUID()}.usage.received`;
+  const [admin, producer] = [kafka.admin(), kafka.producer()];
+  await Promise.all([admin.connect(), producer.connect()]);
+  try {
+    await admin.createTopics({ topics: [{ topic, numPartitions: 2 }], waitForLeaders: true });
+    const send = () =>
+      producer.send({ topic, acks: -1, messages: [0, 1].map((partition) => ({ partition, value: LARGE })) });
+    const stored = async () => (await admin.fetchTopicOffsets(topic)).map(({ high }) => high).toSorted();
+    await producer.send({ topic, acks: -1, messages: [{ partition: 0, value: "the topic is known" }] });
+    const injection = injectionOf(
+      { network, compose: { processes: new Map([["ingestion", {}]]) } } as unknown as MatrixWorld,
+      { component: "edge", fault: "refused-writes" },
+      { ...LENGTHS, apartMs: 1_500 },
+    );
+    expect(injection.strike()).toBe("pass");
+    const lasting = injection.last();
+    await expect(send()).rejects.toMatchObject({ cause: { type: "NOT_ENOUGH_REPLICAS" } });
+    expect(await stored()).toEqual(["0", "1"]);
+    await lasting;
+    await send();
+    expect(await stored()).toEqual(["1", "2"]);
+  } finally {
+    await admin.deleteTopics({ topics: [topic] });
+    await Promise.all([admin.disconnect(), producer.disconnect()]);
+    await network.stop();
+  }
 });

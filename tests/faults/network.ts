@@ -40,7 +40,14 @@ export interface FaultyNetwork extends Network {
   cut(hop: Hop): void;
   /** Holds the bytes of one direction, as a network does that loses each repetition; the function delivers what it held. */
   hold(hop: Hop, direction: Direction): () => void;
+  /** Answers requests itself that would pass, and passes none of these on: those for which there is an answer. The function ends it. */
+  answer(hop: Hop, answerTo: (request: Buffer) => Buffer | undefined): () => void;
   stop(): Promise<void>;
+}
+
+interface Answering {
+  readonly hop: Hop;
+  answerTo(request: Buffer): Buffer | undefined;
 }
 
 interface Connection {
@@ -63,6 +70,7 @@ export async function createFaultyNetwork(place: KafkaPlace = {}): Promise<Fault
   const proxies = new Map<string, TcpProxy>();
   const connections = new Set<Connection>();
   const holds = new Set<{ readonly hop: Hop; readonly direction: Direction }>();
+  const answering = new Set<Answering>();
   let armed: { readonly trigger: Trigger; strike(): Fate } | undefined;
   let kafka: PrivateKafka | undefined;
   let postgres: PrivatePostgres | undefined;
@@ -85,6 +93,14 @@ export async function createFaultyNetwork(place: KafkaPlace = {}): Promise<Fault
     return strike();
   }
 
+  function answerInstead(connection: Connection, request: Buffer): Buffer | undefined {
+    for (const { hop, answerTo } of answering) {
+      const answer = covers(hop, connection) ? answerTo(request) : undefined;
+      if (answer !== undefined) return answer;
+    }
+    return undefined;
+  }
+
   function connect(ends: LinkEnds, from: string | undefined, to: string): Link {
     const connection: Connection = { from, to, ends, held: { request: [], answer: [] }, ...NOTHING_LOST };
     connections.add(connection);
@@ -95,8 +111,10 @@ export async function createFaultyNetwork(place: KafkaPlace = {}): Promise<Fault
       if (typeof fate === "object") connection.losesAnswer = fate;
       if (connection.losesAnswer?.answerTo?.(bytes) ?? typeof fate === "object")
         connection.lostAnswer = isKafka ? frameOf(bytes).correlationId : true;
+      const answer = answerInstead(connection, bytes);
       if (fate === "lost") ends.cut();
-      else pass(connection, "request", bytes);
+      else if (answer === undefined) pass(connection, "request", bytes);
+      else pass(connection, "answer", answer);
     }
     function fromServer(bytes: Buffer): void {
       const { lostAnswer, losesAnswer } = connection;
@@ -164,6 +182,11 @@ export async function createFaultyNetwork(place: KafkaPlace = {}): Promise<Fault
           for (const bytes of connection.held[direction].splice(0)) pass(connection, direction, bytes);
         }
       };
+    },
+    answer(hop, answerTo) {
+      const one = { hop, answerTo };
+      answering.add(one);
+      return () => void answering.delete(one);
     },
     async stop() {
       for (const proxy of proxies.values()) await proxy.stop();

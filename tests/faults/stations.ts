@@ -12,8 +12,8 @@ export interface Station {
   readonly process: Role | Server;
   /** The work is there while events are sent, or while a period is closed. */
   readonly phase: "load" | "closing";
-  /** Bytes in the middle of its work. */
-  readonly working: Trigger;
+  /** Bytes in the middle of its work; of which topic, if they are a batch of the log. */
+  readonly working: Trigger & { readonly topic?: string };
   /** Bytes inside of a transaction; absent: `working`. */
   readonly transaction?: Trigger;
   /** Bytes after a transaction, before the process knows that it is over; absent: `working`. */
@@ -38,7 +38,8 @@ const text = (from: string | undefined, to: string, what: string, words: string,
 /** Ticks, which each partition gets each second, are smaller than events. */
 const EVENTS_BYTES = 600;
 
-const produced = (from: string | undefined, topic: string): Trigger => ({
+const produced = (from: string | undefined, topic: string): Trigger & { readonly topic: string } => ({
+  topic,
   ...{ what: `a batch for ${topic}`, to: "kafka", direction: "request", ...(from !== undefined && { from }) },
   matches: (bytes) => frameOf(bytes).isProduce && bytes.length > EVENTS_BYTES && bytes.includes(topic),
 });
@@ -115,19 +116,3 @@ export const refusedByPostgres = (from?: Role): Trigger =>
   text(from, "postgres", "a write that PostgreSQL refuses", "25006", "answer");
 
 export const refusedByRedis: Trigger = text(undefined, "redis", "a write that Redis refuses", "OOM ", "answer");
-
-const NOT_ENOUGH_REPLICAS = 19;
-
-/**
- * An answer to a produce request, of the versions without tagged fields: the topic's name, an int32 number of partitions, and of the
- * first one an int32 number and an int16 error code (https://kafka.apache.org/protocol#The_Messages_Produce).
- */
-export const refusedByKafka = (topic: string, from: string | undefined): Trigger => ({
-  ...{ what: `a batch for ${topic} that Kafka refuses`, to: "kafka", direction: "answer" },
-  ...(from !== undefined && { from }),
-  matches(bytes) {
-    const at = bytes.indexOf(topic);
-    const code = at + topic.length + 8;
-    return at >= 0 && code + 2 <= bytes.length && bytes.readInt16BE(code) === NOT_ENOUGH_REPLICAS;
-  },
-});
