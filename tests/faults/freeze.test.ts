@@ -3,7 +3,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import pg from "pg";
 import { expect, test } from "vitest";
 import { type PrivatePostgres, startPostgres } from "../servers/private-servers.js";
-import { hasPostgres } from "../servers/servers.js";
+import { hasPostgres, waitFor } from "../servers/servers.js";
 import { injectionOf } from "./inject.js";
 import type { MatrixWorld } from "./world.js";
 
@@ -22,8 +22,10 @@ test.skipIf(!hasPostgres)(
     const stopping = new AbortController();
     const work = Promise.all(clients.map((client) => transact(client, stopping.signal)));
     const frozen: boolean[][] = [];
-    // The server goes on just before its sessions do.
-    const observed = { ...postgres, kill: async () => void frozen.push(await areInside(observer)) };
+    // The server goes on just before its sessions do. One that was stopped shows it when its turn on a processor would have come.
+    const look = async () => nonEmpty(await areInside(observer));
+    const kill = async () => void frozen.push(await waitFor(look, { what: "sessions that are seen to be frozen" }));
+    const observed = { ...postgres, kill };
     const world = { compose: { postgres: observed } } as unknown as MatrixWorld;
     const { last } = injectionOf(world, { component: "postgres", fault: "freeze-in-transaction" }, LENGTHS);
     try {
@@ -35,12 +37,11 @@ test.skipIf(!hasPostgres)(
       await postgres.stop();
     }
     expect(frozen).toHaveLength(ROUNDS);
-    for (const sessions of frozen) {
-      expect(sessions).not.toEqual([]);
-      expect(sessions).not.toContain(false);
-    }
+    for (const sessions of frozen) expect(sessions).not.toContain(false);
   },
 );
+
+const nonEmpty = (sessions: boolean[]): boolean[] | undefined => (sessions.length > 0 ? sessions : undefined);
 
 async function connect(postgres: PrivatePostgres): Promise<pg.Client> {
   const client = new pg.Client({ connectionString: postgres.url() });
