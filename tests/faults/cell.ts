@@ -9,17 +9,20 @@ import { sized } from "../support/effort.js";
 import { randomOf } from "../support/random.js";
 import { consume, hammerGraph, hammerQuota } from "../systems/compose/hammer.js";
 import { expectNoticesDelivered, startReceiver } from "../systems/compose/receiver.js";
+import { expectJudged } from "../systems/whole-path/judged.js";
+import { expectAdjusted, voidFirst } from "../systems/whole-path/late.js";
 import { ALERTS } from "../systems/whole-path/life/operations.js";
 import {
   closeLastMonth,
   expectAccounted,
-  expectInvoices,
+  expectInvoiced,
   expectTotals,
   type ProofOptions,
   postLoad,
   setUp,
+  type Target,
 } from "../systems/whole-path/proof.js";
-import { lastMonth } from "../systems/whole-path/world.js";
+import { type Invoice, lastMonth } from "../systems/whole-path/world.js";
 import { type Alert, isAlerted, missingAlerts } from "./alerts.js";
 import { type Injection, injectionOf, type Lengths, within } from "./inject.js";
 import { type Cell, type Fault, nameOf } from "./matrix.js";
@@ -31,6 +34,8 @@ const NAME = "query Name($id: ID!) { tenant(id: $id) { name } }";
 
 const EVENTS = sized(300, 2_000);
 const SOME_EVENTS = 40;
+/** Of last month alone. */
+const OLD_EVENTS = 40;
 const TOKENS_METER = {
   key: "tokens",
   eventType: "llm.completion",
@@ -71,26 +76,36 @@ export async function runCell(world: MatrixWorld, cell: Cell, seed: number, id: 
       { meter: "tokens", window: "BILLING_PERIOD", kind: "SOFT", ...TOKENS },
     ],
   };
-  const [first = ""] = load.tenants;
+  const [first = "", second = ""] = load.tenants;
   const key = await setUp(target, { ...load, key: keys.get(world) });
   keys.set(world, key);
   const receiver = await startReceiver();
   await receiver.subscribe(target, load.tenants);
   const injection = injectionOf(world, cell, lengthsOf(seed));
   const { phase } = STATIONS[cell.component];
-  const clients = load.tenants.map((tenantId) => hammerQuota(target, key, tenantId, CLIENTS));
-  const graph = hammerGraph(target, graphOf(first));
-  const names = rename(world, first);
-  const stopClients = () => Promise.all([graph.stop(), names.stop(), ...clients.map((client) => client.stop())]);
+  let clients: Clients | undefined;
   try {
     await injection.prepare?.();
     const events: AcknowledgedEvent[] = [];
-    const post = async (source: string, size: number) =>
-      events.push(...(await postLoad(target, key, { ...load, events: size, source }, { isForNow })));
+    const post = async (source: string, size: number, times: Pick<ProofOptions, "toMs"> = {}) =>
+      events.push(...(await postLoad(target, key, { ...load, ...times, events: size, source }, { isForNow })));
+    const postOld = (source: string) => post(source, OLD_EVENTS, { toMs: lastMonth(Date.now()).endMs });
+    const invoices = new Map<string, Invoice>();
+    const invoice = async (tenants: readonly string[]) => {
+      for (const [tenant, one] of await expectInvoiced(target, { ...load, tenants }, events)) invoices.set(tenant, one);
+    };
+    if (phase === "load") {
+      // All that the second one sends of last month from now on is late.
+      await postOld("early");
+      await expectAccounted(target, load, events);
+      await invoice([second]);
+    }
+    const running = startClients(world, target, key, load.tenants);
+    clients = running;
     await post("before", EVENTS);
     if (phase === "load") await during(hit(world, injection), (n) => post(`during-${n}`, SOME_EVENTS));
     await post("after", SOME_EVENTS);
-    const [, , ...admitted] = await stopClients();
+    const admitted = await running.stop();
     if (phase === "closing") {
       await expectAccounted(target, load, events);
       await Promise.all([hit(world, injection), closeLastMonth(target, load.tenants)]);
@@ -98,25 +113,64 @@ export async function runCell(world: MatrixWorld, cell: Cell, seed: number, id: 
     await allReady(world);
     await expectAccounted(target, load, events);
     await expectTotals(target, load, events);
-    await expectInvoices(target, load, events);
+    await invoice(phase === "load" ? [first] : load.tenants);
     for (const [n, some] of admitted.entries()) {
       expect(some, `admitted by the hard limit of ${load.tenants[n]}`).toBeLessThanOrEqual(LIMIT);
       expect(some, `admitted by the hard limit of ${load.tenants[n]}`).toBeGreaterThan(0);
     }
-    await names.expectHeld();
-    for (const [n, tenantId] of load.tenants.entries())
-      await expectAlerted(world, tenantId, events, (clients[n]?.denied() ?? 0) > 0);
+    await running.expectNameHeld();
+    const expectAllAlerted = async (counted: readonly AcknowledgedEvent[]) => {
+      for (const [n, tenantId] of load.tenants.entries())
+        await expectAlerted(world, tenantId, counted, running.wasDenied(n));
+    };
+    await expectAllAlerted(events);
+
+    const voided = await voidFirst(target, load.tenants, events);
+    await postOld("late");
+    await expectAccounted(target, load, events);
+    const counted = events.filter((event) => !voided.includes(event));
+    await expectAdjusted(target, load, invoices, counted);
+    await expectAllAlerted(counted);
+    await expectJudged(target, load);
     await Promise.all([
       expectNoticesDelivered(target, load.tenants, receiver),
       expectRebuilt(world, load.tenants),
       ...load.tenants.map((tenant) => expectReconciled(world, key, tenant)),
     ]);
   } finally {
-    await stopClients();
+    await clients?.stop();
     await injection.restore?.();
     await receiver.stop();
   }
   await allReady(world);
+}
+
+/** Ask for quota, read, and change something until they are stopped. */
+interface Clients {
+  /** Answers how many requests of each tenant were admitted. */
+  stop(): Promise<readonly number[]>;
+  /** Whether a request of this tenant was denied. */
+  wasDenied(n: number): boolean;
+  expectNameHeld(): Promise<void>;
+}
+
+function startClients(world: MatrixWorld, target: Target, key: string, tenants: readonly string[]): Clients {
+  const [first = ""] = tenants;
+  const hammers = tenants.map((tenantId) => hammerQuota(target, key, tenantId, CLIENTS));
+  const graph = hammerGraph(target, graphOf(first));
+  const names = rename(world, first);
+  return {
+    async stop() {
+      const [admitted] = await Promise.all([
+        Promise.all(hammers.map((hammer) => hammer.stop())),
+        graph.stop(),
+        names.stop(),
+      ]);
+      return admitted;
+    },
+    wasDenied: (n) => (hammers[n]?.denied() ?? 0) > 0,
+    expectNameHeld: names.expectHeld,
+  };
 }
 
 async function hit({ network }: MatrixWorld, injection: Injection): Promise<void> {

@@ -28,11 +28,11 @@ export interface Target {
   readonly history?: History;
 }
 
-const METERS: readonly OracleMeter[] = [
+export const METERS: readonly OracleMeter[] = [
   { key: "calls", eventType: "api.call", aggregation: "COUNT" },
   { key: "tokens", eventType: "llm.completion", aggregation: "SUM", valueProperty: "tokens" },
 ];
-const PLAN: OraclePlan = {
+export const PLAN: OraclePlan = {
   recurringFee: "19.9",
   currencyDigits: 2,
   prices: [
@@ -73,6 +73,8 @@ export interface ProofOptions {
   readonly key?: string | undefined;
   /** Of the events; a second load of the same tenants needs another one. */
   readonly source?: string;
+  /** Before which the events' times are; by default now. */
+  readonly toMs?: number;
 }
 
 /**
@@ -135,7 +137,7 @@ export interface LoadControl {
 export async function postLoad(
   { url, history }: Target,
   key: string,
-  { events: total, tenants, seed, source = "load" }: ProofOptions,
+  { events: total, tenants, seed, source = "load", toMs = Date.now() }: ProofOptions,
   { beforeBatch, hold = () => false, requests = countRequests(), isForNow = () => false }: LoadControl = {},
 ): Promise<AcknowledgedEvent[]> {
   const random = randomOf(seed);
@@ -146,7 +148,7 @@ export async function postLoad(
     total,
     duplicateShare: 0.2,
     fromMs: acceptedFromMs,
-    toMs: Date.now(),
+    toMs,
     source,
   });
   const batches = cutBatches(events, LARGEST_BATCH, random).map((batch) => ({
@@ -243,13 +245,24 @@ export async function closeLastMonth({ url, admin, history }: Target, tenants: r
   }
 }
 
-/** Closes last month; every invoice equals the oracle's, to the cent, and the verifier agrees. */
+/** As `expectInvoiced`, and all that the tenants have then is possible after what clients did and were answered. */
 export async function expectInvoices(
   target: Target,
   { tenants, seed }: ProofOptions,
   events: readonly AcknowledgedEvent[],
 ): Promise<void> {
+  await expectInvoiced(target, { tenants, seed }, events);
+  await expectJudged(target, { tenants, seed });
+}
+
+/** Closes last month; every invoice equals the oracle's, to the cent, and the verifier agrees. Returns them by tenant. */
+export async function expectInvoiced(
+  target: Target,
+  { tenants, seed }: Pick<ProofOptions, "tenants" | "seed">,
+  events: readonly AcknowledgedEvent[],
+): Promise<ReadonlyMap<string, world.Invoice>> {
   const { url, admin } = target;
+  const invoices = new Map<string, world.Invoice>();
   const { startMs, endMs } = world.lastMonth(Date.now());
   await closeLastMonth(target, tenants);
   for (const tenantId of tenants) {
@@ -272,6 +285,7 @@ export async function expectInvoices(
     const verify = () => ask(url, admin, world.VERIFY, { id: invoice.id });
     const { verifyInvoice } = await waitFor(verify, { what: `the verifier's answer about ${invoice.id}` });
     expect(verifyInvoice, `${tenantId}, seed ${seed}`).toMatchObject({ matches: true, differences: [] });
+    invoices.set(tenantId, invoice);
   }
-  await expectJudged(target, { tenants, seed });
+  return invoices;
 }
