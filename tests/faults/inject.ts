@@ -107,14 +107,8 @@ export function injectionOf(world: MatrixWorld, cell: Cell, lengths: Lengths): I
     case "refused-writes":
       return pass(nothing, () => refuseWrites(world, cell, lengths.apartMs));
     case "clock-ahead":
-    case "clock-behind": {
-      const days = cell.fault === "clock-ahead" ? SHIFT_DAYS : -SHIFT_DAYS;
-      return pass(nothing, async () => {
-        await world.shiftClock(station.process, days * DAY_MS);
-        await wait(lengths.shiftedMs);
-        await world.shiftClock(station.process, 0);
-      });
-    }
+    case "clock-behind":
+      return wrongClock(world, station, cell.fault === "clock-ahead" ? SHIFT_DAYS : -SHIFT_DAYS, lengths.shiftedMs);
     case "flush":
       return pass(nothing, () => commandRedis(world.compose, "FLUSHALL"));
     case "stale-replica":
@@ -291,6 +285,39 @@ function staleRedis({ compose: { redis } }: MatrixWorld, trigger: Trigger): Inje
       await cp(older, files, { recursive: true });
       await redis.restart();
     },
+  };
+}
+
+/**
+ * Wrong from the middle of the work on; where that is over too soon, from bytes before it: these wait until the clock is wrong, and
+ * those of the work must come while it is.
+ */
+function wrongClock({ network, shiftClock }: MatrixWorld, station: Station, days: number, ms: number): Injection {
+  const { process, begins, working } = station;
+  const whileWrong = async (work: () => Promise<void>): Promise<void> => {
+    try {
+      await shiftClock(process, days * DAY_MS);
+      await work();
+      await wait(ms);
+    } finally {
+      await shiftClock(process, 0);
+    }
+  };
+  if (begins === undefined)
+    return { trigger: working, strike: () => "pass", last: () => whileWrong(async () => undefined) };
+  let release = (): void => undefined;
+  const worksOn = async (): Promise<void> => {
+    const seen = network.once(working, () => "pass");
+    release();
+    await within(seen, `${working.what} by a wrong clock`);
+  };
+  return {
+    trigger: begins,
+    strike() {
+      release = network.hold(begins, begins.direction);
+      return "pass";
+    },
+    last: () => whileWrong(worksOn).finally(() => release()),
   };
 }
 

@@ -3,6 +3,7 @@ import { connect } from "node:net";
 import kafkajs from "kafkajs";
 import pg from "pg";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { DAY_MS } from "#kernel/duration.js";
 import { createTestDatabase, databaseUrl, hasKafka, hasPostgres, kafkaBrokers } from "../servers/servers.js";
 import { injectionOf } from "./inject.js";
 import { COMPONENTS } from "./matrix.js";
@@ -62,6 +63,29 @@ describe.skipIf(!hasPostgres)("a fault of the network", () => {
       await injection.last();
       expect((await server.query("SELECT n FROM usage_delta")).rowCount).toBe(lasting);
     });
+
+  test("a clock is wrong before the work that must be seen while it is", async () => {
+    for (const table of ["billing_period", "invoice"]) await server.query(`CREATE TABLE ${table} (n int)`);
+    const periods = async () => (await server.query("SELECT n FROM billing_period")).rowCount;
+    const shifts: unknown[] = [];
+    const world = {
+      ...{ network, compose: { processes: new Map([["billing", {}]]) } },
+      shiftClock: async (role: string, ms: number) => void shifts.push([role, ms / DAY_MS, await periods()]),
+    } as unknown as MatrixWorld;
+    const injection = injectionOf(world, { component: "close", fault: "clock-ahead" }, LENGTHS);
+    const struck = network.once(injection.trigger, () => injection.strike());
+    const work = (async () => {
+      for (const table of ["billing_period", "invoice"]) await client.query(`INSERT INTO ${table} (n) VALUES (1)`);
+    })();
+    await struck;
+    await injection.last();
+    await work;
+    // The first bytes waited for the clock, which became right after the last ones.
+    expect(shifts).toEqual([
+      ["billing", 40, 0],
+      ["billing", 0, 1],
+    ]);
+  });
 });
 
 test("another locale is in force before the work that shows its hit, until the end", async () => {
@@ -79,6 +103,12 @@ test("another locale is in force before the work that shows its hit, until the e
   expect(done).toHaveLength(2);
   await injection.restore?.();
   expect(done.slice(2)).toEqual(["SIGTERM", "usual"]);
+});
+
+test("a wrong clock waits for bytes before work that is over too soon", () => {
+  const short = COMPONENTS.filter((name) => STATIONS[name].phase === "closing");
+  expect(short).toEqual(["close", "notification"]);
+  for (const name of short) expect(STATIONS[name].begins?.to, name).toBe("postgres");
 });
 
 test("work inside of transactions takes effect with their COMMIT", () => {

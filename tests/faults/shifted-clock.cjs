@@ -1,17 +1,22 @@
-// Preloaded into a role: its dates are off by the milliseconds in a file beside this one that has the role's name.
-const { readFileSync } = require("node:fs");
+// Preloaded into a role: its dates are off by the milliseconds in a file beside this one that has the role's name. Once they are,
+// another one says so: NAME.set.
+const { readFileSync, writeFileSync } = require("node:fs");
 const path = require("node:path");
 
 const file = path.join(__dirname, process.argv[2] ?? "none");
 const Real = Date;
 let offsetMs = 0;
+let saidMs;
 
 function read() {
   try {
     offsetMs = Number(readFileSync(file, "utf8")) || 0;
   } catch {
-    offsetMs = 0;
+    // Nobody has set it yet.
+    return;
   }
+  if (offsetMs !== saidMs) writeFileSync(`${file}.set`, String(offsetMs));
+  saidMs = offsetMs;
 }
 
 const now = () => Real.now() + offsetMs;

@@ -18,6 +18,8 @@ export interface Station {
   readonly transaction?: Trigger;
   /** Bytes after a transaction, before the process knows that it is over; absent: `working`. */
   readonly between?: Trigger;
+  /** Bytes before `working`, of work that is over sooner than a clock can be set wrong in the middle of it. */
+  readonly begins?: Trigger;
   /** Later bytes of the same connection that make the work last; absent: `working`. */
   readonly effective?: (bytes: Buffer) => boolean;
   /** Whose writes are refused, if not PostgreSQL's of its role. */
@@ -49,6 +51,8 @@ const committed = (from: Role): Trigger => ({
   matches: isCommit,
 });
 
+const noticed = text("notification", "postgres", "a notice", "INSERT INTO notice (");
+
 /** Of commands, in any case of letters. */
 const evaluated = (from?: Role): Trigger => ({
   ...{ what: "a decision in Redis", to: "redis", direction: "request", ...(from !== undefined && { from }) },
@@ -79,6 +83,7 @@ export const STATIONS: Readonly<Record<Component, Station>> = {
   },
   close: {
     ...{ process: "billing", phase: "closing" },
+    begins: text("billing", "postgres", "the end of a period", "INSERT INTO billing_period ("),
     working: text("billing", "postgres", "an invoice", "INSERT INTO invoice ("),
     effective: isCommit,
     between: committed("billing"),
@@ -91,9 +96,10 @@ export const STATIONS: Readonly<Record<Component, Station>> = {
   },
   notification: {
     ...{ process: "notification", phase: "closing" },
+    begins: noticed,
     working: text("notification", "postgres", "an attempt of a delivery", "INSERT INTO webhook_attempt"),
     effective: isCommit,
-    transaction: text("notification", "postgres", "a notice", "INSERT INTO notice ("),
+    transaction: noticed,
     between: committed("notification"),
   },
   tenancy: {

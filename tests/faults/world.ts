@@ -1,4 +1,4 @@
-import { copyFile, mkdir, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import pg from "pg";
 import { canMount, mountSmallDisk, type SmallDisk } from "../chaos/small-disk.js";
@@ -15,7 +15,7 @@ export interface MatrixWorld {
   readonly compose: RunningCompose;
   readonly network: FaultyNetwork;
   readonly target: Target;
-  /** The milliseconds by which a role's clock is off. */
+  /** Sets by how many milliseconds a role's clock is off; resolves once it is. */
   shiftClock(role: string, ms: number): Promise<void>;
   /** The broker's; absent where mounting is not allowed. */
   readonly disk: SmallDisk | undefined;
@@ -72,7 +72,12 @@ export async function startMatrixWorld({
     network,
     disk,
     target: { url: compose.url, admin: await compose.adminToken() },
-    shiftClock: (role, ms) => writeFile(path.join(dir, role), String(ms)),
+    async shiftClock(role, ms) {
+      const file = path.join(dir, role);
+      await writeFile(file, String(ms));
+      const isSet = async () => (await readFile(`${file}.set`, "utf8")) === String(ms);
+      await waitFor(isSet, { what: `the clock of ${role} to be off by ${ms} ms` });
+    },
     async administer(statements) {
       const client = new pg.Client({ connectionString: compose.postgres.url() });
       await client.connect();
