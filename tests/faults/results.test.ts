@@ -43,6 +43,21 @@ test("each change of the product gives other sources: also a new file, and its t
   expect(isOfSources(changed.commit, root)).toBe(false);
 });
 
+test("what builds and starts the roles is a part of the sources; what only tests and documents read is none", async () => {
+  await mkdir(path.join(root, "scripts"));
+  const seen = new Set([hashOfSources(root)]);
+  for (const file of ["package.json", "tsconfig.json", "scripts/build.mjs", "Dockerfile", ".env.example"]) {
+    await write(file, "1");
+    seen.add(hashOfSources(root));
+  }
+  expect(seen.size).toBe(6);
+  const { commit, sources } = aboutSources(root);
+  expect(commit.endsWith("+")).toBe(true);
+  for (const file of ["tsconfig.build.json", "vitest.config.ts", "scripts/check.mjs", "CHANGELOG.md"])
+    await write(file, "1");
+  expect(hashOfSources(root)).toBe(sources);
+});
+
 test("a result is of the sources that were built, not of those that are here when it ends", async () => {
   const kept: Result[] = [];
   const about = aboutSources(root);

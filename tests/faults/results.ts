@@ -19,12 +19,21 @@ export interface Result extends Cell {
 }
 
 const FILE = path.join(packageRoot(), "tests/faults/results.json");
-const PRODUCT = ["cli", "deploy", "docker-compose.yml", "gateway", "kernel", "package-lock.json", "platform", "prisma"];
+const PRODUCT = ["cli", "deploy", "docker-compose.yml", "gateway", "kernel", "platform", "prisma", "schema", "workers"];
+/** What makes the programs of the sources, and how they are started: by dependencies, compiler, bundler, image and default settings. */
+const BUILT_BY = [
+  "package.json",
+  "package-lock.json",
+  "tsconfig.json",
+  "scripts/build.mjs",
+  "Dockerfile",
+  ".env.example",
+];
 /** Beside the product's code, and not in it. */
 const APART = ["*.test.ts", "*.testing.ts", "*.conformance.ts", "*.snap", "*.md"];
 /** Of the product, for git. */
 export const SOURCES: readonly string[] = [
-  ...[...PRODUCT, "schema", "workers"],
+  ...[...PRODUCT, ...BUILT_BY],
   ...APART.map((pattern) => `:(exclude)${pattern}`),
 ];
 
