@@ -244,8 +244,8 @@ async function judgeAll({ world, bulk, generations, verdicts, print }: Judging):
 /** Which promise a rule of the judge belongs to. */
 const RULES: readonly (readonly [RegExp, number, string])[] = [
   [/^(answer to events|accounting|accounting of events)$/, 1, "answers and accounting, judged"],
-  [/^(total)$/, 2, "totals, judged"],
-  [/limit|denial|^(reserved|used|same key|remainder in a decision)/, 4, "decisions and quotas, judged"],
+  [/^(total|span of a total)$/, 2, "totals, judged"],
+  [/limit|denial|^(reserved|used|same key|release|remainder in a decision)/, 4, "decisions and quotas, judged"],
   [/alert|deliver|announcement/, 5, "alerts and webhooks, judged"],
   [/^/, 3, "plans, periods and invoices, judged"],
 ];

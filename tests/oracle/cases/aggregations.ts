@@ -48,6 +48,29 @@ const grouped = (name: string, a: string, b: string, refusedBy?: readonly string
   ...(refusedBy && { refusedBy }),
 });
 
+type Bucket = readonly [from: string, to: string, quantity: string];
+
+/** Of the tokens, by hour or day. */
+const buckets = (name: string, granularity: string, shown: readonly Bucket[], refusedBy?: readonly string[]): Case => ({
+  name,
+  lines: measured().add(
+    "usageTotals",
+    { tenantId: "t", meter: "tokens", granularity },
+    shown.map(([from, to, quantity]) => ({ meter: "tokens", quantity, dimensions: [], from: at(from), to: at(to) })),
+  ).lines,
+  ...(refusedBy && { refusedBy }),
+  checks: ["total", "span of a total"],
+});
+const at = (time: string) => `2026-01-${time}:00:00Z`;
+const FIFTH: Bucket = ["05T00", "06T00", "10.5"];
+const SEVENTH: Bucket = ["07T00", "08T00", "20"];
+const NINTH: Bucket = ["09T00", "10T00", "-3"];
+const HOURS: readonly Bucket[] = [
+  ["05T00", "05T01", "10.5"],
+  ["07T00", "07T01", "20"],
+];
+const NOON: Bucket = ["09T12", "09T13", "-3"];
+
 /** Three distinct events: 10.5 + 20 - 3; the highest is 20; two users; the latest, of the 9th, is -3. */
 export const AGGREGATIONS: readonly Case[] = [
   observed("three events, one sent twice", ["3", "27.5", "20", "2", "-3"]),
@@ -60,4 +83,13 @@ export const AGGREGATIONS: readonly Case[] = [
   observed("a rest of a binary float", ["3", "27.500000000000004", "20", "2", "-3"], ["total"]),
   grouped("by dimension", "30.5", "-3"),
   grouped("the dimensions exchanged", "-3", "30.5", ["total"]),
+  buckets("by day", "DAY", [FIFTH, SEVENTH, NINTH]),
+  buckets("a day's usage on the day after it", "DAY", [FIFTH, ["08T00", "09T00", "20"], NINTH], ["total"]),
+  buckets("a day without its usage", "DAY", [FIFTH, NINTH], ["total"]),
+  buckets("a day that counts another one's usage, too", "DAY", [["05T00", "06T00", "30.5"], SEVENTH, NINTH], ["total"]),
+  buckets("a day shown twice", "DAY", [FIFTH, FIFTH, SEVENTH, NINTH], ["total"]),
+  buckets("a day of two days", "DAY", [FIFTH, ["07T00", "09T00", "20"], NINTH], ["span of a total"]),
+  buckets("by hour", "HOUR", [...HOURS, NOON]),
+  buckets("an hour's usage in the hour before it", "HOUR", [...HOURS, ["09T11", "09T12", "-3"]], ["total"]),
+  buckets("the period in place of its hours", "HOUR", [["01T00", "01T01", "27.5"]], ["total"]),
 ];

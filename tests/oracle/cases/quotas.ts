@@ -42,6 +42,9 @@ const used = (told: Story, n: string, id = "e") =>
   told.events([{ id, type: "call", time: "2026-01-09T00:00:00Z", data: { n } }]);
 const release = (told: Story, outcome: Outcome = "ok") =>
   told.add("release", { tenantId: "t", idempotencyKey: "a" }, { released: true }, { outcome });
+/** Of the key `a`, with what was answered. */
+const giveBack = (told: Story, released: boolean) =>
+  told.add("release", { tenantId: "t", idempotencyKey: "a" }, { released });
 const override = (told: Story) =>
   told.add("setQuotaOverride", {
     tenantId: "t",
@@ -79,6 +82,19 @@ export const QUOTAS: readonly Case[] = [
     "hard limit",
     "hard limit with usage",
   ]),
+  asked("what is open is released", giveBack(ask(begin(), "a", "6", true), true)),
+  asked("what is open is not released", giveBack(ask(begin(), "a", "6", true), false), ["release"]),
+  asked("nothing is released twice", giveBack(release(ask(begin(), "a", "6", true)), false)),
+  asked(
+    "nothing is released after an unanswered release",
+    giveBack(release(ask(begin(), "a", "6", true), "unknown"), false),
+  ),
+  asked("a refused release ended nothing", giveBack(release(ask(begin(), "a", "6", true), "failed"), false), ["release"]),
+  asked("nothing is released after expiry", giveBack(ask(begin(), "a", "6", true).advance(LATER), false)),
+  asked("nothing is released after its usage", giveBack(used(ask(begin(), "a", "6", true), "1", "a"), false)),
+  asked("a denied request holds nothing", giveBack(ask(ask(begin(), "b", "6", true), "a", "5", false), false)),
+  asked("what nobody reserved is released", giveBack(ask(begin(), "b", "6", true), true), ["release"]),
+  asked("counters that were lost hold nothing", giveBack(ask(begin(), "a", "6", true).add("fault", {}), false)),
   asked("an admission after expiry", ask(ask(begin(), "a", "6", true).advance("2026-01-10T00:05:00Z"), "b", "9", true)),
   asked("recorded usage leaves less room", ask(used(begin(), "7").rest(), "b", "4", true), [
     "used and reserved in a decision",

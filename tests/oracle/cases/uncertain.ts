@@ -62,9 +62,9 @@ const conflict = (name: string, quantity: string, refusedBy?: readonly string[])
   ...(refusedBy && { refusedBy }),
 });
 
-const accounting = (name: string, answer: object, refusedBy?: readonly string[]): Case => ({
+const accounting = (name: string, answer: object, refusedBy?: readonly string[], begun = begin()): Case => ({
   name,
-  lines: begin()
+  lines: begun
     .events([call("1"), { ...call("2"), type: "other" }, call("1")])
     .rest()
     .add("accounting", { tenantId: "t" }, { quarantined: 0, inFlight: 0, ...answer }).lines,
@@ -98,6 +98,24 @@ export const UNCERTAIN: readonly Case[] = [
   conflict("both contents count", "12", ["total"]),
   accounting("what was accepted is accounted", { accepted: 3, counted: 1, unmetered: 1, duplicates: 1 }),
   accounting("something accepted is missing", { accepted: 3, counted: 1, unmetered: 1, duplicates: 0 }, ["accounting"]),
+  accounting("a duplicate forgotten", { accepted: 2, counted: 1, unmetered: 1, duplicates: 0 }, [
+    "accounting of events",
+  ]),
+  accounting("the log may have a request twice", { accepted: 6, counted: 1, unmetered: 1, duplicates: 4 }),
+  accounting(
+    "a duplicate that nobody sent, where nothing repeats a request",
+    { accepted: 4, counted: 1, unmetered: 1, duplicates: 2 },
+    ["accounting of events"],
+    begin().add("once", {}),
+  ),
+  accounting(
+    "each item at most once, where nothing repeats a request",
+    { accepted: 5, counted: 1, unmetered: 1, duplicates: 3 },
+    undefined,
+    begin()
+      .add("once", {})
+      .events([call("1"), call("1")], "unknown"),
+  ),
   accounting("a counted event called unmetered", { accepted: 3, counted: 0, unmetered: 2, duplicates: 1 }, [
     "accounting of events",
   ]),

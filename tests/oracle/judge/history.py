@@ -18,8 +18,9 @@ CHANGES = (
 BY_ID = ("createTenant", "updateTenant", "suspendTenant", "resumeTenant", "closeTenant")
 LOOKS = ("usageTotals", "invoices", "billingPeriods", "quotas", "alerts", "deliveries", "accounting", "tenant")
 #: `rest`: clients waited until everything that was acknowledged before was processed. `webhook`: a receiver got a request.
-#: `fault`: a process was killed or counters were lost, so that decisions may be more careful from then on.
-NOTES = ("rest", "webhook", "fault")
+#: `fault`: a process was killed or counters were lost, so that decisions may be more careful from then on. `once`: nothing between
+#: these clients and the log repeats a request.
+NOTES = ("rest", "webhook", "fault", "once")
 
 
 class Malformed(Exception):

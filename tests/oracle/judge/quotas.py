@@ -6,8 +6,8 @@ from fractions import Fraction
 from typing import Optional
 
 from events import Event
-from history import Entry, Span, of
-from limits import Counted, Limit, admissions, amounts_of, limits_in
+from history import NEVER, Entry, Span, of
+from limits import Admission, Counted, Limit, admissions, amounts_of, limits_in
 from possible import Possible, plain
 from prices import number
 from quantities import quantity
@@ -46,6 +46,7 @@ def judge_decisions(world: World, tenant: Tenant, verdicts: Verdicts) -> None:
         elif entry.answer.get("reason") in FULL:
             _not_denied_early(tenant, entry, amounts, pairs, verdicts)
     _same_key(world, tenant, verdicts)
+    _releases(world, tenant, verdicts)
 
 
 def _reason(tenant: Tenant, entry: Entry, verdicts: Verdicts) -> None:
@@ -158,6 +159,38 @@ def _same_key(world: World, tenant: Tenant, verdicts: Verdicts) -> None:
             elif again.answer["allowed"] or again.answer["reason"] in FULL:
                 # Others deny anything: a suspended tenant's, or those of counters that are being rebuilt.
                 verdicts.fact(f"same key: {tenant.id} {one.key}", "allowed, as before", "allowed" if again.answer["allowed"] else "denied", lines, again.answer["allowed"])
+
+
+def _releases(world: World, tenant: Tenant, verdicts: Verdicts) -> None:
+    """A release gives back what is certainly open, and nothing that nobody may have reserved."""
+    known = admissions(tenant)
+    for entry in of(tenant.history, "release"):
+        if not entry.sure or "released" not in (entry.answer or {}):
+            continue
+        key, mine = entry.input["idempotencyKey"], [one for one in known if one.key == entry.input["idempotencyKey"]]
+        what, lines = f"release: {tenant.id} {key}", [entry.line] + [one.entry.line for one in mine]
+        if entry.answer["released"]:
+            may_be = any(one.entry.sent < entry.answered for one in mine)
+            verdicts.fact(what, "released, if somebody may have reserved it", "released", lines, may_be)
+        else:
+            is_open = any(_is_open(world, tenant, one, entry) for one in mine)
+            verdicts.fact(what, "not released, unless it is open", "not released", lines, not is_open)
+
+
+def _is_open(world: World, tenant: Tenant, one: Admission, release: Entry) -> bool:
+    """Whether an admission certainly holds something when it is released: nothing can have ended or lost it before."""
+    if not one.is_sure or one.entry.answered > release.sent or one.entry.answer["reason"] not in ("WITHIN_LIMITS", "SOFT_LIMIT_EXCEEDED"):
+        return False
+    limited = {shown.get("meter") for shown in one.entry.answer.get("limits") or []}
+    if not any(amount > 0 and meter in limited for meter, amount in one.amounts.items()):
+        return False
+    if one.expires == NEVER or tenant.time(release.span)[1] >= one.expires:
+        return False
+    ended = [other for other in one.releases if other is not release and other.sent < release.answered]
+    settled = [v for e in world.by_tenant[tenant.id] if e.id == one.key for v in e.variants if v.sent < release.answered]
+    lost = [e for e in of(world.history, "fault") if e.answered > one.entry.sent and e.sent < release.answered]
+    other_terms = [e for e in of(tenant.history, "changePlan", "cancelPlanChange", "closeTenant") if e.possible and e.sent < release.answered]
+    return not (ended or settled or lost or other_terms)
 
 
 def judge_quotas(world: World, tenant: Tenant, verdicts: Verdicts) -> None:

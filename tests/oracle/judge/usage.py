@@ -7,16 +7,18 @@ from decimal import InvalidOperation
 from fractions import Fraction
 from typing import Optional
 
-from events import TAKEN, dimensions, value
+from events import TAKEN, Event, dimensions, value
 from history import Entry, Span, of
 from possible import plain
 from prices import number
 from quantities import quantity
-from times import DAY, MINUTE, milliseconds, next_start, period_start, text
+from times import DAY, HOUR, MINUTE, milliseconds, next_start, period_start, text
 from verdicts import Verdicts
 from world import Tenant, World
 
 LAST_LOOKS = 20
+#: Totals of less than a period are of hours and days, UTC.
+BUCKETS = {"HOUR": HOUR, "DAY": DAY}
 #: Codes that must have a reason in the event itself.
 UNFOUNDED = ("INVALID", "NUMBER_NOT_EXACT", "TOO_LARGE")
 PLAIN_ATTRIBUTES = {"specversion", "id", "source", "type", "subject", "time", "data", "datacontenttype"}
@@ -115,7 +117,7 @@ def _unreadable(world: World, entry: Entry, event: dict) -> str:
 
 def judge_totals(world: World, tenant: Tenant, verdicts: Verdicts) -> None:
     for look in of(tenant.history, "usageTotals"):
-        if look.sure and look.input.get("granularity", "PERIOD") == "PERIOD":
+        if look.sure and look.input.get("asOf") is None:
             _totals(world, tenant, look, verdicts)
 
 
@@ -129,32 +131,72 @@ def _totals(world: World, tenant: Tenant, look: Entry, verdicts: Verdicts) -> No
     else:
         start = milliseconds(given)
     end = next_start(tenant.anchor, start)
+    length = BUCKETS.get(look.input.get("granularity"))
     grouped = look.input.get("groupBy") or []
     shown: dict[tuple, Fraction] = {}
     for total in look.answer:
         values = tuple(sorted((d["dimension"], d["value"]) for d in total.get("dimensions") or []))
-        shown[(total["meter"], values)] = number(total["quantity"])
+        begin, finish = _span_of(total, start, end, length)
+        whole = (start, end) if length is None else (begin // length * length, begin // length * length + length)
+        verdicts.fact(f"span of a total: {tenant.id} {total['meter']}", [text(at) for at in whole], [text(begin), text(finish)], [look.line], (begin, finish) == whole)
+        key = (total["meter"], values, begin)
+        if key in shown:
+            verdicts.refuse("total", f"{tenant.id} shows {key} twice", [look.line])
+        shown[key] = number(total["quantity"])
     for meter in world.meters.values():
         if look.input.get("meter") not in (None, meter.key):
             continue
         names = [name for name in grouped if name in meter.dimensions]
-        combinations = {()} if not grouped else {
-            tuple(sorted((name, str(v.data.get(name, ""))) for name in names))
-            for e in world.by_tenant[tenant.id] for v in e.variants if v.type == meter.event_type
-        }
-        for combination in combinations:
-            wanted = lambda values, c=combination: all(values.get(name) == one for name, one in c)
-            allowed, lines = quantity(world.by_tenant[tenant.id], meter, start, end, world.view(look), wanted)
-            found = shown.pop((meter.key, combination), Fraction(0))
-            verdicts.fact(f"total: {tenant.id} {meter.key} {combination} from {text(start)}", allowed, plain(found), [look.line] + lines, found in allowed)
+        spans = _spans(world.by_tenant[tenant.id], meter, start, end, length)
+        if spans is None:
+            shown = {key: found for key, found in shown.items() if key[0] != meter.key}
+            continue
+        for (begin, finish), events in spans.items():
+            combinations = {()} if not grouped else {
+                tuple(sorted((name, str(v.data.get(name, ""))) for name in names))
+                for e in events for v in e.variants if v.type == meter.event_type
+            }
+            for combination in combinations:
+                wanted = lambda values, c=combination: all(values.get(name) == one for name, one in c)
+                allowed, lines = quantity(events, meter, begin, finish, world.view(look), wanted)
+                found = shown.pop((meter.key, combination, begin), Fraction(0))
+                verdicts.fact(f"total: {tenant.id} {meter.key} {combination} from {text(begin)}", allowed, plain(found), [look.line] + lines, found in allowed)
     for key, found in shown.items():
         verdicts.fact(f"total: {tenant.id} {key}", "nothing: nobody sent such usage", plain(found), [look.line], found == 0)
+
+
+def _span_of(total: dict, start: int, end: int, length: Optional[int]) -> tuple[int, int]:
+    """What a total says that it is of; if it does not, what it has to be of."""
+    begin = start if total.get("from") is None else milliseconds(total["from"])
+    if total.get("to") is not None:
+        return begin, milliseconds(total["to"])
+    return begin, end if length is None else begin + length
+
+
+def _spans(events: list[Event], meter, start: int, end: int, length: Optional[int]) -> Optional[dict[tuple[int, int], list[Event]]]:
+    """The hours or days (UTC) with usage, and the events that may be in each; None if it is unknown which hold some event."""
+    if length is None:
+        return {(start, end): events}
+    spans: dict[tuple[int, int], list[Event]] = {}
+    for event in events:
+        begins = []
+        for variant in event.variants:
+            if variant.type == meter.event_type:
+                of_variant = {time // length for time in variant.time}
+                if len(of_variant) > 1:
+                    return None
+                begins += [int(one) * length for one in of_variant]
+        for begin in dict.fromkeys(begins):
+            if start <= begin < end:
+                spans.setdefault((begin, begin + length), []).append(event)
+    return spans
 
 
 def judge_accounting(world: World, tenant: Tenant, verdicts: Verdicts) -> None:
     """The identity holds at any time, and its terms are what clients were told (of the last looks: clients that wait ask often)."""
     looks = [look for look in of(tenant.history, "accounting") if look.sure]
     may_be_quarantined = bool(looks) and _may_be_quarantined(world, tenant)
+    items = _items(world, tenant) if looks else []
     for look in looks:
         terms = {name: int(number(amount)) for name, amount in look.answer.items() if name not in ("id", "asOf")}
         parts = sum(terms[name] for name in ("counted", "duplicates", "unmetered", "quarantined", "inFlight"))
@@ -170,8 +212,24 @@ def judge_accounting(world: World, tenant: Tenant, verdicts: Verdicts) -> None:
         verdicts.fact(f"accounting of events: {tenant.id} quarantined", f"at least {least}", terms["quarantined"], [look.line], terms["quarantined"] >= least)
         if not may_be_quarantined:
             verdicts.fact(f"accounting of events: {tenant.id} quarantined", "0: no id has two contents", terms["quarantined"], [look.line], terms["quarantined"] == 0)
+        least = sum(status == "accepted" and entry.answered <= view.lo for entry, status in items)
+        most = sum(entry.sent < view.hi for entry, _ in items) if of(world.history, "once") else terms["accepted"]
+        verdicts.fact(f"accounting of events: {tenant.id} accepted", f"between {least} and {most}", terms["accepted"], [look.line], least <= terms["accepted"] <= most)
         for name, (least, most) in _bounds(world, tenant, view).items():
             verdicts.fact(f"accounting of events: {tenant.id} {name}", f"between {least} and {most}", terms[name], [look.line], least <= terms[name] <= most)
+
+
+def _items(world: World, tenant: Tenant) -> list[tuple[Entry, Optional[str]]]:
+    """What the log has of a tenant's items, as far as clients know: those that were accepted, and (None) those without an answer."""
+    found = []
+    for entry in of(world.history, "events"):
+        if entry.possible:
+            answers = entry.answer["results"] if entry.sure else [{}] * len(entry.input["events"])
+            for sent, result in zip(entry.input["events"], answers):
+                status = result.get("status")
+                if isinstance(sent, dict) and status in (None, "accepted") and (entry.input.get("tenantId") or sent.get("subject")) == tenant.id:
+                    found.append((entry, status))
+    return found
 
 
 def _may_be_in_flight(world: World, tenant: Tenant, view: Span) -> bool:

@@ -6,6 +6,7 @@ import { waitFor } from "../../servers/servers.js";
 import { askRaw } from "../../support/client.js";
 import { hasProgram } from "../../support/programs.js";
 import { INVOICES, TOTALS } from "./life/operations.js";
+import { lastMonth } from "./world.js";
 
 /** A Metrly, and what its clients did with it and were answered. */
 interface Judged {
@@ -16,6 +17,12 @@ interface Judged {
 
 interface Shown {
   readonly tenant: { readonly usageTotals?: unknown; readonly invoices?: { readonly nodes: unknown } };
+}
+
+interface Input {
+  readonly tenantId: string;
+  readonly periodStart?: string;
+  readonly granularity?: string;
 }
 
 /** Keeps a request that must succeed, with its answer. */
@@ -36,9 +43,9 @@ export async function expectJudged(
   { tenants, seed }: { readonly tenants: readonly string[]; readonly seed: number },
 ): Promise<void> {
   if (history === undefined || !hasProgram("python3")) return;
-  async function look(op: string, text: string, tenantId: string, part: (shown: Shown["tenant"]) => unknown) {
+  async function look(op: string, text: string, input: Input, part: (shown: Shown["tenant"]) => unknown) {
     const ask = async () => {
-      const { data, errors } = await askRaw<Shown, object>(url, admin, text, { tenantId });
+      const { data, errors } = await askRaw<Shown, object>(url, admin, text, input);
       if (data) return { answer: part(data.tenant) };
       const isTemporary = errors?.some(
         ({ extensions: { code } }) => isErrorCode(code) && ERROR_CODES[code].status === 503,
@@ -47,15 +54,18 @@ export async function expectJudged(
       return { failure: `GraphQL: ${JSON.stringify(errors)}` };
     };
     // Asked again while no service answers in time: a busy machine is slow.
-    await kept(history, op, { tenantId }, async () => {
-      const { answer, failure } = await waitFor(ask, { what: `${op} of ${tenantId}` });
+    await kept(history, op, input, async () => {
+      const { answer, failure } = await waitFor(ask, { what: `${op} of ${input.tenantId}` });
       if (failure !== undefined) throw new Error(failure);
       return answer;
     });
   }
+  const periodStart = new Date(lastMonth(Date.now()).startMs).toISOString();
   for (const tenantId of tenants) {
-    await look("usageTotals", TOTALS, tenantId, ({ usageTotals }) => usageTotals);
-    await look("invoices", INVOICES, tenantId, ({ invoices }) => invoices?.nodes);
+    await look("usageTotals", TOTALS, { tenantId }, ({ usageTotals }) => usageTotals);
+    for (const granularity of ["PERIOD", "DAY"])
+      await look("usageTotals", TOTALS, { tenantId, periodStart, granularity }, ({ usageTotals }) => usageTotals);
+    await look("invoices", INVOICES, { tenantId }, ({ invoices }) => invoices?.nodes);
   }
   const lines = history.lines.filter((line) => isAbout(line, tenants));
   const [verdict] = await judge(lines);

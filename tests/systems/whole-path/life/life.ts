@@ -24,12 +24,13 @@ const STARTS = BORN - 34 * DAY_MS;
 const EVENT_TYPES = ["quota.warning", "quota.exceeded", "invoice.generated"];
 
 /**
- * A tenant with a test clock, whose clients do random things for some months: they send and repeat usage, lose answers, ask for quota,
- * void events, change plans, pause, and move the clock. Returns everything that they were told.
+ * Of an embedded Metrly: a tenant with a test clock, whose clients do random things for some months: they send and repeat
+ * usage, lose answers, ask for quota, void events, change plans, pause, and move the clock. Returns everything that they were told.
  */
 export async function live({ url, admin, name, seed, steps }: LifeOptions): Promise<readonly Line[]> {
   const d = dice(randomOf(seed));
   const history = createHistory(wallClock);
+  history.note("once");
   const receiver = await receive(history);
   const setUp = toldClient(history, { url, admin, key: "", tenantId: name });
   const create = (op: string, text: string, input: object) => setUp.ask<never>(op, text, input, { input });

@@ -25,8 +25,9 @@ export const VOID = `mutation ($tenantId: ID!, $source: String!, $id: String!, $
 export const CLOCK = "query ($tenantId: ID!) { tenant(id: $tenantId) { testClock testClockStatus } }";
 export const ACCOUNTING = `query ($tenantId: ID!) { tenant(id: $tenantId) {
   accounting { accepted counted duplicates unmetered quarantined inFlight } } }`;
-export const TOTALS = `query ($tenantId: ID!, $periodStart: DateTime, $groupBy: [String!]) { tenant(id: $tenantId) {
-  usageTotals(periodStart: $periodStart, groupBy: $groupBy) { meter quantity from to dimensions { dimension value } } } }`;
+export const TOTALS = `query ($tenantId: ID!, $periodStart: DateTime, $granularity: Granularity, $groupBy: [String!]) {
+  tenant(id: $tenantId) { usageTotals(periodStart: $periodStart, granularity: $granularity, groupBy: $groupBy) {
+    meter quantity from to dimensions { dimension value } } } }`;
 export const PERIODS =
   "query ($tenantId: ID!) { tenant(id: $tenantId) { billingPeriods { nodes { start end status watermark } } } }";
 export const INVOICES = `query ($tenantId: ID!) { tenant(id: $tenantId) { invoices(first: 20) { nodes {

@@ -68,14 +68,13 @@ const first = (data: never): TenantData => (data as { readonly tenant: TenantDat
 export async function lookAround({ name: tenantId, client }: World, endpointId: string): Promise<void> {
   const periods = (await client.look("billingPeriods", operations.PERIODS, { tenantId }, periodsOf)).answer ?? [];
   for (const { start: periodStart } of periods) {
-    const input = { tenantId, periodStart };
-    await client.look("usageTotals", operations.TOTALS, input, (data) => first(data).usageTotals);
-    await client.look(
-      "usageTotals",
-      operations.TOTALS,
-      { ...input, groupBy: ["model"] },
-      (data) => first(data).usageTotals,
-    );
+    for (const by of [{}, { groupBy: ["model"] }, { granularity: "DAY" }, { granularity: "HOUR", groupBy: ["model"] }])
+      await client.look(
+        "usageTotals",
+        operations.TOTALS,
+        { tenantId, periodStart, ...by },
+        (data) => first(data).usageTotals,
+      );
   }
   await client.look("accounting", operations.ACCOUNTING, { tenantId }, (data) => first(data).accounting);
   await client.look("invoices", operations.INVOICES, { tenantId }, (data) => first(data).invoices.nodes);
