@@ -3,7 +3,7 @@ import { type Story, story } from "../story.js";
 import type { Case } from "./case.js";
 
 const LATER = "2026-01-10T00:05:00Z";
-const begin = (limit: object = {}): Story =>
+const begin = (limit: object = {}, tenant: object = {}): Story =>
   story()
     .add("createMeter", { key: "m", aggregation: "SUM", eventType: "call", valueProperty: "n" })
     .add("createPlan", {
@@ -14,7 +14,7 @@ const begin = (limit: object = {}): Story =>
         limits: [{ meter: "m", window: "BILLING_PERIOD", kind: "HARD", limit: "10", ...limit }],
       },
     })
-    .add("createTenant", { id: "t", planId: "p", testClock: "2026-01-10T00:00:00Z" });
+    .add("createTenant", { id: "t", planId: "p", testClock: "2026-01-10T00:00:00Z", ...tenant });
 
 const ask = (told: Story, key: string, amount: string, allowed: boolean, more: Partial<Line> = {}): Story =>
   told.add(
@@ -60,6 +60,35 @@ const voided = (n: string, left: string): Story => {
   const [status] = shown(n, "0", left);
   return look(told, [{ ...status, limit: { ...status?.limit, window: "DAY" } }] as ReturnType<typeof shown>);
 };
+interface Calendar {
+  readonly window: string;
+  readonly timeZone: string;
+  /** What the tenant's clock shows. */
+  readonly testClock: string;
+}
+const KATHMANDU: Calendar = { window: "CALENDAR_DAY", timeZone: "Asia/Kathmandu", testClock: "2026-01-10T00:00:00Z" };
+/** In that night, summer time begins: the day has 23 hours. */
+const BERLIN: Calendar = { window: "CALENDAR_DAY", timeZone: "Europe/Berlin", testClock: "2026-03-29T22:00:00Z" };
+
+/** Of one event at that time. */
+const calendar = (
+  name: string,
+  { window, ...tenant }: Calendar,
+  time: string,
+  counts: string,
+  refusedBy?: readonly string[],
+): Case => {
+  const told = begin({ window }, tenant).events([{ id: "e", type: "call", time, data: { n: "7" } }]);
+  const status = shown(counts, "0", counts === "0" ? "10" : "3");
+  return asked(
+    name,
+    look(
+      told,
+      status.map((one) => ({ ...one, limit: { ...one.limit, window } })),
+    ),
+    refusedBy,
+  );
+};
 const look = (told: Story, status: ReturnType<typeof shown>) => told.rest().add("quotas", { tenantId: "t" }, status);
 
 export const QUOTAS: readonly Case[] = [
@@ -89,7 +118,9 @@ export const QUOTAS: readonly Case[] = [
     "nothing is released after an unanswered release",
     giveBack(release(ask(begin(), "a", "6", true), "unknown"), false),
   ),
-  asked("a refused release ended nothing", giveBack(release(ask(begin(), "a", "6", true), "failed"), false), ["release"]),
+  asked("a refused release ended nothing", giveBack(release(ask(begin(), "a", "6", true), "failed"), false), [
+    "release",
+  ]),
   asked("nothing is released after expiry", giveBack(ask(begin(), "a", "6", true).advance(LATER), false)),
   asked("nothing is released after its usage", giveBack(used(ask(begin(), "a", "6", true), "1", "a"), false)),
   asked("a denied request holds nothing", giveBack(ask(ask(begin(), "b", "6", true), "a", "5", false), false)),
@@ -123,6 +154,15 @@ export const QUOTAS: readonly Case[] = [
   asked("a voided event may count in a window of time", voided("5", "2")),
   asked("a voided event left out of a window of time", voided("2", "5")),
   asked("more than was sent in a window of time", voided("6", "1"), ["used"]),
+  calendar("the first moment of a day in the tenant's zone", KATHMANDU, "2026-01-09T18:15:00Z", "7"),
+  calendar("the last moment of the day before", KATHMANDU, "2026-01-09T18:14:59.999Z", "0"),
+  calendar("a day of another zone", KATHMANDU, "2026-01-09T18:15:00Z", "0", ["used"]),
+  calendar("the day before counted today", KATHMANDU, "2026-01-09T18:14:59.999Z", "7", ["used"]),
+  calendar("a week from Monday", { ...KATHMANDU, window: "CALENDAR_WEEK" }, "2026-01-04T18:15:00Z", "7"),
+  calendar("a week from Sunday", { ...KATHMANDU, window: "CALENDAR_WEEK" }, "2026-01-04T18:14:59Z", "7", ["used"]),
+  calendar("a month from its first day", { ...KATHMANDU, window: "CALENDAR_MONTH" }, "2026-01-01T00:00:00Z", "7"),
+  calendar("a day of 23 hours has ended", BERLIN, "2026-03-29T21:59:59Z", "0"),
+  calendar("a day of 24 hours where it has 23", BERLIN, "2026-03-29T21:59:59Z", "7", ["used"]),
   asked("usage forgotten", look(used(begin(), "2"), shown("0", "0", "10")), ["used"]),
   asked("a reservation forgotten", look(ask(begin(), "a", "6", true), shown("0", "0", "10")), ["reserved"]),
   asked("a settled reservation still held", look(used(ask(begin(), "a", "6", true), "2", "a"), shown("2", "7", "1")), [

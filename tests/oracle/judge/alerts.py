@@ -10,7 +10,7 @@ from limits import Counted, Limit, limits_in
 from possible import plain
 from prices import number
 from quantities import EVERYTHING
-from times import WINDOW, milliseconds, next_start, period_start, text
+from times import PERIODS, WINDOW, milliseconds, text
 from verdicts import Verdicts
 from world import Tenant, World
 
@@ -87,10 +87,9 @@ def denied_by(entry: Entry, limit: Limit) -> bool:
 
 
 def aligned(tenant: Tenant, window: str, time: float) -> tuple[int, int]:
-    """The UTC second, minute, hour, day or billing period that holds the time."""
-    if window == "BILLING_PERIOD":
-        start = period_start(tenant.anchor, time)
-        return start, next_start(tenant.anchor, start)
+    """The UTC second, minute, hour or day, the calendar's day, week or month, or the billing period that holds the time."""
+    if window in PERIODS:
+        return tenant.period_at(window, time)
     start = int(time // WINDOW[window]) * WINDOW[window]
     return start, start + WINDOW[window]
 

@@ -11,7 +11,7 @@ from history import NEVER, Entry, Span, of
 from plans import plans_of
 from prices import number
 from quantities import EVERYTHING
-from times import WINDOW, milliseconds, next_start, period_start
+from times import PERIODS, WINDOW, milliseconds, period_start
 from world import Tenant, World
 
 #: A sliding window may be this much longer than stated, never shorter.
@@ -111,16 +111,15 @@ class Counted:
     def window(self, span: Span, is_wide: bool) -> tuple[float, float]:
         """The times of usage that certainly (or, wide, possibly) count in this span."""
         lo, hi = self.tenant.time(span)
-        if self.limit.window == "BILLING_PERIOD":
-            start, last = (period_start(self.tenant.anchor, at) for at in (lo, hi))
-            ends = next_start(self.tenant.anchor, last if is_wide else start)
-            return (start, ends) if is_wide or start == last else (NEVER, -NEVER)
+        if self.limit.window in PERIODS:
+            (start, end), (last, ends) = (self.tenant.period_at(self.limit.window, at) for at in (lo, hi))
+            return (start, ends if is_wide else end) if is_wide or start == last else (NEVER, -NEVER)
         length = WINDOW[self.limit.window]
         return (lo - float(length * LONGER), NEVER) if is_wide else (hi - length + 1, lo + 1)
 
     def with_voided(self) -> list[Event]:
         """Its events; a window of time counts a voided one until it has passed."""
-        return self.events if self.limit.window == "BILLING_PERIOD" else [replace(event, voids=[]) for event in self.events]
+        return self.events if self.limit.window in PERIODS else [replace(event, voids=[]) for event in self.events]
 
     def held(self, at: float) -> tuple[Fraction, list[Admission]]:
         """What admissions that were answered by `at` certainly still hold then."""
@@ -149,8 +148,8 @@ class Counted:
         is_short = self.limit.window in ("SECOND", "MINUTE")
         if self.limit.meter is None or is_short:
             # Counts from its admission, and while the window lasts.
-            if self.limit.window == "BILLING_PERIOD":
-                is_inside = period_start(self.tenant.anchor, begun) == period_start(self.tenant.anchor, hi)
+            if self.limit.window in PERIODS:
+                is_inside = self.tenant.period_at(self.limit.window, begun) == self.tenant.period_at(self.limit.window, hi)
             else:
                 elapsed = hi - begun if self.tenant.has_test_clock else span.hi - one.entry.sent
                 is_inside = elapsed < WINDOW[self.limit.window]

@@ -11,7 +11,7 @@ from limits import Admission, Counted, Limit, admissions, amounts_of, limits_in
 from possible import Possible, plain
 from prices import number
 from quantities import quantity
-from times import period_start
+from times import PERIODS, period_start
 from verdicts import Verdicts
 from world import Tenant, World
 
@@ -233,7 +233,7 @@ def used(counted: Counted, span: Span, view: Span) -> tuple[Optional[Possible], 
         return None, []
     events: list[Event] = counted.events
     start, end = counted.window(span, False)
-    if counted.limit.window == "BILLING_PERIOD":
+    if counted.limit.window in PERIODS:
         if start > end:
             return None, []
         return quantity(events, counted.meter, start, end, view)

@@ -7,7 +7,7 @@ from typing import Optional
 
 from events import Event, Variant, read_events
 from history import NEVER, Entry, Malformed, Span, of, tenant_of
-from times import DAY, MINUTE, milliseconds, next_start, period_start
+from times import DAY, MINUTE, calendar_span, milliseconds, next_start, period_start
 
 #: Clocks of clients and servers differ by less.
 SKEW = MINUTE
@@ -83,6 +83,13 @@ class Tenant:
     @property
     def has_test_clock(self) -> bool:
         return self.created.input.get("testClock") is not None
+
+    def period_at(self, window: str, at: float) -> tuple[int, int]:
+        """The billing period, or the window of its calendar, that holds a time."""
+        if window == "BILLING_PERIOD":
+            start = period_start(self.anchor, at)
+            return start, next_start(self.anchor, start)
+        return calendar_span(window, self.created.input.get("timeZone") or "UTC", at)
 
     def time(self, span: Span) -> tuple[float, float]:
         """What the tenant's clock may show in this span."""

@@ -5,7 +5,7 @@ import { randomOf } from "../../../support/random.js";
 import * as operations from "./operations.js";
 import { receive } from "./receiver.js";
 import { lookAround, periodsOf, rest } from "./rest.js";
-import { dice, metersOf, termsOf, timeOf } from "./terms.js";
+import { dice, metersOf, TIME_ZONES, termsOf, timeOf } from "./terms.js";
 import { toldClient } from "./told.js";
 import { advance, type World } from "./world.js";
 
@@ -24,7 +24,7 @@ const STARTS = BORN - 34 * DAY_MS;
 const EVENT_TYPES = ["quota.warning", "quota.exceeded", "invoice.generated"];
 
 /**
- * Of an embedded Metrly: a tenant with a test clock, whose clients do random things for some months: they send and repeat
+ * Of an embedded Metrly: a tenant with a test clock and a time zone, whose clients do random things for some months: they send and repeat
  * usage, lose answers, ask for quota, void events, change plans, pause, and move the clock. Returns everything that they were told.
  */
 export async function live({ url, admin, name, seed, steps }: LifeOptions): Promise<readonly Line[]> {
@@ -45,7 +45,7 @@ export async function live({ url, admin, name, seed, steps }: LifeOptions): Prom
       testClock: new Date(BORN).toISOString(),
       startsAt: new Date(STARTS).toISOString(),
     },
-    ...{ billingAnchorDay: d.whole(1, 28), graceDays: d.whole(0, 5) },
+    ...{ billingAnchorDay: d.whole(1, 28), graceDays: d.whole(0, 5), timeZone: d.one(TIME_ZONES) },
   });
   const endpoint: Told<{ readonly endpoint: { readonly id: string } }> = await create(
     "createWebhookEndpoint",

@@ -23,6 +23,17 @@ export function dice(next: () => number): Dice {
   };
 }
 
+/** Of different offsets, some in parts of an hour, and of both hemispheres' summer times. */
+export const TIME_ZONES = [
+  "UTC",
+  "Europe/Berlin",
+  "America/St_Johns",
+  "America/Los_Angeles",
+  "Asia/Kathmandu",
+  "Australia/Lord_Howe",
+  "Pacific/Apia",
+] as const;
+
 /** The meters of one life. All but the last count the same events. */
 export const metersOf = (name: string) =>
   [
@@ -56,6 +67,9 @@ export function termsOf(name: string, d: Dice) {
       { meter: `${name}_sum`, window: "BILLING_PERIOD", kind: "HARD", limit: "400", warnAt: ["0.25", "0.5", "0.9"] },
       { meter: `${name}_calls`, window: "DAY", kind: "SOFT", limit: "5" },
       { window: "HOUR", kind: "HARD", limit: "12" },
+      { meter: `${name}_sum`, window: "CALENDAR_DAY", kind: "HARD", limit: "300", warnAt: ["0.6"] },
+      { meter: `${name}_calls`, window: "CALENDAR_WEEK", kind: "SOFT", limit: "12" },
+      { window: "CALENDAR_MONTH", kind: "HARD", limit: "60" },
       { meter: `${name}_marks`, window: "MINUTE", kind: "SOFT", limit: "1" },
     ],
   };
