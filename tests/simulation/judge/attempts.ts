@@ -26,6 +26,8 @@ interface AttemptRow {
   readonly place: number;
   readonly number: number;
   readonly at: number;
+  /** The transaction that noted it: they have the order of the notes. A process may freeze between the end of an attempt and its note. */
+  readonly noted: number;
   readonly isFailed: boolean;
 }
 
@@ -35,7 +37,8 @@ interface Attempt extends Received {
 }
 
 const ATTEMPTS = `SELECT e.url, d.endpoint_sequence AS place, a.number, (extract(epoch FROM a.at) * 1000)::float8 AS at,
-  a.error IS NOT NULL AS "isFailed" FROM webhook_attempt a JOIN webhook_delivery d ON d.tenant_id = a.tenant_id AND d.id = a.delivery_id
+  a.xmin::text::float8 AS noted, a.error IS NOT NULL AS "isFailed"
+  FROM webhook_attempt a JOIN webhook_delivery d ON d.tenant_id = a.tenant_id AND d.id = a.delivery_id
   JOIN webhook_endpoint e ON e.tenant_id = d.tenant_id AND e.id = d.endpoint_id ORDER BY a.at`;
 const ENDS = `SELECT split_part(event_id, ':', 2) AS id, (extract(epoch FROM time) * 1000)::float8 AS at
   FROM notice WHERE type = 'webhook.endpoint.disabled'`;
@@ -109,7 +112,8 @@ function wronglyDisabled(id: string, at: number, rows: readonly AttemptRow[], re
   const url = ENDPOINTS.find((endpoint) => endpoint.id === id)?.url;
   const own = rows.filter((row) => row.url === url && row.at <= at);
   if (received.some((one) => one.url === url && one.status === 410 && one.answeredAt !== undefined)) return [];
-  const success = own.findLast((row) => !row.isFailed && row.at < at - HOUR_MS)?.at ?? 0;
-  if (own.some((row) => row.isFailed && row.at >= success && row.at <= at - DISABLED_AFTER_MS)) return [];
+  const successes = own.filter((row) => !row.isFailed && row.at < at - HOUR_MS);
+  const lastSuccess = Math.max(0, ...successes.map(({ noted }) => noted));
+  if (own.some((row) => row.isFailed && row.noted > lastSuccess && row.at <= at - DISABLED_AFTER_MS)) return [];
   return [`${id} is disabled, and its receiver is neither gone nor has failed for five days`];
 }
