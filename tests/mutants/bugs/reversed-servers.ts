@@ -29,6 +29,22 @@ export const REVERSED_SERVERS: readonly Bug[] = [
     edits: [{ file: "kernel/database-time.ts", find: "|57(?!014)|25006)/", put: "|57(?!014))/" }],
   },
   {
+    name: "failure-outlives-success",
+    wrong: "an endpoint that takes everything counts as failing for ever, because of a failure whose transaction was open when a success was noted",
+    breaks: "an endpoint is disabled only if its receiver is gone or has failed for five days",
+    reverses: {
+      fix: "Let no failure outlive a success that was noted while it was",
+      ownTest: "workers/notification/store/deliveries.test.ts",
+    },
+    edits: [
+      {
+        file: "workers/notification/store/deliveries.ts",
+        find: "rowCount === 0 && (await hasFailedSince(tx, key))",
+        put: "rowCount === -1 && (await hasFailedSince(tx, key))",
+      },
+    ],
+  },
+  {
     name: "dates-in-the-roles-style",
     wrong: "tenancy stops where somebody changed the database's `DateStyle`",
     breaks: "rows are read in one form whatever the server is set to",

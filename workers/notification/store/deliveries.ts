@@ -95,8 +95,8 @@ export const ENDPOINT_DELETED = "the endpoint was deleted";
 export type PauseAfter = (failures: number) => number;
 
 /**
- * Records an attempt and its consequences, in one transaction. A worker with an expired lease only adds to the log of attempts;
- * a success still counts, because the receiver has the event.
+ * Records an attempt and its consequences, in one transaction. A failure noted by a worker with an expired lease leaves the
+ * delivery as it is, and counts for the endpoint; a success counts for both, because the receiver has the event.
  */
 export async function finishAttempt(
   database: Database,
@@ -105,12 +105,16 @@ export async function finishAttempt(
   verdict: Verdict,
   pauseAfter: PauseAfter,
 ): Promise<EndpointDisabling | undefined> {
-  return database.transaction(async (tx) => {
+  const noted = database.transaction(async (tx) => {
     // The endpoint first: closing locks it and then its deliveries, and another order would deadlock.
     const disabled = await tellEndpoint(tx, claimed, verdict, pauseAfter);
     await insertAttempt(tx, claimed, result);
     await applyVerdict(tx, claimed, verdict);
     return disabled;
+  });
+  return noted.catch((error) => {
+    if (error instanceof RacedByFailure) return finishAttempt(database, claimed, result, verdict, pauseAfter);
+    throw error;
   });
 }
 
@@ -178,11 +182,12 @@ async function tellEndpoint(
 ): Promise<EndpointDisabling | undefined> {
   const key = [claimed.tenantId, claimed.endpointId];
   if (verdict.kind === "delivered") {
-    await tx.query(
+    const { rowCount } = await tx.query(
       `UPDATE webhook_endpoint SET failing_since = NULL, failures_in_a_row = 0, paused_until = NULL
        WHERE tenant_id = $1 AND id = $2 AND failing_since IS NOT NULL`,
       key,
     );
+    if (rowCount === 0 && (await hasFailedSince(tx, key))) throw new RacedByFailure();
     return undefined;
   }
   if (verdict.kind === "dead" && verdict.disablesEndpoint)
@@ -202,6 +207,21 @@ async function tellEndpoint(
       [...key, pause],
     );
   return undefined;
+}
+
+/** Another process noted a failure of the endpoint while this one noted a success, which is later: note it again. */
+class RacedByFailure extends Error {}
+
+/**
+ * Whether a failure was noted that the statement before did not see: its transaction was open. Waits for its end, and keeps
+ * failures waiting until this transaction ends; successes don't wait for each other.
+ */
+async function hasFailedSince(tx: Transaction, key: readonly string[]): Promise<boolean> {
+  const { rows } = await tx.query<{ isFailing: boolean }>(
+    `SELECT failing_since IS NOT NULL AS "isFailing" FROM webhook_endpoint WHERE tenant_id = $1 AND id = $2 FOR SHARE`,
+    [...key],
+  );
+  return rows[0]?.isFailing === true;
 }
 
 /**
