@@ -30,7 +30,8 @@ export const REVERSED_SERVERS: readonly Bug[] = [
   },
   {
     name: "failure-outlives-success",
-    wrong: "an endpoint that takes everything counts as failing for ever, because of a failure whose transaction was open when a success was noted",
+    wrong:
+      "an endpoint that takes everything counts as failing for ever, because of a failure whose transaction was open when a success was noted",
     breaks: "an endpoint is disabled only if its receiver is gone or has failed for five days",
     reverses: {
       fix: "Let no failure outlive a success that was noted while it was",
