@@ -13,7 +13,7 @@ const SIMULATION = "tests/simulation/main.ts";
 /** Whole systems: they also test what they start as programs, and import none of it. */
 const STORIES = ["tests/systems/whole-path/", "tests/chaos/"];
 /** Not about the product's behaviour: texts, screens, copies of the checkout; or the simulation, which has its turn. */
-const NOT_TRIED = /^(scripts|bench|tests\/(systems\/(?!whole-path)|simulation|mutants|containers|runner))\//;
+const NOT_TRIED = /^(scripts\/|bench\/|tests\/(systems\/(?!whole-path\/)|(simulation|mutants|containers|runner)\/))/;
 const isTest = (file: string): boolean => file.endsWith(".test.ts") && !NOT_TRIED.test(file);
 
 /** What would catch a bug without the test that was written for it, cheapest first. */
