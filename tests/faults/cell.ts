@@ -57,6 +57,9 @@ const lengthsOf = (seed: number): Lengths => ({
   shiftedMs: sized(3_000, 15_000),
 });
 const SHIFTED: readonly Fault[] = ["clock-ahead", "clock-behind"];
+/** Whether usage may be recorded long after the end of its period, which raises no alert ("not claimed", docs/correctness.md). */
+const isRecordedAhead = ({ component, fault }: Cell): boolean =>
+  fault === "clock-ahead" && STATIONS[component].process === "ingestion";
 /** What an edge whose clock is wrong answers about good events. */
 const isForNow = (answer: string): boolean => /TIME_OUT_OF_RANGE|BEFORE_FIRST_PERIOD/.test(answer);
 
@@ -103,9 +106,10 @@ export async function runCell(world: MatrixWorld, cell: Cell, seed: number, id: 
     const running = startClients(world, target, key, load.tenants);
     clients = running;
     await post("before", EVENTS);
+    await running.admitted();
     if (phase === "load") await during(hit(world, injection), (n) => post(`during-${n}`, SOME_EVENTS));
     await post("after", SOME_EVENTS);
-    const admitted = await running.stop();
+    const admissions = await running.stop();
     if (phase === "closing") {
       await expectAccounted(target, load, events);
       await Promise.all([hit(world, injection), closeLastMonth(target, load.tenants)]);
@@ -114,14 +118,13 @@ export async function runCell(world: MatrixWorld, cell: Cell, seed: number, id: 
     await expectAccounted(target, load, events);
     await expectTotals(target, load, events);
     await invoice(phase === "load" ? [first] : load.tenants);
-    for (const [n, some] of admitted.entries()) {
-      expect(some, `admitted by the hard limit of ${load.tenants[n]}`).toBeLessThanOrEqual(LIMIT);
-      expect(some, `admitted by the hard limit of ${load.tenants[n]}`).toBeGreaterThan(0);
-    }
+    for (const [n, admitted] of admissions.entries())
+      expect(admitted, `admitted by the hard limit of ${load.tenants[n]}`).toBeLessThanOrEqual(LIMIT);
     await running.expectNameHeld();
     const expectAllAlerted = async (counted: readonly AcknowledgedEvent[]) => {
+      const seen = isRecordedAhead(cell) ? [] : counted;
       for (const [n, tenantId] of load.tenants.entries())
-        await expectAlerted(world, tenantId, counted, running.wasDenied(n));
+        await expectAlerted(world, tenantId, seen, running.wasDenied(n));
     };
     await expectAllAlerted(events);
 
@@ -147,6 +150,8 @@ export async function runCell(world: MatrixWorld, cell: Cell, seed: number, id: 
 
 /** Ask for quota, read, and change something until they are stopped. */
 interface Clients {
+  /** Resolves once a request of each tenant was admitted: without one, a hard limit holds whatever fails. */
+  admitted(): Promise<void>;
   /** Answers how many requests of each tenant were admitted. */
   stop(): Promise<readonly number[]>;
   /** Whether a request of this tenant was denied. */
@@ -160,6 +165,10 @@ function startClients(world: MatrixWorld, target: Target, key: string, tenants: 
   const graph = hammerGraph(target, graphOf(first));
   const names = rename(world, first);
   return {
+    async admitted() {
+      const isEach = () => hammers.every((one) => one.admitted() > 0);
+      await waitFor(isEach, { what: "an admission of each tenant" });
+    },
     async stop() {
       const [admitted] = await Promise.all([
         Promise.all(hammers.map((hammer) => hammer.stop())),

@@ -8,6 +8,8 @@ export interface Hammer {
   readonly requests: Requests;
   /** Answers how many requests were answered with 200. */
   stop(): Promise<number>;
+  /** Requests that were answered with 200 until now. */
+  admitted(): number;
   /** Requests that were answered with 429. */
   denied(): number;
 }
@@ -29,6 +31,7 @@ function hammer(clients: number, ask: (asked: number) => Promise<Response>): Ham
   const running = Promise.all(Array.from({ length: clients }, run));
   return {
     requests,
+    admitted: () => good,
     denied: () => denied,
     async stop() {
       stopping.abort();
