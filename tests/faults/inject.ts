@@ -9,7 +9,14 @@ import type { Cell } from "./matrix.js";
 import type { Fate, FaultyNetwork, Hop, Trigger } from "./network.js";
 import { refusalOf } from "./refused-batch.js";
 import { commandRedis } from "./servers.js";
-import { ROLES_WITH_DATABASE, refusedByPostgres, refusedByRedis, STATIONS, type Station } from "./stations.js";
+import {
+  ROLES_WITH_DATABASE,
+  type Role,
+  refusedByPostgres,
+  refusedByRedis,
+  STATIONS,
+  type Station,
+} from "./stations.js";
 import { endSessions, type MatrixWorld } from "./world.js";
 
 /** How long what lasts, lasts. */
@@ -105,7 +112,9 @@ export function injectionOf(world: MatrixWorld, cell: Cell, lengths: Lengths): I
       );
     }
     case "refused-writes":
-      return pass(nothing, () => refuseWrites(world, cell, lengths.apartMs));
+      return refusesByRole(station)
+        ? refusedByRole(world, station.process, trigger, lengths.apartMs)
+        : pass(nothing, () => refuseWrites(world, station, lengths.apartMs));
     case "clock-ahead":
     case "clock-behind":
       return wrongClock(world, station, cell.fault === "clock-ahead" ? SHIFT_DAYS : -SHIFT_DAYS, lengths.shiftedMs);
@@ -162,27 +171,52 @@ function partition({ network }: MatrixWorld, station: Station, out: boolean): ()
 }
 
 /** Until something was refused, and some time longer. */
-async function refuseWrites(world: MatrixWorld, { component }: Cell, ms: number): Promise<void> {
+async function refuseWrites(world: MatrixWorld, station: Station, ms: number): Promise<void> {
   const { network, compose } = world;
-  const station = STATIONS[component];
-  const refusedAfter = async (refuse: () => Promise<void>, trigger: Trigger): Promise<void> => {
-    const refused = network.once(trigger, () => "pass");
-    await refuse();
-    await within(refused, trigger.what);
-    await wait(ms);
-  };
-  if (station.process === "redis") {
-    const limit = (bytes: string) => () => commandRedis(compose, "CONFIG", "SET", "maxmemory", bytes);
-    return refusedAfter(limit("1"), refusedByRedis).finally(limit("384mb"));
-  }
   if (station.process === "kafka" || station.refused === "kafka") return refuseBatches(network, station, ms);
-  const roles = ROLES_WITH_DATABASE.filter((role) => isServer(station) || role === station.process);
-  const set = (words: string) => () =>
-    world.administer([...roles.map((role) => `ALTER ROLE ${role} ${words}`), endSessions(roles)]);
-  const [only] = roles.length === 1 ? roles : [];
-  await refusedAfter(set("SET default_transaction_read_only TO on"), refusedByPostgres(only)).finally(
-    set("RESET default_transaction_read_only"),
-  );
+  if (station.process === "postgres") return refuseByRoles(world, ROLES_WITH_DATABASE, refusedByPostgres(), ms);
+  const limit = (bytes: string) => commandRedis(compose, "CONFIG", "SET", "maxmemory", bytes);
+  const refused = network.once(refusedByRedis, () => "pass");
+  await limit("1");
+  await within(refused, refusedByRedis.what)
+    .then(() => wait(ms))
+    .finally(() => limit("384mb"));
+}
+
+/** Whether PostgreSQL refuses the writes of this process alone. */
+const refusesByRole = (station: Station): station is Station & { readonly process: Role } =>
+  !isServer(station) && station.refused === undefined;
+
+/**
+ * The work is lost, and what comes after it waits until writes are refused: otherwise the last work of a cell could be done before,
+ * and nothing be refused.
+ */
+function refusedByRole(world: MatrixWorld, role: Role, trigger: Trigger, ms: number): Injection {
+  let release = (): void => undefined;
+  return {
+    trigger,
+    strike() {
+      release = world.network.hold({ from: role, to: "postgres" }, "request");
+      return "lost";
+    },
+    last: () => refuseByRoles(world, [role], refusedByPostgres(role), ms, () => release()),
+  };
+}
+
+async function refuseByRoles(
+  { network, administer }: MatrixWorld,
+  roles: readonly Role[],
+  trigger: Trigger,
+  ms: number,
+  whenRefusing = (): void => undefined,
+): Promise<void> {
+  const set = (words: string) =>
+    administer([...roles.map((role) => `ALTER ROLE ${role} ${words}`), endSessions(roles)]);
+  const refused = network.once(trigger, () => "pass");
+  await set("SET default_transaction_read_only TO on").finally(whenRefusing);
+  await within(refused, trigger.what)
+    .then(() => wait(ms))
+    .finally(() => set("RESET default_transaction_read_only"));
 }
 
 /** Of the events of the station's work, and of all that is produced with them. */

@@ -23,7 +23,7 @@ export interface Station {
   /** Later bytes of the same connection that make the work last; absent: `working`. */
   readonly effective?: (bytes: Buffer) => boolean;
   /** Whose writes are refused, if not PostgreSQL's of its role. */
-  readonly refused?: "kafka" | "redis";
+  readonly refused?: "kafka";
 }
 
 const COMMITTED = Buffer.from("COMMIT\0");

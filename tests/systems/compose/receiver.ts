@@ -42,7 +42,9 @@ export async function startReceiver(): Promise<Receiver> {
           url: `http://127.0.0.1:${address.port}/${tenantId}`,
           eventTypes: ["quota.warning", "quota.exceeded", "invoice.generated"],
         };
-        await ask(url, admin, CREATE_ENDPOINT, { input });
+        // A mutation waits 2 s at most until its version is everywhere.
+        const created = () => ask(url, admin, CREATE_ENDPOINT, { input });
+        await waitFor(created, { what: `an endpoint of ${tenantId}` });
       }
     },
     received: (tenantId) => received.get(tenantId) ?? new Set(),
