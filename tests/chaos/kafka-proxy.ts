@@ -67,8 +67,11 @@ function kafkaLink(ends: LinkEnds, decide: () => ProduceFault | undefined): Link
 export function frameOf(frame: Buffer) {
   const at = LENGTH_BYTES;
   return {
+    get apiKey(): number {
+      return frame.readInt16BE(at);
+    },
     get isProduce(): boolean {
-      return frame.readInt16BE(at) === PRODUCE;
+      return this.apiKey === PRODUCE;
     },
     get correlationId(): number {
       return frame.readInt32BE(at + 4);

@@ -1,6 +1,16 @@
-import { type ISocketFactory, Kafka, type KafkaConfig, type LogEntry, logLevel, type SASLOptions } from "kafkajs";
+import {
+  type ISocketFactory,
+  Kafka,
+  type KafkaConfig,
+  KafkaJSConnectionError,
+  type LogEntry,
+  logLevel,
+  type SASLOptions,
+} from "kafkajs";
+import SaslAuthenticator from "kafkajs/src/broker/saslAuthenticator/index.js";
 import createSocketFactory from "kafkajs/src/network/socketFactory.js";
 import type { Logger } from "pino";
+import { messageOf } from "#kernel/errors.js";
 import { awakeSignal } from "#platform/lifecycle/time.js";
 
 /** How to reach the brokers; without it, in the clear and without credentials. */
@@ -27,6 +37,22 @@ export const TIMEOUTS = {
   requestTimeout: 2_000,
   retry: { retries: 3, initialRetryTime: 50, maxRetryTime: 500 },
 } as const;
+
+const authenticate = SaslAuthenticator.prototype.authenticate;
+/** What brokers say of wrong credentials, in kafkajs' words; all else is a lost answer or connection. */
+const REFUSED = /: Authentication failed|not supported by the server/;
+/**
+ * kafkajs keeps a connection whose authentication got no answer in time, and begins it anew on that connection for ever, which the
+ * broker refuses (ILLEGAL_SASL_STATE); and it takes the lost answer for wrong credentials, which it does not try again.
+ */
+SaslAuthenticator.prototype.authenticate = async function (): Promise<void> {
+  try {
+    await authenticate.call(this);
+  } catch (error) {
+    await this.connection.disconnect();
+    throw REFUSED.test(messageOf(error)) ? error : new KafkaJSConnectionError(messageOf(error));
+  }
+};
 
 const CONNECT_WITHIN_MS = 1_000;
 const openSocket = createSocketFactory();

@@ -1,7 +1,6 @@
-/**
- * The part of kafkajs (pinned to 2.2.4) missing from its public types: a client that fetches from a given offset without a
- * group. Only for `fetch.ts`.
- */
+// The parts of kafkajs (pinned to 2.2.4) missing from its public types.
+
+/** A client that fetches from a given offset without a group. Only for `fetch.ts`. */
 declare module "kafkajs/src/cluster/index.js" {
   import type { ISocketFactory, KafkaConfig, Logger, RetryOptions } from "kafkajs";
 
@@ -57,4 +56,12 @@ declare module "kafkajs/src/network/socketFactory.js" {
 
   /** A socket with or without TLS. */
   export default function createSocketFactory(): ISocketFactory;
+}
+
+declare module "kafkajs/src/broker/saslAuthenticator/index.js" {
+  /** Of one connection. */
+  export default class SaslAuthenticator {
+    readonly connection: { disconnect(): Promise<unknown> };
+    authenticate(): Promise<void>;
+  }
 }

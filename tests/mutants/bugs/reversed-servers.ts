@@ -46,6 +46,23 @@ export const REVERSED_SERVERS: readonly Bug[] = [
     ],
   },
   {
+    name: "unauthenticated-connection-kept",
+    wrong:
+      "after one late answer to an authentication, a process cannot read single records of the log until it is restarted",
+    breaks: "when a fault ends, everything recovers without intervention",
+    reverses: {
+      fix: "Close a connection to Kafka whose authentication failed",
+      ownTest: "platform/event-log/kafka/sasl.faults.test.ts",
+    },
+    edits: [
+      {
+        file: "platform/event-log/kafka/client.ts",
+        find: "    await this.connection.disconnect();\n",
+        put: "",
+      },
+    ],
+  },
+  {
     name: "dates-in-the-roles-style",
     wrong: "tenancy stops where somebody changed the database's `DateStyle`",
     breaks: "rows are read in one form whatever the server is set to",
