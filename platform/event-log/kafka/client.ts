@@ -1,13 +1,6 @@
-import {
-  type ISocketFactory,
-  Kafka,
-  type KafkaConfig,
-  KafkaJSConnectionError,
-  type LogEntry,
-  logLevel,
-  type SASLOptions,
-} from "kafkajs";
+import { type ISocketFactory, Kafka, type KafkaConfig, type LogEntry, logLevel, type SASLOptions } from "kafkajs";
 import SaslAuthenticator from "kafkajs/src/broker/saslAuthenticator/index.js";
+import { KafkaJSConnectionError } from "kafkajs/src/errors.js";
 import createSocketFactory from "kafkajs/src/network/socketFactory.js";
 import type { Logger } from "pino";
 import { messageOf } from "#kernel/errors.js";

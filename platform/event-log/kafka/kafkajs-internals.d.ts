@@ -65,3 +65,8 @@ declare module "kafkajs/src/broker/saslAuthenticator/index.js" {
     authenticate(): Promise<void>;
   }
 }
+
+declare module "kafkajs/src/errors.js" {
+  /** Those of the package itself are not among the names that Node sees in it. */
+  export { KafkaJSConnectionError } from "kafkajs";
+}
