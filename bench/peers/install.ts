@@ -2,6 +2,7 @@ import { type ExecFileOptions, execFile } from "node:child_process";
 import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
+import { MINUTE_MS } from "#kernel/duration.js";
 import { packageRoot } from "#platform/process/package-root.js";
 import { exists } from "../../tests/servers/cache.js";
 import type { Contestant, Missing } from "../suite/figure.js";
@@ -9,7 +10,7 @@ import type { Contestant, Missing } from "../suite/figure.js";
 const run = promisify(execFile);
 const INSTALLED = path.join(packageRoot(), ".cache/peers");
 /** A first installation compiles hundreds of crates. */
-const DEADLINE_MS = 1_800_000;
+const DEADLINE_MS = 30 * MINUTE_MS;
 
 export const THROTTLECRAB = "0.4.40";
 /** The module has no release that Go can name: the newest commit by Go's own pseudo-version. */
@@ -68,15 +69,17 @@ async function install(what: string, command: string, args: string[], options: E
   try {
     await run(command, args, { timeout: DEADLINE_MS, maxBuffer: 2 ** 28, ...options });
   } catch (cause) {
-    const { code, stderr } = Object(cause);
-    const said = String(stderr ?? "")
-      .trim()
-      .split("\n")
-      .at(-1);
-    throw new PeerUnavailable(code === "ENOENT" ? `there is no ${command} here` : `it does not install: ${said}`, {
-      cause,
-    });
+    throw new PeerUnavailable(reasonOf(command, Object(cause)), { cause });
   }
+}
+
+function reasonOf(command: string, { code, killed, stderr }: Readonly<Record<string, unknown>>): string {
+  if (code === "ENOENT") return `there is no ${command} here`;
+  if (killed === true) return `it was not installed within ${DEADLINE_MS / MINUTE_MS} minutes`;
+  const lines = String(stderr ?? "")
+    .trim()
+    .split("\n");
+  return `it does not install: ${lines.find((line) => line.startsWith("error")) ?? lines.at(-1)}`;
 }
 
 /**
