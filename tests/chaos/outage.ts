@@ -56,7 +56,7 @@ export async function expectUnpublished({ target }: FaultWorld, tenantId: string
 }
 
 /** The log is back: mutations reach every process again. */
-export async function expectPublished({ target }: FaultWorld, tenantId: string): Promise<void> {
+export async function expectPublished({ target }: Pick<FaultWorld, "target">, tenantId: string): Promise<void> {
   const isComplete = async () => (await rename(target, tenantId, "back")).extensions?.propagation.complete;
   await waitFor(isComplete, { what: "mutations to reach every process", deadlineMs: 120_000 });
 }

@@ -1,6 +1,7 @@
 import { expect } from "vitest";
 import { reconcileQuota } from "../../cli/quota.js";
 import { rebuildBilling } from "../../cli/rebuild.js";
+import { expectPublished } from "../chaos/outage.js";
 import { createHistory, wallClock } from "../oracle/history.js";
 import type { AcknowledgedEvent } from "../oracle/oracle.js";
 import { waitFor } from "../servers/servers.js";
@@ -121,6 +122,7 @@ export async function runCell(world: MatrixWorld, cell: Cell, seed: number, id: 
     for (const [n, admitted] of admissions.entries())
       expect(admitted, `admitted by the hard limit of ${load.tenants[n]}`).toBeLessThanOrEqual(LIMIT);
     await running.expectNameHeld();
+    await expectPublished(world, first);
     const expectAllAlerted = async (counted: readonly AcknowledgedEvent[]) => {
       const seen = isRecordedAhead(cell) ? [] : counted;
       for (const [n, tenantId] of load.tenants.entries())
