@@ -1,0 +1,4 @@
+/** A record of a known encoding that breaks its rules: no writer of that encoding made it. */
+export class Malformed extends Error {
+  override readonly name = "Malformed";
+}

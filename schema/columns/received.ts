@@ -1,0 +1,95 @@
+import type { ReceivedItem } from "../events/usage-received.v2.js";
+import { eventColumns, readEventColumns } from "./events.js";
+import { Malformed } from "./malformed.js";
+import { openRecord, RECEIVED, seal, unseal } from "./sealed.js";
+
+const CONTRACT = "metrly.usage.received.columns";
+/** Of a key and of a fingerprint. */
+export const DIGEST_BYTES = 16;
+
+/** An item with what identifies it, each as a binary string: 16 characters, of which each is a byte. */
+export interface KeyedItem {
+  readonly item: ReceivedItem;
+  /** Of (tenant, source, id). */
+  readonly key: string;
+  /** Of (tenant, type, data). */
+  readonly fingerprint: string;
+}
+
+/** One record of items: at least one. Throws RangeError for a digest of another length. */
+export function receivedColumns(keyed: readonly KeyedItem[], tenancyVersion: number): Buffer {
+  if (keyed.length === 0) throw new RangeError("a record needs items");
+  const { streams, columns } = eventColumns(keyed.map(({ item }) => item));
+  const digests = keyed.length * DIGEST_BYTES;
+  const { record, starts } = openRecord(
+    {
+      ...{ kind: RECEIVED, tenancyVersion, recordedAt: 0, firstSeq: 0, partition: 0 },
+      ...{ events: keyed.length, entries: keyed.length },
+    },
+    [streams.length, 0, ...columns.lengths, digests, digests],
+  );
+  streams.copy(record, starts[0]);
+  columns.write(record, starts.slice(2));
+  writeDigests(
+    record,
+    starts[9] ?? 0,
+    keyed.map(({ key }) => key),
+  );
+  writeDigests(
+    record,
+    starts[10] ?? 0,
+    keyed.map(({ fingerprint }) => fingerprint),
+  );
+  return seal(record);
+}
+
+function writeDigests(to: Buffer, at: number, digests: readonly string[]): void {
+  const all = digests.join("");
+  if (all.length !== digests.length * DIGEST_BYTES || digests.some(({ length }) => length !== DIGEST_BYTES))
+    throw new RangeError(`a key and a fingerprint have ${DIGEST_BYTES} bytes each`);
+  to.write(all, at, "latin1");
+}
+
+/** Reads a record that `receivedColumns` made. Throws Malformed, SyntaxError, and UpgradeRequired for one of newer code. */
+export function readReceivedColumns(record: Buffer): {
+  readonly items: readonly KeyedItem[];
+  /** The tenants of the items, some repeatedly. */
+  readonly tenantIds: readonly string[];
+  readonly tenancyVersion: number;
+} {
+  const { head, sections } = unseal(record, RECEIVED, CONTRACT);
+  const { events, entries, tenancyVersion } = head;
+  if (events === 0 || entries !== events || head.recordedAt !== 0 || head.firstSeq !== 0 || head.partition !== 0)
+    throw new Malformed("a record of items has a head of another kind");
+  const [streams = EMPTY, others = EMPTY, ...columns] = sections;
+  if (others.length > 0) throw new Malformed("a record of items has other entries");
+  const read = readEventColumns(streams, columns, events, CONTRACT);
+  const keys = readDigests(columns[7], events);
+  const fingerprints = readDigests(columns[8], events);
+  const items = new Array<KeyedItem>(events);
+  for (let index = 0; index < events; index += 1) {
+    const stream = read.streams[read.numbers[index] ?? -1];
+    if (stream === undefined) throw new Malformed("an event has no stream");
+    const { tenantId, source, type, isImported } = stream;
+    const [id = "", time = 0, receivedAt = 0, data = ""] = [
+      read.ids[index],
+      read.times[index],
+      read.receivedAts[index],
+      read.data[index],
+    ];
+    const item = { tenantId, source, id, type, time, receivedAt, data };
+    items[index] = {
+      item: isImported ? { ...item, imported: true } : item,
+      key: keys.slice(index * DIGEST_BYTES, (index + 1) * DIGEST_BYTES),
+      fingerprint: fingerprints.slice(index * DIGEST_BYTES, (index + 1) * DIGEST_BYTES),
+    };
+  }
+  return { items, tenantIds: read.streams.map(({ tenantId }) => tenantId), tenancyVersion };
+}
+
+const EMPTY = Buffer.alloc(0);
+
+function readDigests(section: Buffer = EMPTY, count: number): string {
+  if (section.length !== count * DIGEST_BYTES) throw new Malformed("a record has other keys than items");
+  return section.toString("latin1");
+}
