@@ -23,14 +23,18 @@ const item = fc
   .record({ tenantId: name, source: name, id: name, type: name, time: instant, receivedAt: instant, data })
   .chain((one) => fc.boolean().map((imported) => (imported ? { ...one, imported: true as const } : one)));
 const digest = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Buffer.from(bytes).toString("latin1"));
-const keyed: fc.Arbitrary<KeyedItem> = fc.record({ item, key: digest, fingerprint: digest });
+const keyed: fc.Arbitrary<KeyedItem> = fc
+  .tuple(item, digest, digest)
+  .map(([one, key, fingerprint]) => ({ ...one, key, fingerprint }));
+
+const DIGESTS = { key: "k".repeat(16), fingerprint: "f".repeat(16) };
 
 test("the recorder reads the items and digests that the edge wrote", () => {
   fc.assert(
     fc.property(fc.array(keyed, { minLength: 1, maxLength: 8 }), fc.nat(), (items, tenancyVersion) => {
       const read = readReceivedColumns(receivedColumns(items, tenancyVersion));
       expect(read).toMatchObject({ items, tenancyVersion });
-      expect(new Set(read.tenantIds)).toEqual(new Set(items.map((one) => one.item.tenantId)));
+      expect(new Set(read.tenantIds)).toEqual(new Set(items.map(({ tenantId }) => tenantId)));
     }),
     { numRuns: runs(500) },
   );
@@ -93,43 +97,30 @@ test("a column keeps its numbers, in no more bytes than their range needs", () =
 });
 
 test("events of one stream and moment cost their id, their data and at most a few bytes", () => {
-  const items = Array.from(
-    { length: 1_000 },
-    (_, n): KeyedItem => ({
-      item: {
-        ...{ tenantId: "acme", source: "api-gateway", type: "api.request", receivedAt: 1_790_000_000_120 },
-        ...{
-          id: `0f8b1c2e-1111-4222-8333-${String(n).padStart(12, "0")}`,
-          time: 1_790_000_000_000 + n,
-          data: '{"tokens":"12"}',
-        },
-      },
-      key: "k".repeat(16),
-      fingerprint: "f".repeat(16),
-    }),
-  );
-  expect(receivedColumns(items, 17).length / items.length).toBeLessThan(36 + 15 + 32 + 3);
-  const entries = items.map(
-    ({ item: one }, n): LedgerEntry => ({ kind: "event", seq: 1 + n, recordedAt: 1, tenancyVersion: 17, ...one }),
-  );
+  const items = Array.from({ length: 1_000 }, (_, n) => ({
+    ...{ tenantId: "acme", source: "api-gateway", type: "api.request", receivedAt: 1_790_000_000_120 },
+    ...{ id: `0f8b1c2e-1111-4222-8333-${String(n).padStart(12, "0")}`, time: 1_790_000_000_000 + n },
+    data: '{"tokens":"12"}',
+  }));
+  expect(
+    receivedColumns(
+      items.map((one) => ({ ...one, ...DIGESTS })),
+      17,
+    ).length / items.length,
+  ).toBeLessThan(36 + 15 + 32 + 3);
+  const stamp = { recordedAt: 1, tenancyVersion: 17 };
+  const entries = items.map((one, n): LedgerEntry => ({ kind: "event", seq: 1 + n, ...stamp, ...one }));
   expect(recordedColumns(0, entries).length / items.length).toBeLessThan(36 + 15 + 3);
 });
 
 test("what could not be read again is not written", () => {
-  const one = { tenantId: "acme", source: "s", id: "i", type: "t", time: 0, receivedAt: 0, data: "{}" };
-  const digests = { key: "k".repeat(16), fingerprint: "f".repeat(16) };
+  const one = { tenantId: "acme", source: "s", id: "i", type: "t", time: 0, receivedAt: 0, data: "{}", ...DIGESTS };
   expect(() => receivedColumns([], 0)).toThrow(RangeError);
   for (const changed of [{ id: "" }, { data: "" }, { time: 0.5 }, { receivedAt: Number.NaN }])
-    expect(() => receivedColumns([{ item: { ...one, ...changed }, ...digests }], 0)).toThrow(RangeError);
-  expect(() =>
-    receivedColumns(
-      [
-        { item: one, ...digests, key: "k".repeat(15) },
-        { item: one, ...digests, key: "k".repeat(17) },
-      ],
-      0,
-    ),
-  ).toThrow(RangeError);
+    expect(() => receivedColumns([{ ...one, ...changed }], 0)).toThrow(RangeError);
+  // Together they have the right length.
+  const wrong = [15, 17].map((length) => ({ ...one, key: "k".repeat(length) }));
+  expect(() => receivedColumns(wrong, 0)).toThrow(RangeError);
   expect(() => recordedColumns(0, [{ kind: "tick", seq: 1, recordedAt: 1, tenancyVersion: 0, at: 1 }])).toThrow(
     RangeError,
   );

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import type { ReceivedItem } from "../events/usage-received.v2.js";
@@ -9,18 +8,16 @@ import { readRecordedColumns, recordedColumns } from "./recorded.js";
 const examples = <T>(file: string): T =>
   JSON.parse(readFileSync(new URL(`../events/examples/${file}.json`, import.meta.url), "utf8"));
 const stored = examples<Record<string, string>>("usage.columns");
-const digestOf = (text: string): string => createHash("sha256").update(text).digest("latin1").slice(0, 16);
+const digestOf = (uuid: string): string => Buffer.from(uuid.replaceAll("-", ""), "hex").toString("latin1");
 const items = examples<(ReceivedItem & { key: string; fingerprint: string })[]>("event-keys").map(
-  ({ key, fingerprint, ...item }) => ({ item, key: digestOf(key), fingerprint: digestOf(fingerprint) }),
+  ({ key, fingerprint, ...item }) => ({ ...item, key: digestOf(key), fingerprint: digestOf(fingerprint) }),
 );
-const keyed = items.map((one, n) => (n % 4 === 1 ? { ...one, item: { ...one.item, imported: true as const } } : one));
+const keyed = items.map((one, n) => (n % 4 === 1 ? { ...one, imported: true as const } : one));
 const stamp = { recordedAt: 1_790_000_000_300, tenancyVersion: 17 };
-const event = (seq: number, n: number): RecordedEvent => ({
-  kind: "event",
-  seq,
-  ...stamp,
-  ...(keyed[n]?.item ?? never()),
-});
+const event = (seq: number, n: number): RecordedEvent => {
+  const { key: _, fingerprint: __, ...item } = keyed[n] ?? never();
+  return { kind: "event", seq, ...stamp, ...item };
+};
 const entries: readonly LedgerEntry[] = [
   { kind: "tick", seq: 41, ...stamp, at: 1_790_000_000_290, invoiceVersion: 2 },
   ...[0, 1, 2, 3].map((n) => event(42 + n, n)),

@@ -22,8 +22,8 @@ const item = {
 const digests = { key: "k".repeat(16), fingerprint: "f".repeat(16) };
 const received = receivedColumns(
   [
-    { item, ...digests },
-    { item: { ...item, id: "2", time: 7 }, ...digests },
+    { ...item, ...digests },
+    { ...item, id: "2", time: 7, ...digests },
   ],
   17,
 );

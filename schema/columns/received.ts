@@ -8,8 +8,7 @@ const CONTRACT = "metrly.usage.received.columns";
 export const DIGEST_BYTES = 16;
 
 /** An item with what identifies it, each as a binary string: 16 characters, of which each is a byte. */
-export interface KeyedItem {
-  readonly item: ReceivedItem;
+export interface KeyedItem extends ReceivedItem {
   /** Of (tenant, source, id). */
   readonly key: string;
   /** Of (tenant, type, data). */
@@ -19,7 +18,7 @@ export interface KeyedItem {
 /** One record of items: at least one. Throws RangeError for a digest of another length. */
 export function receivedColumns(keyed: readonly KeyedItem[], tenancyVersion: number): Buffer {
   if (keyed.length === 0) throw new RangeError("a record needs items");
-  const { streams, columns } = eventColumns(keyed.map(({ item }) => item));
+  const { streams, columns } = eventColumns(keyed);
   const digests = keyed.length * DIGEST_BYTES;
   const { record, starts } = openRecord(
     {
@@ -53,7 +52,7 @@ function writeDigests(to: Buffer, at: number, digests: readonly string[]): void 
 /** Reads a record that `receivedColumns` made. Throws Malformed, SyntaxError, and UpgradeRequired for one of newer code. */
 export function readReceivedColumns(record: Buffer): {
   readonly items: readonly KeyedItem[];
-  /** The tenants of the items, some repeatedly. */
+  /** The tenants of the items, some repeatedly, and maybe others. */
   readonly tenantIds: readonly string[];
   readonly tenancyVersion: number;
 } {
@@ -67,22 +66,21 @@ export function readReceivedColumns(record: Buffer): {
   const keys = readDigests(columns[7], events);
   const fingerprints = readDigests(columns[8], events);
   const items = new Array<KeyedItem>(events);
-  for (let index = 0; index < events; index += 1) {
+  for (let index = 0, at = 0; index < events; index += 1, at += DIGEST_BYTES) {
     const stream = read.streams[read.numbers[index] ?? -1];
     if (stream === undefined) throw new Malformed("an event has no stream");
-    const { tenantId, source, type, isImported } = stream;
-    const [id = "", time = 0, receivedAt = 0, data = ""] = [
-      read.ids[index],
-      read.times[index],
-      read.receivedAts[index],
-      read.data[index],
-    ];
-    const item = { tenantId, source, id, type, time, receivedAt, data };
-    items[index] = {
-      item: isImported ? { ...item, imported: true } : item,
-      key: keys.slice(index * DIGEST_BYTES, (index + 1) * DIGEST_BYTES),
-      fingerprint: fingerprints.slice(index * DIGEST_BYTES, (index + 1) * DIGEST_BYTES),
+    const item = {
+      tenantId: stream.tenantId,
+      source: stream.source,
+      id: read.ids[index] ?? "",
+      type: stream.type,
+      time: read.times[index] ?? 0,
+      receivedAt: read.receivedAts[index] ?? 0,
+      data: read.data[index] ?? "",
+      key: keys.slice(at, at + DIGEST_BYTES),
+      fingerprint: fingerprints.slice(at, at + DIGEST_BYTES),
     };
+    items[index] = stream.isImported ? { ...item, imported: true } : item;
   }
   return { items, tenantIds: read.streams.map(({ tenantId }) => tenantId), tenancyVersion };
 }

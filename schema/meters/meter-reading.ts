@@ -19,6 +19,10 @@ const READS: Readonly<Record<Aggregation, "nothing" | "quantity" | "text">> = {
 };
 export const readsProperty = (aggregation: Aggregation): boolean => READS[aggregation] !== "nothing";
 
+/** Whether a reading depends on the event's data: otherwise `readMeter` may be given any. */
+export const readsData = ({ aggregation, dimensions }: Pick<MeterState, "aggregation" | "dimensions">): boolean =>
+  dimensions.length > 0 || readsProperty(aggregation);
+
 const MUST_BE_TEXT = "must be a string (of valid Unicode without NUL), a number or a boolean";
 
 /** The reading of one event by one meter. */

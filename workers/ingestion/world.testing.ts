@@ -12,6 +12,7 @@ import { systemClock } from "#platform/process/clock.js";
 import { parseConfig } from "#platform/process/config.js";
 import type { Service, ServiceContext } from "#platform/process/service.js";
 import { createTenancyState, type TenancyCopy } from "#platform/tenancy-client/copy.js";
+import { type KeyedItem, receivedColumns } from "#schema/columns/received.js";
 import type { ApiKeyState, MeterState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { ControlRecord } from "#schema/events/usage-received.v1.js";
 import { encodeItem, type ReceivedItem, receivedText } from "#schema/events/usage-received.v2.js";
@@ -23,6 +24,7 @@ import { PATIENCE_MS } from "../../tests/servers/servers.js";
 import { PATIENT_LIMITS } from "../../tests/support/patient-limits.js";
 import { startIngestion } from "./main.js";
 import { createDimensionLimit } from "./recorder/dimension-limit.js";
+import { eventDigest, fingerprintDigest } from "./rules/fingerprint.js";
 
 export const identityTokens = createIdentityTokens("a secret that only the tests of ingestion know");
 const logger = pino({ level: "silent" });
@@ -178,11 +180,22 @@ export function receivedItem(changed: Partial<ReceivedItem> & { readonly id: str
   return { tenantId, source, id, type, time: changed.time ?? receivedAt, receivedAt, data };
 }
 
-/** Appends one record of items, as the edge does. */
+/** Appends one record of items, as edges do: by turns as text and in columns. */
 export async function appendItems(log: EventLog, partition: number, items: readonly ReceivedItem[]): Promise<void> {
-  const value = Buffer.from(receivedText(items.map(encodeItem), 0));
+  const value =
+    turns % 2 === 0 ? receivedColumns(items.map(keyed), 0) : Buffer.from(receivedText(items.map(encodeItem), 0));
+  turns += 1;
   await log.append(USAGE_RECEIVED, partition, [{ value }]);
 }
+
+let turns = 0;
+
+/** With its key and fingerprint, as the edge computes them. */
+export const keyed = (item: ReceivedItem): KeyedItem => ({
+  ...item,
+  key: eventDigest(item.tenantId, item.source, item.id),
+  fingerprint: fingerprintDigest(item.tenantId, item.type, item.data),
+});
 
 export async function appendRecord(log: EventLog, partition: number, record: ControlRecord): Promise<void> {
   await log.append(USAGE_RECEIVED, partition, [{ value: Buffer.from(JSON.stringify(record)) }]);

@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
 import { HOUR_MS } from "#kernel/duration.js";
 import type { LogRecord } from "#platform/event-log/event-log.js";
+import { receivedColumns } from "#schema/columns/received.js";
 import { encodeItem, receivedText } from "#schema/events/usage-received.v2.js";
-import { receivedItem } from "../world.testing.js";
+import { keyed, receivedItem } from "../world.testing.js";
 import { createLogTail } from "./log-tail.js";
 
 const ALL = { from: -Infinity, to: Infinity };
@@ -30,13 +31,15 @@ function logOf(records: Buffer[]) {
 }
 const EMPTY = { key: undefined, timestamp: 0 };
 
-const record = (...items: readonly { tenantId: string; receivedAt: number }[]) =>
-  Buffer.from(
-    receivedText(
-      items.map((item, id) => encodeItem(receivedItem({ id: String(id), ...item }))),
-      0,
-    ),
-  );
+/** By turns as text and in columns. */
+function record(...items: readonly { tenantId: string; receivedAt: number }[]): Buffer {
+  const received = items.map((item, id) => receivedItem({ id: String(id), ...item }));
+  turns += 1;
+  return turns % 2 === 0
+    ? Buffer.from(receivedText(received.map(encodeItem), 0))
+    : receivedColumns(received.map(keyed), 0);
+}
+let turns = 0;
 const acmeAt = (...hours: number[]) =>
   record(...hours.map((hour) => ({ tenantId: "acme", receivedAt: hour * HOUR_MS + 1 })));
 

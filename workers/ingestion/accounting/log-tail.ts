@@ -2,6 +2,8 @@ import { MetrlyError } from "#kernel/errors.js";
 import { hourOf } from "#kernel/period.js";
 import { UpgradeRequired } from "#kernel/upgrade-required.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
+import { readReceivedColumns } from "#schema/columns/received.js";
+import { isColumns } from "#schema/columns/sealed.js";
 import { readReceived } from "#schema/events/usage-received.v2.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 
@@ -106,6 +108,7 @@ function summaryOf(value: Buffer): Summary {
 
 function itemsOf(value: Buffer) {
   try {
+    if (isColumns(value)) return readReceivedColumns(value).items;
     const record = readReceived(value.toString("utf8"));
     return record.kind === "items" ? record.items : [];
   } catch (error) {

@@ -1,8 +1,10 @@
+import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { UpgradeRequired } from "#kernel/upgrade-required.js";
+import { receivedColumns } from "#schema/columns/received.js";
 import { usageReceivedV1 } from "#schema/events/usage-received.v1.js";
-import { encodeItem, receivedText } from "#schema/events/usage-received.v2.js";
+import { encodeItem, type ReceivedItem, receivedText } from "#schema/events/usage-received.v2.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import { hasPostgres, waitFor } from "../../../tests/servers/servers.js";
 import { runs } from "../../../tests/support/effort.js";
@@ -11,7 +13,7 @@ import { nearlyBytes, nearlyValuesOf } from "../../../tests/systems/hostile/cont
 import { TIMES } from "../../../tests/systems/hostile/inputs.js";
 import { decodeRecord } from "../rules/decode-record.js";
 import { readCursor } from "../store/recording.js";
-import { appendItems, openWorld, receivedItem, rowsOf, startService, type World } from "../world.testing.js";
+import { appendItems, keyed, openWorld, receivedItem, rowsOf, startService, type World } from "../world.testing.js";
 import { withKnownVersions } from "./known-versions.js";
 
 const time = fc.oneof(
@@ -33,7 +35,31 @@ const packed = fc
   .tuple(fc.array(item, { minLength: 1, maxLength: 4 }), fc.constantFrom(0, 0, 0, 1, 9e15))
   .map(([items, version]) => receivedText(items.map(encodeItem), version));
 const plain = nearlyValuesOf(usageReceivedV1.schema).map((value) => JSON.stringify(value) ?? "");
-const record = nearlyBytes(fc.oneof(packed, plain)).filter((bytes) => {
+/** In columns, now and then with the right checksum of wrong bytes. */
+const columns = fc
+  .tuple(
+    fc.array(item, { minLength: 1, maxLength: 4 }),
+    fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 3 }),
+    fc.boolean(),
+  )
+  .map(([items, edits, isSealed]) => {
+    const bytes = columnsOf(items) ?? Buffer.from([2]);
+    for (const [at, value] of edits) bytes[at % bytes.length] = value;
+    if (isSealed && bytes.length > 8) bytes.writeUInt32BE(crc32(bytes.subarray(8)), 4);
+    return bytes;
+  });
+
+/** Undefined: no edge could write them. */
+function columnsOf(items: readonly ReceivedItem[]): Buffer | undefined {
+  try {
+    return receivedColumns(items.map(keyed), 0);
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
+
+const record = fc.oneof(nearlyBytes(fc.oneof(packed, plain)), columns).filter((bytes) => {
   try {
     decodeRecord(bytes, 0, 1);
     return true;

@@ -41,7 +41,8 @@ describe.skipIf(!hasPostgres)("the recorder before records of newer code", () =>
   test.each([
     ["a control record", '{"kind":"freeze","tenantId":"acme"}', 'the control record "freeze"'],
     ["a version", '{"schema":"metrly.usage.received.v3","items":[]}', 'the version "metrly.usage.received.v3"'],
-    ["an encoding", "\u0002\u0003\u0004", 'the encoding "2"'],
+    ["an encoding", "\u0003\u0003\u0004", 'the encoding "3"'],
+    ["a version of columns", "\u0002\u0003\u0004", 'the encoding "columns.3"'],
   ])("%s it does not know stops its partition, and that alone, until the code knows it", async (_, newer, what) => {
     await append(0, "before");
     await world.log.append(USAGE_RECEIVED, 0, [{ value: Buffer.from(newer) }]);

@@ -5,7 +5,7 @@ import { USAGE_RECEIVED } from "#schema/topics.js";
 import { databaseUrl, hasPostgres, waitFor } from "../../../tests/servers/servers.js";
 import { refuseLargeInserts } from "../../../tests/support/slow-inserts.js";
 import { decodeRecord } from "../rules/decode-record.js";
-import { eventKeyOf, fingerprintOf } from "../rules/fingerprint.js";
+import { eventDigest, eventKeyOf, fingerprintDigest } from "../rules/fingerprint.js";
 import { planSteps, type RecordingStep } from "../rules/plan-steps.js";
 import { readLedger } from "../store/ledger.js";
 import { knownKeys, openCursor, readCursor } from "../store/recording.js";
@@ -164,14 +164,14 @@ describe.skipIf(!hasPostgres)("recording", () => {
     await start();
     await recordedAll();
     expect(await accounts()).toMatchObject([{ accepted: 300, recorded: 1, duplicates: 0, quarantined: 299 }]);
-    const key = eventKeyOf("acme", "test", "1");
-    const [known, unknown] = ['{"n":7}', "[]"].map((data) => fingerprintOf("acme", "api.request", data));
+    const key = eventDigest("acme", "test", "1");
+    const [known, unknown] = ['{"n":7}', "[]"].map((data) => fingerprintDigest("acme", "api.request", data));
     const items = [known, unknown].map((fingerprint = "") => ({ key, fingerprint }));
     const found = await world.database.transaction((tx) => knownKeys(tx, 0, items));
     expect(found.get(key)?.quarantined).toEqual(new Set([known]));
     const plan = await rowsOf(
       world.database,
-      `EXPLAIN SELECT data FROM quarantined_event WHERE partition = 0 AND key = '${key}' AND status = 'QUARANTINED' ORDER BY position LIMIT 1`,
+      `EXPLAIN SELECT data FROM quarantined_event WHERE partition = 0 AND key = '${eventKeyOf("acme", "test", "1")}' AND status = 'QUARANTINED' ORDER BY position LIMIT 1`,
     );
     expect(JSON.stringify(plan)).toContain("quarantined_event_pending");
   });

@@ -269,8 +269,7 @@ async function recordResolution(
   const { tx, partition } = open;
   const key = eventKeyOf(tenantId, source, id);
   const pending = await oldestPending(tx, partition, key);
-  const read = () =>
-    pending === undefined ? undefined : open.reader.read({ ...pending, value: JSON.parse(pending.data) });
+  const read = () => (pending === undefined ? undefined : open.reader.read(pending));
   const counted = await open.counting(pending === undefined ? [] : [pending], () => usesOf(read()));
   const none = { entries: [], duplicates: 0, quarantined: 0, released: 0, counted };
   if (pending === undefined) return none;
@@ -282,7 +281,7 @@ async function recordResolution(
     await saveResolution(tx, partition, { ...resolution, status: "REFUSED" });
     return none;
   }
-  const reading = open.reader.read({ ...pending, value: JSON.parse(pending.data) });
+  const reading = open.reader.read(pending);
   const invalid = reading.kind === "invalid" ? reading.detail : undefined;
   if (refuseAcceptance(await stateOf(tx, partition, key), invalid) !== undefined) return none;
   // Accepting an event also counts its dimension values beyond the limit.

@@ -1,9 +1,11 @@
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { partitionOf } from "#kernel/partition.js";
 import { UpgradeRequired } from "#kernel/upgrade-required.js";
+import { type KeyedItem, receivedColumns } from "#schema/columns/received.js";
 import { encodeItem, type ReceivedItem, receivedText } from "#schema/events/usage-received.v2.js";
 import { decodeRecord } from "./decode-record.js";
-import { eventKeyOf, fingerprintOf, fingerprintOfUuid } from "./fingerprint.js";
+import { eventDigest, fingerprintDigest, fingerprintOfUuid, uuidOfDigest } from "./fingerprint.js";
 
 const PARTITIONS = 8;
 const OWN = partitionOf("acme", PARTITIONS);
@@ -26,9 +28,13 @@ test("items are read with their keys, fingerprints and parsed data", () => {
     items: [
       {
         ...item(),
-        ...{ key: eventKeyOf("acme", "s", "e"), fingerprint: fingerprintOf("acme", "t", '{"n":1}'), value: { n: 1 } },
+        ...{
+          key: eventDigest("acme", "s", "e"),
+          fingerprint: fingerprintDigest("acme", "t", '{"n":1}'),
+          value: { n: 1 },
+        },
       },
-      { ...other, key: eventKeyOf("acme", "s", "f"), fingerprint: fingerprintOf("acme", "t", "{}"), value: {} },
+      { ...other, key: eventDigest("acme", "s", "f"), fingerprint: fingerprintDigest("acme", "t", "{}"), value: {} },
     ],
   });
 });
@@ -57,7 +63,7 @@ test("an escape alone makes no text unstorable", () => {
 });
 
 const named = { tenantId: "acme", source: "s", id: "e", reason: "r", actor: "a" };
-const fingerprint = fingerprintOfUuid(fingerprintOf("acme", "t", "{}"));
+const fingerprint = fingerprintOfUuid(uuidOfDigest(fingerprintDigest("acme", "t", "{}")));
 test.each([
   { kind: "tick", at: LAST_INSTANT },
   { kind: "close", tenantId: "acme", periodStart: -LAST_INSTANT, actor: "a" },
@@ -86,4 +92,69 @@ test("what nothing can read is poison with its reason, and what newer code wrote
   expect(errorOf(decode("{"))).toMatch(/JSON/);
   expect(errorOf(decode("null"))).toMatch(/./);
   expect(() => decode('{"kind":"merge"}')).toThrow(UpgradeRequired);
+});
+
+const VECTORS = new URL("../../../schema/events/examples/event-keys.json", import.meta.url);
+const vectors: (ReceivedItem & { readonly key: string; readonly fingerprint: string })[] = JSON.parse(
+  readFileSync(VECTORS, "utf8"),
+);
+const keyedItem = (one: ReceivedItem): KeyedItem => ({
+  ...one,
+  key: eventDigest(one.tenantId, one.source, one.id),
+  fingerprint: fingerprintDigest(one.tenantId, one.type, one.data),
+});
+
+/** The vectors are from the code before columns: a resend through any edge is found under its key, whoever recorded the event. */
+test.each([
+  [
+    "version 1",
+    (one: ReceivedItem) =>
+      Buffer.from(JSON.stringify({ kind: "items", items: [{ ...one, fingerprint: "A".repeat(22) }] })),
+  ],
+  ["version 2", (one: ReceivedItem) => Buffer.from(receivedText([encodeItem(one)], 17))],
+  ["columns", (one: ReceivedItem) => receivedColumns([keyedItem(one)], 17)],
+])("an event in %s has the key and fingerprint that it always had", (_, encode) => {
+  expect(vectors.length).toBeGreaterThan(50);
+  for (const { key, fingerprint, ...one } of vectors) {
+    const decoded = decodeRecord(encode(one), 0, 1);
+    if (decoded.kind !== "items") throw new Error(errorOf(decoded));
+    const digests = decoded.items.map((read) => [uuidOfDigest(read.key), uuidOfDigest(read.fingerprint)]);
+    expect(digests).toEqual([[key, fingerprint]]);
+  }
+});
+
+test("items in columns are read with the keys of their record, their data as text", () => {
+  const items = [item(), item({ id: "f", imported: true })].map(keyedItem);
+  const record = receivedColumns(items, 17);
+  expect(decodeRecord(record, OWN, PARTITIONS)).toEqual({ kind: "items", items, tenancyVersion: 17 });
+  expect(errorOf(decodeRecord(record, (OWN + 1) % PARTITIONS, PARTITIONS))).toMatch(/belongs to partition/);
+});
+
+test.each<[string, Partial<KeyedItem>, RegExp]>([
+  ["a key that is not its own", { key: "k".repeat(16) }, /key that is not its own/],
+  ["a fingerprint that is not its own", { fingerprint: "f".repeat(16) }, /fingerprint that is not its own/],
+  ["data that is no JSON", { data: "{" }, /JSON/],
+])("an edge that writes items with %s is found with its first records", (_, changes, error) => {
+  const wrong = Array.from({ length: 20 }, (__, n) => ({ ...keyedItem(item({ id: `e${n}` })), ...changes }));
+  expect(errorOf(decodeRecord(receivedColumns(wrong, 17), OWN, PARTITIONS))).toMatch(error);
+  // Of one wrong item among many, each record finds it by chance: soon.
+  const oneWrong = (seed: number) =>
+    receivedColumns(
+      wrong.map((one, n) => (n === 3 ? one : keyedItem(item({ id: `e${seed}-${n}` })))),
+      17,
+    );
+  const poison = Array.from({ length: 300 }, (__, seed) => decodeRecord(oneWrong(seed), OWN, PARTITIONS)).filter(
+    ({ kind }) => kind === "poison",
+  );
+  expect(poison.length).toBeGreaterThan(0);
+  expect(poison.length).toBeLessThan(100);
+});
+
+test("columns that are broken are poison, and those of newer code are not", () => {
+  const record = receivedColumns([keyedItem(item())], 17);
+  expect(errorOf(decode("\u0002"))).toMatch(/columns/);
+  expect(errorOf(decodeRecord(record.subarray(0, -1), OWN, PARTITIONS))).toMatch(/checksum/);
+  const newer = Buffer.from(record);
+  newer[1] = 2;
+  expect(() => decodeRecord(newer, OWN, PARTITIONS)).toThrow(UpgradeRequired);
 });

@@ -2,18 +2,16 @@ import { MAX_INSTANT_MS } from "#kernel/duration.js";
 import { partitionOf } from "#kernel/partition.js";
 import { isStorable } from "#kernel/storable-text.js";
 import { UpgradeRequired } from "#kernel/upgrade-required.js";
+import { type KeyedItem, readReceivedColumns } from "#schema/columns/received.js";
+import { isColumns } from "#schema/columns/sealed.js";
 import type { ControlRecord } from "#schema/events/usage-received.v1.js";
 import { type ReceivedItem, readReceived } from "#schema/events/usage-received.v2.js";
-import { eventKeyOf, fingerprintOf, fingerprintUuid } from "./fingerprint.js";
+import { eventDigest, fingerprintDigest, fingerprintUuid } from "./fingerprint.js";
 
-/** An item as input of the recorder. */
-export interface DecodedItem extends ReceivedItem {
-  /** Of (tenant, source, id), as uuid text. */
-  readonly key: string;
-  /** Distinguishes payloads under one key, as uuid text. */
-  readonly fingerprint: string;
-  /** `data`, parsed. */
-  readonly value: unknown;
+/** An item as input of the recorder. Its key identifies it; its fingerprint distinguishes payloads under one key. */
+export interface DecodedItem extends KeyedItem {
+  /** `data`, parsed; undefined: not yet. */
+  readonly value?: unknown;
 }
 
 export type DecodedRecord =
@@ -28,11 +26,12 @@ export type DecodedRecord =
  */
 export function decodeRecord(value: Buffer, partition: number, partitionCount: number): DecodedRecord {
   try {
+    if (isColumns(value)) return decodeColumns(value, partition, partitionCount);
     const text = value.toString("utf8");
     const record = readReceived(text);
     if (record.kind !== "items") return decodeControl(record, partition, partitionCount);
     const { items, tenancyVersion } = record;
-    assertTenants(items, partition, partitionCount);
+    assertTenants(tenantsOf(items), partition, partitionCount);
     if (mayBeUnstorable(text)) for (const item of items) assertStorable(...textsOf(item));
     return { kind: "items", items: items.map(decodeItem), tenancyVersion };
   } catch (error) {
@@ -41,13 +40,35 @@ export function decodeRecord(value: Buffer, partition: number, partitionCount: n
   }
 }
 
+/**
+ * Takes keys and fingerprints as the edge computed them, and data as it made it canonical: those of one item are computed again, so
+ * that an edge that computes them otherwise is found with its first records, before anything is counted twice.
+ */
+function decodeColumns(value: Buffer, partition: number, partitionCount: number): DecodedRecord {
+  const { items, tenantIds, tenancyVersion } = readReceivedColumns(value);
+  assertTenants(tenantIds, partition, partitionCount);
+  const probed = items[value.readUInt32BE(CHECKSUM_AT) % items.length];
+  if (probed !== undefined) assertDigests(probed);
+  return { kind: "items", items, tenancyVersion };
+}
+
+/** The bytes of a record's checksum choose the item: another one in each record. */
+const CHECKSUM_AT = 4;
+
+function assertDigests({ tenantId, source, id, type, data, key, fingerprint }: KeyedItem): void {
+  JSON.parse(data);
+  if (eventDigest(tenantId, source, id) !== key) throw new RangeError("an item has a key that is not its own");
+  if (fingerprintDigest(tenantId, type, data) !== fingerprint)
+    throw new RangeError("an item has a fingerprint that is not its own");
+}
+
 function decodeItem(item: ReceivedItem): DecodedItem {
   const { tenantId, source, id, type, data } = item;
   assertInstant(item.time);
   assertInstant(item.receivedAt);
   const value: unknown = JSON.parse(data);
-  const key = eventKeyOf(tenantId, source, id);
-  return { ...item, key, fingerprint: fingerprintOf(tenantId, type, data), value };
+  const key = eventDigest(tenantId, source, id);
+  return { ...item, key, fingerprint: fingerprintDigest(tenantId, type, data), value };
 }
 
 function decodeControl(control: ControlRecord, partition: number, partitionCount: number): DecodedRecord {
@@ -78,13 +99,15 @@ function assertFields(control: ControlRecord): void {
 }
 
 /** Consecutive items usually share a tenant, so cache the last lookup. */
-function assertTenants(items: readonly ReceivedItem[], partition: number, partitionCount: number): void {
+function assertTenants(tenantIds: Iterable<string>, partition: number, partitionCount: number): void {
   let last: string | undefined;
-  for (const { tenantId } of items) {
+  for (const tenantId of tenantIds) {
     if (tenantId !== last) assertTenant(tenantId, partition, partitionCount);
     last = tenantId;
   }
 }
+
+const tenantsOf = (items: readonly ReceivedItem[]): string[] => items.map(({ tenantId }) => tenantId);
 
 /** In a wrong partition a tenant's event could be counted twice. */
 function assertTenant(tenantId: string, partition: number, partitionCount: number): void {

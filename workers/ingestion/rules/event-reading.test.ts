@@ -27,7 +27,7 @@ function readerOf(...meters: readonly MeterState[]) {
   return { ...createEventReader(tenancy, 5), asked: () => asked };
 }
 const event = (changes: object = {}) => ({
-  ...{ tenantId: "acme", type: "t", time: NOVEMBER, value: { n: "2", model: "xl" } as unknown },
+  ...{ tenantId: "acme", type: "t", time: NOVEMBER, data: '{"n":"2","model":"xl"}' },
   ...changes,
 });
 
@@ -44,9 +44,19 @@ test("an event is read by the active meters of its type, and uses a combination 
 
 test("what one of the meters cannot read says why, with its path", () => {
   const reader = readerOf(calls, tokens);
-  expect(reader.read(event({ value: { n: "x" } }))).toEqual({
+  expect(reader.read(event({ data: '{"n":"x"}' }))).toEqual({
     ...{ kind: "invalid", detail: expect.stringMatching(/^data\.n: must be a decimal/) },
   });
+});
+
+test("data is parsed only where a meter reads it, and what is no JSON is what no meter can read", () => {
+  const broken = event({ data: "{" });
+  expect(readerOf(calls).read(broken)).toEqual({ kind: "readable", uses: [] });
+  expect(readerOf(calls, tokens).read(broken)).toEqual({ kind: "invalid", detail: "data: must be JSON" });
+  const byRegion = meter("by region", { aggregation: "COUNT", valueProperty: null, dimensions: ["region"] });
+  expect(readerOf(byRegion).read(broken)).toMatchObject({ kind: "invalid" });
+  // Parsed before: as it is.
+  expect(readerOf(tokens).read(event({ value: { n: "x" } }))).toMatchObject({ kind: "invalid" });
 });
 
 test("each tenant, meter and billing period is a scope of its own, which all its events share", () => {
@@ -69,7 +79,7 @@ test("each tenant, meter and billing period is a scope of its own, which all its
 test("combinations of the same values are the same, and of other values or another order are not", () => {
   const reader = readerOf(meter("pairs", { dimensions: ["a", "b"] }));
   const combinationOf = (value: object) => {
-    const reading = reader.read(event({ value: { n: 1, ...value } }));
+    const reading = reader.read(event({ data: JSON.stringify({ n: 1, ...value }) }));
     return reading.kind === "readable" ? reading.uses[0]?.value : reading.detail;
   };
   expect(combinationOf({ a: "x", b: "y" })).toBe(dimensionsUuid(["x", "y"]));

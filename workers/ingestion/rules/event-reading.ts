@@ -1,6 +1,6 @@
 import { contains, type Period, periodAt } from "#kernel/period.js";
 import type { MeterState, TenantState } from "#schema/events/tenancy-changed.v1.js";
-import { readMeter } from "#schema/meters/meter-reading.js";
+import { readMeter, readsData } from "#schema/meters/meter-reading.js";
 import { isMeterActive } from "#schema/tenancy-history.js";
 import type { DecodedItem } from "./decode-record.js";
 import { dimensionsUuid } from "./fingerprint.js";
@@ -87,10 +87,13 @@ export function createEventReader(tenancy: MetersAndTenants, tenancyVersion: num
         .filter(({ dimensions }) => dimensions.length > 0)
         .map((meter) => scopeOf(event, meter)),
     /** The readings of the active meters, or why one of them failed. */
-    read(event: Placed & Pick<DecodedItem, "value">): EventReading {
+    read(event: Placed & Pick<DecodedItem, "data" | "value">): EventReading {
       const uses: DimensionUse[] = [];
-      for (const meter of activeMeters(event.type)) {
-        const reading = readMeter(meter, event.value);
+      const meters = activeMeters(event.type);
+      const value = meters.some(readsData) ? parsedData(event) : {};
+      if (value === undefined) return { kind: "invalid", detail: "data: must be JSON" };
+      for (const meter of meters) {
+        const reading = readMeter(meter, value);
         if (reading.kind === "invalid") return { kind: "invalid", detail: `${reading.path}: ${reading.reason}` };
         if (reading.dimensions.length > 0)
           uses.push({ scope: scopeOf(event, meter), value: combinationOf(reading.dimensions) });
@@ -98,4 +101,14 @@ export function createEventReader(tenancy: MetersAndTenants, tenancyVersion: num
       return { kind: "readable", uses };
     },
   };
+}
+
+/** The parsed data; undefined: it is no JSON. */
+function parsedData({ data, value }: Pick<DecodedItem, "data" | "value">): unknown {
+  if (value !== undefined) return value;
+  try {
+    return JSON.parse(data);
+  } catch {
+    return undefined;
+  }
 }

@@ -4,17 +4,27 @@ import { quoted } from "#schema/events/packed-data.js";
 const BYTES = 16;
 
 /**
- * Distinguishes payloads under one key: first 16 bytes of SHA-256 over tenant, type and canonical data, as uuid text.
+ * Distinguishes payloads under one key: first 16 bytes of SHA-256 over tenant, type and canonical data, as a binary string.
  * Unambiguous, because the head is a JSON array and ends at its bracket. Without `time`, which retries may change.
  */
-export function fingerprintOf(tenantId: string, type: string, canonicalData: string): string {
-  return uuidOf(`[${quoted(tenantId)},${quoted(type)}]${canonicalData}`);
+export function fingerprintDigest(tenantId: string, type: string, canonicalData: string): string {
+  return digestOf(`[${quoted(tenantId)},${quoted(type)}]${canonicalData}`);
+}
+
+/** The permanent deduplication key of an event, as a binary string: 16 characters, of which each is a byte. */
+export function eventDigest(tenantId: string, source: string, id: string): string {
+  return digestOf(`[${quoted(tenantId)},${quoted(source)},${quoted(id)}]`);
 }
 
 /** The permanent deduplication key of an event, as the database's uuid text. */
-export function eventKeyOf(tenantId: string, source: string, id: string): string {
-  return uuidOf(`[${quoted(tenantId)},${quoted(source)},${quoted(id)}]`);
-}
+export const eventKeyOf = (tenantId: string, source: string, id: string): string =>
+  uuidOfDigest(eventDigest(tenantId, source, id));
+
+/** A key or fingerprint of the database's uuid text, as a binary string. */
+export const digestOfUuid = (uuid: string): string => Buffer.from(uuid.replaceAll("-", ""), "hex").toString("latin1");
+
+/** A key or fingerprint as the database's uuid text. */
+export const uuidOfDigest = (digest: string): string => uuidText(Buffer.from(digest, "latin1").toString("hex"));
 
 /** Identifies a combination of dimension values, as the database's uuid text. */
 export function dimensionsUuid(values: readonly string[]): string {
@@ -37,6 +47,8 @@ export function fingerprintOfUuid(uuid: string): string {
 export function recordUuid(value: Buffer): string {
   return uuidOf(value);
 }
+
+const digestOf = (content: string): string => hash("sha256", content, "binary").slice(0, BYTES);
 
 /** The first 16 bytes of the SHA-256. */
 const uuidOf = (content: string | Buffer): string => uuidText(hash("sha256", content, "hex"));

@@ -6,7 +6,7 @@ import type { DecodedItem } from "./decode-record.js";
 
 /** The stored state of a known key. */
 export interface KnownKey {
-  /** Of the event that holds the key, as uuid text. */
+  /** Of the event that holds the key. */
   readonly fingerprint: string;
   /** Its position in the ledger; null: it is quarantined. */
   readonly seq: number | null;

@@ -1,7 +1,9 @@
 import { storableText } from "#kernel/storable-text.js";
+import { bigintArray, uuidArray } from "#platform/database/binary-arrays.js";
 import type { Database, Transaction } from "#platform/database/database.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import type { DecodedItem } from "../rules/decode-record.js";
+import { digestOfUuid } from "../rules/fingerprint.js";
 import type { Reach } from "../rules/reach.js";
 import type { AccountChange, BatchOutcome, KnownKey, Quarantined } from "../rules/record-items.js";
 import { blocksOf, type LedgerBlock } from "./ledger-block.js";
@@ -89,7 +91,7 @@ export async function moveCursor(
   if (rowCount !== 1) throw new Error(`the cursor of partition ${partition} moved while its row was locked`);
 }
 
-/** The known state of these keys. Complete under the cursor's lock: no other process adds keys to the partition. */
+/** The known state of these keys, which are binary strings as the result's are. Complete under the cursor's lock: no other process adds keys to the partition. */
 export async function knownKeys(
   tx: Transaction,
   partition: number,
@@ -98,10 +100,13 @@ export async function knownKeys(
   const { rows } = await tx.query<{ key: string; fingerprint: string; seq: number | null }>({
     name: "known-keys",
     text: "SELECT key, fingerprint, seq FROM usage_key WHERE partition = $1 AND key = ANY ($2::uuid[])",
-    values: [partition, arrayText(items.map((item) => item.key))],
+    values: [partition, uuidArray(items.map((item) => item.key))],
   });
   const known = new Map(
-    rows.map(({ key, fingerprint, seq }) => [key, { fingerprint, seq, quarantined: new Set<string>() }]),
+    rows.map(({ key, fingerprint, seq }) => [
+      digestOfUuid(key),
+      { fingerprint: digestOfUuid(fingerprint), seq, quarantined: new Set<string>() },
+    ]),
   );
   const contradicted = items.filter((item) => {
     const holder = known.get(item.key);
@@ -115,11 +120,12 @@ export async function knownKeys(
            JOIN quarantined_event q ON q.partition = $1 AND q.key = c.key AND q.fingerprint = c.fingerprint`,
     values: [
       partition,
-      arrayText(contradicted.map((item) => item.key)),
-      arrayText(contradicted.map((item) => item.fingerprint)),
+      uuidArray(contradicted.map((item) => item.key)),
+      uuidArray(contradicted.map((item) => item.fingerprint)),
     ],
   });
-  for (const { key, fingerprint } of quarantined.rows) known.get(key)?.quarantined.add(fingerprint);
+  for (const { key, fingerprint } of quarantined.rows)
+    known.get(digestOfUuid(key))?.quarantined.add(digestOfUuid(fingerprint));
   return known;
 }
 
@@ -140,15 +146,12 @@ async function insertKeys(tx: Transaction, partition: number, keys: BatchOutcome
            SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::bigint[]) ORDER BY 2`,
     values: [
       partition,
-      arrayText(keys.map((k) => k.key)),
-      arrayText(keys.map((k) => k.fingerprint)),
-      arrayText(keys.map((k) => k.seq ?? "NULL")),
+      uuidArray(keys.map((k) => k.key)),
+      uuidArray(keys.map((k) => k.fingerprint)),
+      bigintArray(keys.map((k) => k.seq)),
     ],
   });
 }
-
-/** An array of uuids or numbers in PostgreSQL's text format: the driver would scan each for characters to escape. */
-const arrayText = (elements: readonly (string | number)[]): string => `{${elements.join(",")}}`;
 
 export async function appendToLedger(
   tx: Transaction,
@@ -202,7 +205,7 @@ async function countDuplicates(tx: Transaction, partition: number, counts: Reado
     name: "count-duplicates",
     text: `INSERT INTO usage_duplicate AS d (partition, key, count) SELECT $1, * FROM unnest($2::uuid[], $3::bigint[])
            ON CONFLICT (partition, key) DO UPDATE SET count = d.count + excluded.count`,
-    values: [partition, [...counts.keys()], [...counts.values()]],
+    values: [partition, uuidArray([...counts.keys()]), bigintArray([...counts.values()])],
   });
 }
 
@@ -217,8 +220,8 @@ async function insertQuarantined(tx: Transaction, partition: number, rows: reado
              $8::bigint[], $9::bigint[], $10::text[], $11::boolean[], $12::text[], $13::text[], $14::bigint[])`,
     values: [
       partition,
-      column("key"),
-      column("fingerprint"),
+      uuidArray(column("key")),
+      uuidArray(column("fingerprint")),
       column("tenantId"),
       column("source"),
       column("id"),
