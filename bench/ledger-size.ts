@@ -65,7 +65,13 @@ const database = await openDatabase({ url: created.url, migrationsDir, onError: 
 try {
   await openCursor(database, 0);
   const { reads: tenancy } = createTenancyState(systemClock);
-  const dependencies = { database, tenancy, dimensions: createDimensionLimit(1_000), clock: systemClock };
+  const dependencies = {
+    writesColumns: () => true,
+    database,
+    tenancy,
+    dimensions: createDimensionLimit(1_000),
+    clock: systemClock,
+  };
   for (let known = 0; known < KNOWN_KEYS; known += KEYS_AT_ONCE)
     await addKeys(Math.min(KEYS_AT_ONCE, KNOWN_KEYS - known));
   await database.pool.query("VACUUM ANALYZE usage_key");

@@ -4,6 +4,7 @@ import { partitionOf } from "#kernel/partition.js";
 import type { Database } from "#platform/database/database.js";
 import type { RecordedEvent } from "#schema/events/usage-recorded.v1.js";
 import { ensureLedgerMonths } from "../../workers/ingestion/store/ledger.js";
+import { blocksOf } from "../../workers/ingestion/store/ledger-block.js";
 import { appendToLedger, openCursor } from "../../workers/ingestion/store/recording.js";
 import { eventOf, PERIOD } from "./events.js";
 
@@ -18,7 +19,7 @@ export async function fill(database: Database, count: number): Promise<void> {
   const heads = waiting.map(() => 0);
   async function append(partition: number): Promise<void> {
     const entries = waiting[partition] ?? [];
-    await database.transaction((tx) => appendToLedger(tx, partition, entries));
+    await database.transaction((tx) => appendToLedger(tx, partition, blocksOf(partition, entries, true)));
     waiting[partition] = [];
   }
   for (let n = 0; n < count; n += 1) {

@@ -19,7 +19,7 @@ await ensureLedgerMonths(database, Date.now());
 const log = await connectKafkaLog({ brokers, clientId: "recorder", replicationFactor: 1 });
 const { reads: tenancy, apply } = createTenancyState(systemClock);
 for (const meter of METERS) apply(meter);
-const common = { database, log, clock: systemClock, metrics: createMetrics(new Registry()) };
+const common = { writesColumns: () => true, database, log, clock: systemClock, metrics: createMetrics(new Registry()) };
 let recorder: Recorder | undefined;
 const publisher = startPublisher({ ...common, assigned: () => recorder?.assigned() ?? [], onError: console.error });
 recorder = await startRecorder({

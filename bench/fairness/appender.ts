@@ -18,7 +18,13 @@ await runPart(async ({ brokers, rounds, seconds }) => {
     "fairness-appender",
   );
   await log.ensureTopics(TOPICS, 1);
-  const appender = createAppender({ log, partitionCount: 1, tenancyVersion: () => 1, onError: console.error });
+  const appender = createAppender({
+    log,
+    partitionCount: 1,
+    tenancyVersion: () => 1,
+    writesColumns: () => true,
+    onError: console.error,
+  });
   const admission = createAdmission();
   let made = 0;
   async function append(tenantId: string, count: number): Promise<void> {

@@ -3,6 +3,7 @@ import type { RecordedEvent } from "#schema/events/usage-recorded.v1.js";
 import { createInvoiceVerifier } from "../../workers/billing/verify.js";
 import { tenant } from "../../workers/billing/world.testing.js";
 import { ensureLedgerMonths, readLedger } from "../../workers/ingestion/store/ledger.js";
+import { blocksOf } from "../../workers/ingestion/store/ledger-block.js";
 import { appendToLedger, openCursor } from "../../workers/ingestion/store/recording.js";
 import { openWorld } from "../../workers/ingestion/world.testing.js";
 import { eventOf, METERS, PERIOD } from "../billing/events.js";
@@ -24,7 +25,7 @@ await runPart(async ({ rounds, seconds }) => {
       const seq = index * EVENTS + n + 1;
       return { ...eventOf(n, EVENTS, tenantId), id: `${tenantId}-${n}`, seq, recordedAt: PERIOD.start };
     });
-    await world.database.transaction((tx) => appendToLedger(tx, 0, entries));
+    await world.database.transaction((tx) => appendToLedger(tx, 0, blocksOf(0, entries, true)));
   }
   await world.database.pool.query("UPDATE recorder_cursor SET seq = $1", [tenants.length * EVENTS]);
   const verifier = createInvoiceVerifier({

@@ -33,6 +33,7 @@ for (const tenantId of tenants) {
 
 const app = createHttpServer(logger);
 const appender = createAppender({
+  writesColumns: () => true,
   log,
   partitionCount: await log.partitionCount(USAGE_RECEIVED),
   tenancyVersion: reads.version,

@@ -24,19 +24,25 @@ export function malformedAlarm(metrics: Registry, logger: Logger): OnMalformed {
   };
 }
 
+/** For records that are text: reads theirs. */
+export const asText =
+  <T>(read: (text: string) => T) =>
+  (value: Buffer): T =>
+    read(value.toString("utf8"));
+
 /**
  * Decodes the records of a batch for a consumer that tolerates malformed ones: they are reported and skipped. Throws
  * UpgradeRequired for a record that newer code wrote.
  */
 export function readRecords<T>(
   batch: LogBatch,
-  read: (text: string) => T,
+  read: (value: Buffer) => T,
   onMalformed: OnMalformed,
 ): { readonly offset: number; readonly value: T }[] {
   return batch.records.flatMap((record) => {
     const { offset } = record;
     try {
-      return [{ offset, value: readingAt(offset, () => read(record.value.toString("utf8"))) }];
+      return [{ offset, value: readingAt(offset, () => read(record.value)) }];
     } catch (error) {
       if (error instanceof UpgradeRequired) throw error;
       onMalformed(batch, record, error);

@@ -6,6 +6,7 @@ import { IDENTITY_HEADER } from "#platform/auth/internal-api.js";
 import { timeoutSignal } from "#platform/lifecycle/time.js";
 import { storedEntries } from "#schema/events/ledger-block.v1.js";
 import { type LedgerEntry, readEntries } from "#schema/events/usage-recorded.v1.js";
+import { LEDGER_BLOCKS, readLedgerBlocks } from "./blocks.js";
 
 export interface LedgerPage {
   /**
@@ -63,14 +64,16 @@ export function createLedgerClient(baseUrl: () => string, tokens: IdentityTokens
       for (const [name, value] of Object.entries(query)) url.searchParams.set(name, String(value));
       const token = await tokens.sign(serviceIdentity(service), LEDGER_AUDIENCE);
       const response = await fetch(url, {
-        headers: { [IDENTITY_HEADER]: token },
+        headers: { [IDENTITY_HEADER]: token, ...(query.tenantId === undefined && { accept: LEDGER_BLOCKS }) },
         signal: timeoutSignal(TIMEOUT_MS),
       });
       if (!response.ok) {
         await response.body?.cancel();
         throw failureOf(response.status);
       }
-      return parsePage(await response.json(), query.from);
+      // Ingestion of before columns answers in JSON.
+      if (response.headers.get("content-type") !== LEDGER_BLOCKS) return parsePage(await response.json(), query.from);
+      return within(query.from, readLedgerBlocks(Buffer.from(await response.arrayBuffer())));
     },
   };
 }
@@ -88,11 +91,20 @@ function parsePage(body: unknown, from: number): LedgerPage {
   const { nextSeq, headSeq } = body;
   if ("blocks" in body) {
     const entries = body.blocks.flatMap((block) => storedEntries(block.stamp, block.entries));
-    return { entries: entries.filter(({ seq }) => from <= seq && seq < nextSeq), nextSeq, headSeq };
+    return within(from, { entries, nextSeq, headSeq });
   }
   if (body.entries.length === 0) return { entries: [], nextSeq, headSeq };
   const record = { partition: 0, firstSeq: 1, lastSeq: Math.max(1, nextSeq - 1), entries: body.entries };
   return { entries: readEntries(record), nextSeq, headSeq };
+}
+
+/** Blocks begin before the page and end after it. */
+function within(from: number, { entries, nextSeq, headSeq }: LedgerPage): LedgerPage {
+  const isWhole = entries[0]?.seq === from && entries.at(-1)?.seq === nextSeq - 1;
+  return {
+    entries: isWhole ? entries : entries.filter(({ seq }) => from <= seq && seq < nextSeq),
+    ...{ nextSeq, headSeq },
+  };
 }
 
 const Bounds = Type.Object({ nextSeq: Type.Integer(), headSeq: Type.Integer() });

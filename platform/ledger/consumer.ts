@@ -6,8 +6,8 @@ import { LogPositionError } from "#platform/event-log/position.js";
 import { type OnMalformed, readRecords } from "#platform/event-log/read-records.js";
 import { sleep } from "#platform/lifecycle/time.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
+import { readUsageRecorded } from "#schema/columns/recorded.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
-import { readRecorded } from "#schema/events/usage-recorded.v2.js";
 import { USAGE_RECORDED } from "#schema/topics.js";
 import { LEDGER_PAGE_LIMIT, type LedgerClient } from "./client.js";
 import { ledgerPages } from "./pages.js";
@@ -171,7 +171,7 @@ export async function startLedgerConsumer<Prepared = never>(
 /** The contiguous entries of a batch, in order; publishing repeats after a takeover, so ranges may overlap. */
 function contiguousRuns(batch: LogBatch, onMalformed: OnMalformed): { firstSeq: number; entries: LedgerEntry[] }[] {
   const runs: { firstSeq: number; lastSeq: number; entries: LedgerEntry[] }[] = [];
-  for (const { value } of readRecords(batch, readRecorded, onMalformed)) {
+  for (const { value } of readRecords(batch, readUsageRecorded, onMalformed)) {
     const { firstSeq, lastSeq, entries } = value;
     const open = runs.at(-1);
     if (open !== undefined && open.lastSeq + 1 === firstSeq) {

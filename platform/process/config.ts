@@ -34,6 +34,8 @@ export interface Config {
   readonly tickIntervalMs: number;
   /** Maximum combinations of dimension values per tenant and meter in one billing period. */
   readonly maxDimensionValues: number;
+  /** How usage is written: in columns once every process reads them, or as text, which older processes read. */
+  readonly usageEncoding: "columns" | "text";
   /** Maximum idempotency keys per tenant that quota keeps at a time. */
   readonly quotaMaxKeys: number;
   /** Private hosts (names, addresses or CIDR blocks) that webhooks may reach. */
@@ -109,6 +111,7 @@ export function parseConfig(given: Env, readFile: ReadFile = readText): Config {
     partitions: read.integer("METRLY_PARTITIONS", kafkaBrokers.length > 0 ? 64 : 4, 1, 1024),
     tickIntervalMs: read.integer("METRLY_TICK_SECONDS", 5, 1, 60) * 1000,
     maxDimensionValues: read.integer("METRLY_MAX_DIMENSION_VALUES", 1_000, 1, 100_000),
+    usageEncoding: read.oneOf("METRLY_USAGE_ENCODING", ["columns", "text"], "columns"),
     quotaMaxKeys: read.integer("METRLY_QUOTA_MAX_KEYS", 100_000, 1, 1_000_000),
     webhookAllowHosts: read.list("METRLY_WEBHOOK_ALLOW_HOSTS"),
     trustedProxies: read.networks("METRLY_TRUSTED_PROXIES"),

@@ -2,6 +2,7 @@ import { MetrlyError } from "#kernel/errors.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
 import { type Repeat, repeat } from "#platform/lifecycle/repeat.js";
 import { every, monotonicMs, nowMs, sleep, type Timer, within } from "#platform/lifecycle/time.js";
+import { USAGE_ENCODINGS } from "#schema/columns/sealed.js";
 import { type TenancyAppliedV1, tenancyAppliedV1 } from "#schema/events/tenancy-applied.v1.js";
 import { TENANCY_APPLIED } from "#schema/topics.js";
 import type { TenancyCopy } from "./copy.js";
@@ -67,7 +68,9 @@ export function createTenancyLease({ tenancy, log, self, onError }: TenancyLease
 
   async function report(ended: Pick<TenancyAppliedV1, "ended">): Promise<void> {
     const version = tenancy.version();
-    const value = Buffer.from(JSON.stringify(tenancyAppliedV1.parse({ ...self, version, ...ended })));
+    const value = Buffer.from(
+      JSON.stringify(tenancyAppliedV1.parse({ ...self, version, reads: [...USAGE_ENCODINGS], ...ended })),
+    );
     await log.append(TENANCY_APPLIED, 0, [{ key: self.instance, value }]);
     reported = version;
   }

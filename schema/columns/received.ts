@@ -1,7 +1,7 @@
-import type { ReceivedItem } from "../events/usage-received.v2.js";
+import { type ReceivedItem, readReceived, type UsageReceived } from "../events/usage-received.v2.js";
 import { eventColumns, readEventColumns } from "./events.js";
 import { Malformed } from "./malformed.js";
-import { openRecord, RECEIVED, seal, unseal } from "./sealed.js";
+import { isColumns, openRecord, RECEIVED, seal, unseal } from "./sealed.js";
 
 const CONTRACT = "metrly.usage.received.columns";
 /** Of a key and of a fingerprint. */
@@ -47,6 +47,16 @@ function writeDigests(to: Buffer, at: number, digests: readonly string[]): void 
   if (all.length !== digests.length * DIGEST_BYTES || digests.some(({ length }) => length !== DIGEST_BYTES))
     throw new RangeError(`a key and a fingerprint have ${DIGEST_BYTES} bytes each`);
   to.write(all, at, "latin1");
+}
+
+/**
+ * Reads a record of `usage.received` in any encoding. Throws UpgradeRequired for one that newer code wrote, and something else for
+ * everything that none of them is.
+ */
+export function readUsageReceived(record: Buffer): UsageReceived {
+  if (!isColumns(record)) return readReceived(record.toString("utf8"));
+  const { items, tenancyVersion } = readReceivedColumns(record);
+  return { kind: "items", items: items.map(({ key: _, fingerprint: __, ...item }) => item), tenancyVersion };
 }
 
 /** Reads a record that `receivedColumns` made. Throws Malformed, SyntaxError, and UpgradeRequired for one of newer code. */

@@ -1,8 +1,9 @@
 import type { LedgerEntry } from "../events/usage-recorded.v1.js";
 import { readEntries, toStored } from "../events/usage-recorded.v1.js";
+import { readRecorded, type UsageRecorded } from "../events/usage-recorded.v2.js";
 import { type ColumnEvent, eventColumns, readEventColumns } from "./events.js";
 import { Malformed } from "./malformed.js";
-import { openRecord, RECORDED, type SealedHead, seal, unseal } from "./sealed.js";
+import { isColumns, openRecord, RECORDED, type SealedHead, seal, unseal } from "./sealed.js";
 
 const CONTRACT = "metrly.usage.recorded.columns";
 
@@ -48,6 +49,13 @@ function withoutStamp(entry: LedgerEntry): unknown {
   const { seq: _, recordedAt: __, tenancyVersion: ___, ...own } = toStored(entry);
   return own;
 }
+
+/**
+ * Reads a record of `usage.recorded` in any encoding. Throws UpgradeRequired for one that newer code wrote, and something else for
+ * everything that none of them is.
+ */
+export const readUsageRecorded = (record: Buffer): UsageRecorded =>
+  isColumns(record) ? readRecordedColumns(record) : readRecorded(record.toString("utf8"));
 
 /** Reads a record that `recordedColumns` made. Throws Malformed, SyntaxError, and UpgradeRequired for one of newer code. */
 export function readRecordedColumns(record: Buffer): RecordedColumns {

@@ -6,6 +6,9 @@ import { Malformed } from "./malformed.js";
 /** The name by which readers declare that they read this encoding, and which a ledger block has in its text. */
 export const COLUMNS_ENCODING = "columns.1";
 
+/** Every encoding of usage beside text that this build reads, as its processes declare. */
+export const USAGE_ENCODINGS: readonly string[] = [COLUMNS_ENCODING];
+
 /** Of every record in columns: its first byte, which cannot begin JSON and is no encoding of text. */
 const TAG = 2;
 const VERSION = 1;

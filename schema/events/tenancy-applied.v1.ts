@@ -10,6 +10,8 @@ const schema = Type.Object({
   instance: name,
   /** The tenancy version up to which the process has applied everything; 0: none yet. */
   version: Type.Integer({ minimum: 0 }),
+  /** The encodings of usage that the process reads beside text: others may write one that every process with a lease reads. */
+  reads: Type.Optional(Type.Array(name, { maxItems: 32 })),
   /** The process has stopped serving: its lease ends. */
   ended: Type.Optional(Type.Literal(true)),
 });

@@ -10,6 +10,7 @@ import { type Recorder, startRecorder } from "./recorder/recorder.js";
 import { startTicks, type Ticks } from "./recorder/ticks.js";
 import { startTrimming } from "./recorder/trim.js";
 import { ensureLedgerMonths } from "./store/ledger.js";
+import { followUsageReaders } from "./usage-readers.js";
 
 /**
  * Ingestion without its interfaces, which `main.ts` adds: the intake, the recorder and what follows it, on any ports. `intake`: limits
@@ -23,10 +24,16 @@ export async function startIngestionCore(context: ServiceContext, intake: Partia
   const metrics = createMetrics(context.metrics);
   const warn = (what: string) => (error: unknown) => logger.warn({ err: error }, what);
 
+  const readers = followUsageReaders(
+    context,
+    warn("which processes read columns is not known: usage is written as text"),
+  );
+  const { writesColumns } = readers;
   const appender = createAppender({
     log,
     partitionCount,
     tenancyVersion: tenancy.version,
+    writesColumns,
     limits: intake,
     onError: warn("appending usage to the log failed; clients must retry"),
   });
@@ -38,6 +45,7 @@ export async function startIngestionCore(context: ServiceContext, intake: Partia
     clock,
     metrics,
     assigned,
+    writesColumns,
     onError: warn("publishing the ledger failed and will be retried"),
   });
   const recorder = await startRecorder({
@@ -47,6 +55,7 @@ export async function startIngestionCore(context: ServiceContext, intake: Partia
     clock,
     log,
     partitionCount,
+    writesColumns,
     metrics,
     logger,
     onRecorded: publisher.offer,
@@ -63,7 +72,7 @@ export async function startIngestionCore(context: ServiceContext, intake: Partia
   return {
     ...{ database, partitionCount, metrics, appender, publisher, recorder, ticks, accounting },
     async stop(): Promise<void> {
-      await Promise.all([appender.stop(), ticks.stop(), trimming.stop(), accounting.stop()]);
+      await Promise.all([appender.stop(), ticks.stop(), trimming.stop(), accounting.stop(), readers.stop()]);
       await recorder.stop();
       await publisher.stop();
       await database.stop();

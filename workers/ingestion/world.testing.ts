@@ -13,11 +13,11 @@ import { parseConfig } from "#platform/process/config.js";
 import type { Service, ServiceContext } from "#platform/process/service.js";
 import { createTenancyState, type TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { type KeyedItem, receivedColumns } from "#schema/columns/received.js";
+import { readUsageRecorded } from "#schema/columns/recorded.js";
 import type { ApiKeyState, MeterState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { ControlRecord } from "#schema/events/usage-received.v1.js";
 import { encodeItem, type ReceivedItem, receivedText } from "#schema/events/usage-received.v2.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
-import { readRecorded } from "#schema/events/usage-recorded.v2.js";
 import { TOPICS, USAGE_RECEIVED, USAGE_RECORDED } from "#schema/topics.js";
 import { createMigratedDatabase } from "../../tests/servers/migrated.js";
 import { PATIENCE_MS } from "../../tests/servers/servers.js";
@@ -46,6 +46,11 @@ export async function openWorld(options: { partitions?: number; clock?: Clock } 
   return {
     clock,
     dimensions: createDimensionLimit(MAX_DIMENSION_VALUES),
+    /** By turns, as while processes of two versions run. */
+    writesColumns: () => {
+      turns += 1;
+      return turns % 2 === 0;
+    },
     database,
     logDatabase,
     log,
@@ -78,7 +83,8 @@ export async function startService(
     metrics: new Registry(),
     log: changed.log ?? world.log,
     tenancy: world.tenancy,
-    self: { role: "ingestion", instance: "ingestion-1" },
+    // Alone, so that it writes columns.
+    self: undefined,
     identityTokens,
     openDatabase: changed.openDatabase ?? (() => openDatabase({ url: world.url, onError: ignoreAfterDrop })),
     fail: (error) => failures.push(error),
@@ -208,7 +214,7 @@ export async function publishedEntries(log: EventLog, partition: number): Promis
   for (let from = first; from < next; ) {
     const records = await log.read(USAGE_RECORDED, partition, from, 500);
     for (const { value, offset } of records) {
-      entries.push(...readRecorded(value.toString("utf8")).entries);
+      entries.push(...readUsageRecorded(value).entries);
       from = offset + 1;
     }
   }

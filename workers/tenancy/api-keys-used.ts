@@ -1,7 +1,7 @@
 import { isTimestamp } from "#kernel/duration.js";
 import { isStorable } from "#kernel/storable-text.js";
 import type { EventLog, LogConsumer } from "#platform/event-log/event-log.js";
-import { type OnMalformed, readRecords } from "#platform/event-log/read-records.js";
+import { asText, type OnMalformed, readRecords } from "#platform/event-log/read-records.js";
 import { type ApiKeysUsedV1, apiKeysUsedV1 } from "#schema/events/api-keys-used.v1.js";
 import { API_KEYS_USED } from "#schema/topics.js";
 import type { TenancyStore } from "./store/store.js";
@@ -26,7 +26,7 @@ export function followKeyUses(
     onError,
     async onBatch(batch) {
       const latest = new Map<string, number>();
-      for (const { value } of readRecords(batch, readStorable, onMalformed)) {
+      for (const { value } of readRecords(batch, asText(readStorable), onMalformed)) {
         for (const { keyId, at } of value.uses) latest.set(keyId, Math.max(at, latest.get(keyId) ?? 0));
       }
       await store.noteKeyUses([...latest].map(([keyId, at]) => ({ keyId, at })));

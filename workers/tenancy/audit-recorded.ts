@@ -1,7 +1,7 @@
 import { isTimestamp } from "#kernel/duration.js";
 import { holdsUnstorable } from "#kernel/storable-text.js";
 import type { EventLog, LogConsumer, LogRecord } from "#platform/event-log/event-log.js";
-import { type OnMalformed, placeOf, readRecords } from "#platform/event-log/read-records.js";
+import { asText, type OnMalformed, placeOf, readRecords } from "#platform/event-log/read-records.js";
 import { type AuditRecordedV1, auditRecordedV1 } from "#schema/events/audit-recorded.v1.js";
 import { AUDIT_RECORDED } from "#schema/topics.js";
 import type { ServiceAudit } from "./store/reads.js";
@@ -24,7 +24,7 @@ export function followServiceAudits(
     onError,
     async onBatch(batch) {
       const malformed: ServiceAudit[] = [];
-      const read = readRecords(batch, readStorable, (within, record, error) => {
+      const read = readRecords(batch, asText(readStorable), (within, record, error) => {
         malformed.push(malformedAudit(record, placeOf(within, record)));
         onMalformed(within, record, error);
       });

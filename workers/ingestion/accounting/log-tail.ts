@@ -2,9 +2,7 @@ import { MetrlyError } from "#kernel/errors.js";
 import { hourOf } from "#kernel/period.js";
 import { UpgradeRequired } from "#kernel/upgrade-required.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
-import { readReceivedColumns } from "#schema/columns/received.js";
-import { isColumns } from "#schema/columns/sealed.js";
-import { readReceived } from "#schema/events/usage-received.v2.js";
+import { readUsageReceived } from "#schema/columns/received.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 
 /** Items of one tenant that arrived in hours that start in [from, to), epoch ms. */
@@ -108,8 +106,7 @@ function summaryOf(value: Buffer): Summary {
 
 function itemsOf(value: Buffer) {
   try {
-    if (isColumns(value)) return readReceivedColumns(value).items;
-    const record = readReceived(value.toString("utf8"));
+    const record = readUsageReceived(value);
     return record.kind === "items" ? record.items : [];
   } catch (error) {
     if (error instanceof UpgradeRequired) throw error;

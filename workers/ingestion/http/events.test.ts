@@ -5,8 +5,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DAY_MS } from "#kernel/duration.js";
 import { MetrlyError } from "#kernel/errors.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
+import { readUsageReceived } from "#schema/columns/received.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
-import { type ReceivedItem, readReceived } from "#schema/events/usage-received.v2.js";
+import { type ReceivedItem } from "#schema/events/usage-received.v2.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import { hasPostgres, waitFor } from "../../../tests/servers/servers.js";
 import { apiKeyState, meterState, openWorld, startService, tenantState, type World } from "../world.testing.js";
@@ -514,7 +515,7 @@ describe.skipIf(!hasPostgres)("the edge", () => {
     for (const partition of [0, 1]) {
       const records = await world.log.read(USAGE_RECEIVED, partition, 0, 10_000);
       for (const { value } of records) {
-        const record = readReceived(value.toString("utf8"));
+        const record = readUsageReceived(value);
         if (record.kind === "items") items.push(...record.items);
       }
     }

@@ -5,6 +5,7 @@ import type { IdentityTokens } from "#platform/auth/identity.js";
 import { operatorIdentity, serviceIdentity } from "#platform/auth/internal-api.js";
 import type { Database } from "#platform/database/database.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
+import { LEDGER_BLOCKS, type LedgerPart, ledgerBlocks } from "#platform/ledger/blocks.js";
 import {
   LEDGER_AUDIENCE,
   LEDGER_PAGE_LIMIT,
@@ -12,10 +13,11 @@ import {
   type LedgerQuery,
   REPUBLISH_PATH,
 } from "#platform/ledger/client.js";
+import { storedEntryOf } from "#schema/events/ledger-block.v1.js";
 import { toStored } from "#schema/events/usage-recorded.v1.js";
 import { republish } from "../recorder/republish.js";
 import { type BlockPage, readLedger, readLedgerBlocks } from "../store/ledger.js";
-import { stampOf } from "../store/ledger-block.js";
+import { entriesOf, type StoredBlock, stampOf } from "../store/ledger-block.js";
 
 export interface LedgerRouteOptions {
   readonly database: Database;
@@ -42,15 +44,23 @@ export function registerLedgerRoutes(app: FastifyInstance, options: LedgerRouteO
       const { entries, ...rest } = await readLedger(options.database, query);
       return reply.send({ entries: entries.map(toStored), ...rest });
     }
-    return reply.type("application/json").send(blocksText(await readLedgerBlocks(options.database, query)));
+    const page = await readLedgerBlocks(options.database, query);
+    if (request.headers.accept !== LEDGER_BLOCKS) return reply.type("application/json").send(blocksText(page));
+    return reply.type(LEDGER_BLOCKS).send(ledgerBlocks({ ...page, blocks: page.blocks.map(textOrColumns) }));
   });
 }
 
-/** Sends blocks as stored: decoding and encoding each entry would be most of the work. */
+/** Sends blocks as stored: decoding and encoding each entry would be most of the work. Blocks in columns become text. */
 function blocksText({ blocks, nextSeq, headSeq }: BlockPage): string {
-  const texts = blocks.map((block) => `{"stamp":${JSON.stringify(stampOf(block))},"entries":${block.entries}}`);
+  const texts = blocks.map((block) => `{"stamp":${JSON.stringify(stampOf(block))},"entries":${entriesText(block)}}`);
   return `{"nextSeq":${nextSeq},"headSeq":${headSeq},"blocks":[${texts.join(",")}]}`;
 }
+
+const entriesText = (block: StoredBlock): string =>
+  block.packed === null ? block.entries : JSON.stringify(entriesOf(block).map(storedEntryOf));
+
+const textOrColumns = (block: StoredBlock): LedgerPart =>
+  block.packed === null ? { stamp: stampOf(block), entries: block.entries } : { columns: block.packed };
 
 function readQuery(request: FastifyRequest, partitionCount: number): LedgerQuery {
   const { searchParams } = new URL(request.url, "http://localhost");

@@ -3,11 +3,19 @@ import { MetrlyError } from "#kernel/errors.js";
 import { partitionOf } from "#kernel/partition.js";
 import type { NewRecord } from "#platform/event-log/event-log.js";
 import { installManualTime, type ManualTime } from "#platform/lifecycle/manual-time.testing.js";
-import { type ReceivedItem, readReceived } from "#schema/events/usage-received.v2.js";
+import { readUsageReceived } from "#schema/columns/received.js";
+import { type ReceivedItem } from "#schema/events/usage-received.v2.js";
 import { receivedItem } from "../world.testing.js";
 import { type AppenderLimits, createAppender } from "./appender.js";
 
 const PARTITIONS = 4;
+
+/** By turns: requests of both encodings wait for one send while the last process is upgraded. */
+let turns = 0;
+const writesColumns = (): boolean => {
+  turns += 1;
+  return turns % 2 === 0;
+};
 
 let time: ManualTime;
 let restoreTime: () => void;
@@ -33,6 +41,7 @@ function appenderOn(log: ReturnType<typeof heldLog>, limits: Partial<AppenderLim
     log,
     partitionCount: PARTITIONS,
     tenancyVersion: () => 7,
+    writesColumns,
     onError: () => undefined,
     limits: {
       ...{ maxItems: 100, maxBytes: 1 << 20, timeoutMs: 2_000, sendsPerPartition: 1, nextSendBytes: 0, ...limits },
@@ -49,7 +58,7 @@ function appenderOn(log: ReturnType<typeof heldLog>, limits: Partial<AppenderLim
 const turn = () => time.advance(0);
 const idsOf = (records: readonly NewRecord[]) =>
   records.flatMap(({ value }) => {
-    const record = readReceived(value.toString("utf8"));
+    const record = readUsageReceived(value);
     return record.kind === "items" ? record.items.map(({ id }) => id) : [];
   });
 const codeOf = (work: Promise<unknown>) =>

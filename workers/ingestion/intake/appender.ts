@@ -1,21 +1,21 @@
 import { MetrlyError } from "#kernel/errors.js";
-import { partitionOf } from "#kernel/partition.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
 import { deferred } from "#platform/lifecycle/deferred.js";
 import { createFairQueue, type FairQueue } from "#platform/lifecycle/fair-queue.js";
 import { createShares } from "#platform/lifecycle/shares.js";
 import { nextTurn } from "#platform/lifecycle/time.js";
-import { type EncodedItem, encodeItem, type ReceivedItem, receivedText } from "#schema/events/usage-received.v2.js";
+import type { ReceivedItem } from "#schema/events/usage-received.v2.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
-import { packed } from "../rules/pack.js";
-import { MAX_ITEMS_PER_STEP } from "../rules/plan-steps.js";
 import { createDeadlineQueue, type Expiring } from "./deadline-queue.js";
+import { encodeByPartition, encodeRecords, MAX_RECORD_BYTES, type SizedItem } from "./encode-items.js";
 
 export interface AppenderOptions {
   readonly log: Pick<EventLog, "append">;
   readonly partitionCount: number;
   /** The tenancy version that the edge has applied. */
   tenancyVersion(): number;
+  /** Whether every reader of usage.received reads columns. */
+  writesColumns(): boolean;
   /** Called for a failed append; its requests get LOG_UNAVAILABLE. */
   onError(error: unknown): void;
   readonly limits?: Partial<AppenderLimits>;
@@ -57,9 +57,6 @@ const DEFAULT_LIMITS: AppenderLimits = {
   sendsPerPartition: USAGE_RECEIVED.concurrentAppends ?? 1,
   nextSendBytes: 32 << 10,
 };
-/** Below the broker's limit of 1 MiB per batch. */
-const MAX_RECORD_BYTES = 700_000;
-const MAX_ITEMS_PER_RECORD = MAX_ITEMS_PER_STEP;
 const MAX_SEND_BYTES = 2 * MAX_RECORD_BYTES;
 /** Of a send while others' items wait, for whichever partition: encoding it and answering its requests holds up their turns. */
 const SHARED_SEND_BYTES = 128 << 10;
@@ -86,11 +83,6 @@ interface Partition {
   sends: number;
   /** Whether one of them has yet to take its items. */
   isStarting: boolean;
-}
-
-interface SizedItem extends EncodedItem {
-  readonly bytes: number;
-  readonly isImported: boolean;
 }
 
 /**
@@ -198,7 +190,7 @@ export function createAppender(options: AppenderOptions): Appender {
     async append(wanted, sender, weight) {
       if (stopped) throw new MetrlyError("UNAVAILABLE", "This process is stopping; retry the request");
       if (wanted.length === 0) return;
-      const byPartition = encodeByPartition(wanted, options.partitionCount);
+      const byPartition = encodeByPartition(wanted, options.partitionCount, options.writesColumns());
       const size = [...byPartition.values()].reduce((sum, encoded) => sum + totalBytes(encoded), 0);
       const refusals = [items.refusal(sender, weight, wanted.length), bytes.refusal(sender, weight, size)];
       if (refusals.includes("over share")) throw overShare();
@@ -228,36 +220,6 @@ const overShare = (): MetrlyError =>
 
 const full = (): MetrlyError =>
   new MetrlyError("BUSY", "The queue of the event log is full; nothing was accepted, retry the request");
-
-function encodeByPartition(items: readonly ReceivedItem[], partitionCount: number): Map<number, SizedItem[]> {
-  const byPartition = new Map<number, SizedItem[]>();
-  let tenantId: string | undefined;
-  let partition = 0;
-  for (const item of items) {
-    // Consecutive items usually share a tenant, so cache the last lookup.
-    if (item.tenantId !== tenantId) partition = partitionOf(item.tenantId, partitionCount);
-    tenantId = item.tenantId;
-    const { head, data } = encodeItem(item);
-    const bytes = Buffer.byteLength(head) + Buffer.byteLength(data) + 1;
-    const encoded = { head, data, bytes, isImported: item.imported === true };
-    const existing = byPartition.get(partition);
-    if (existing === undefined) byPartition.set(partition, [encoded]);
-    else existing.push(encoded);
-  }
-  return byPartition;
-}
-
-function encodeRecords(items: readonly SizedItem[], tenancyVersion: number): { value: Buffer }[] {
-  if (!items.some(({ isImported }) => isImported)) return recordsOf(items, tenancyVersion, false);
-  const own = items.filter(({ isImported }) => !isImported);
-  const imported = items.filter(({ isImported }) => isImported);
-  return [...recordsOf(own, tenancyVersion, false), ...recordsOf(imported, tenancyVersion, true)];
-}
-
-function recordsOf(items: readonly SizedItem[], tenancyVersion: number, imported: boolean): { value: Buffer }[] {
-  const records = packed(items, (item) => item.bytes, { maxBytes: MAX_RECORD_BYTES, maxCount: MAX_ITEMS_PER_RECORD });
-  return [...records].map((group) => ({ value: Buffer.from(receivedText(group, tenancyVersion, imported)) }));
-}
 
 const totalBytes = (items: readonly SizedItem[]): number => items.reduce((sum, item) => sum + item.bytes, 0);
 

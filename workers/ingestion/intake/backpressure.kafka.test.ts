@@ -9,7 +9,8 @@ import { connectKafkaLog } from "#platform/event-log/kafka/log.js";
 import { createHttpServer } from "#platform/http/server.js";
 import { systemClock } from "#platform/process/clock.js";
 import { createTenancyState } from "#platform/tenancy-client/copy.js";
-import { readReceived } from "#schema/events/usage-received.v2.js";
+import { readUsageReceived } from "#schema/columns/received.js";
+
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import { type PrivateKafka, startKafka } from "../../../tests/servers/private-servers.js";
 import { hasKafka, waitFor } from "../../../tests/servers/servers.js";
@@ -38,7 +39,13 @@ describe.skipIf(!hasKafka)("the edge before a log in trouble", () => {
       apply(state);
       keys[id] = secret;
     }
-    const appender = createAppender({ log, partitionCount: 1, tenancyVersion: reads.version, onError: () => {} });
+    const appender = createAppender({
+      log,
+      partitionCount: 1,
+      tenancyVersion: reads.version,
+      writesColumns: () => true,
+      onError: () => {},
+    });
     stopAppender = appender.stop;
     registerEdge(app, {
       tenancy: { ...reads, stop: async () => {} },
@@ -103,7 +110,7 @@ describe.skipIf(!hasKafka)("the edge before a log in trouble", () => {
     for (let from = first; from < next; ) {
       const records = await log.read(USAGE_RECEIVED, 0, from, 500);
       for (const { value, offset } of records) {
-        const record = readReceived(value.toString("utf8"));
+        const record = readUsageReceived(value);
         if (record.kind === "items") for (const { id } of record.items) ids.add(id);
         from = offset + 1;
       }

@@ -35,7 +35,7 @@ describe.skipIf(!hasPostgres)("publishing", () => {
     // Again if the database ended the session, as after a stop of seconds.
     const result = await waitFor(() => recordStep(world, 0, step), { what: "the step to be recorded" });
     if (result.kind !== "recorded") throw new Error("it is recorded");
-    return result.entries;
+    return result.blocks;
   }
 
   function publish(log: Pick<EventLog, "append"> = world.log, errors: unknown[] = []) {
@@ -45,6 +45,7 @@ describe.skipIf(!hasPostgres)("publishing", () => {
       clock: world.clock,
       metrics: createMetrics(new Registry()),
       assigned: () => [0],
+      writesColumns: world.writesColumns,
       onError: (error) => errors.push(error),
     });
     // As the recorder does when it takes a partition over.

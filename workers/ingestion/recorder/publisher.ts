@@ -2,11 +2,10 @@ import type { Clock } from "#kernel/clock.js";
 import type { Database } from "#platform/database/database.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
 import { type Repeat, repeat } from "#platform/lifecycle/repeat.js";
-import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { USAGE_RECORDED } from "#schema/topics.js";
 import type { IngestionMetrics } from "../metrics.js";
-import { movePublished, readLedger, readPublished } from "../store/ledger.js";
-import { MAX_ENTRIES_PER_SEND, recordsOf } from "./recorded-records.js";
+import { movePublished, readLedgerBlocks, readPublished, type StoredRange } from "../store/ledger.js";
+import { MAX_ENTRIES_PER_SEND, recordsOfBlocks } from "./recorded-records.js";
 
 export interface PublisherOptions {
   readonly database: Database;
@@ -15,6 +14,8 @@ export interface PublisherOptions {
   readonly metrics: IngestionMetrics;
   /** Partitions that this process records now; only these are published here. */
   assigned(): readonly number[];
+  /** Whether every reader of usage.recorded reads columns. */
+  writesColumns(): boolean;
   onError(error: unknown): void;
 }
 
@@ -26,7 +27,7 @@ const POLL_MS = 1_000;
 const BACKOFF = { firstMs: 100, longestMs: 5_000 };
 
 interface PartitionState {
-  waiting: LedgerEntry[];
+  waiting: StoredRange[];
   stuckSince: number | undefined;
 }
 
@@ -61,15 +62,15 @@ export function startPublisher(options: PublisherOptions) {
   }
 
   return {
-    /** New, committed entries of a partition; empty: read the ledger. */
-    offer(partition: number, entries: readonly LedgerEntry[]): void {
+    /** New, committed blocks of a partition; none: read the ledger. */
+    offer(partition: number, blocks: readonly StoredRange[]): void {
       if (isStopped) return;
       const state = publishing.get(partition) ?? open(partition);
-      const next = entries[0]?.seq;
-      const last = state.waiting.at(-1)?.seq;
-      if (state.waiting.length + entries.length > MAX_WAITING || (last !== undefined && next !== last + 1))
+      const next = blocks[0]?.first_seq;
+      const last = state.waiting.at(-1)?.last_seq;
+      if (countOf(state.waiting) + countOf(blocks) > MAX_WAITING || (last !== undefined && next !== last + 1))
         state.waiting = [];
-      else state.waiting.push(...entries);
+      else state.waiting.push(...blocks);
       state.loop.kick();
     },
     /** Since when a partition has had unpublished entries without progress, epoch ms; undefined: all progress. */
@@ -88,33 +89,39 @@ export function startPublisher(options: PublisherOptions) {
   };
 }
 
-/** Publishes the next entries, at most one send; 0: nothing is left. */
+const countOf = (blocks: readonly StoredRange[]): number =>
+  blocks.reduce((sum, { first_seq, last_seq }) => sum + last_seq - first_seq + 1, 0);
+
+/** Publishes the next blocks, at most one send; 0: nothing is left. */
 async function publishSome(
-  { database, log, metrics }: PublisherOptions,
+  { database, log, metrics, writesColumns }: PublisherOptions,
   partition: number,
   state: PartitionState,
 ): Promise<number> {
   const published = await readPublished(database, partition);
-  const entries = takeWaiting(state, published) ?? (await readFrom(database, partition, published + 1));
-  const last = entries.at(-1);
+  const blocks = takeWaiting(state, published) ?? (await readFrom(database, partition, published + 1));
+  const last = blocks.at(-1);
   if (last === undefined) return 0;
-  await log.append(USAGE_RECORDED, partition, recordsOf(partition, entries));
-  metrics.published(entries.length);
+  await log.append(USAGE_RECORDED, partition, recordsOfBlocks(partition, blocks, writesColumns()));
+  metrics.published(countOf(blocks));
   // Another owner moved the cursor meanwhile: entries sent here are duplicates; read the cursor again.
-  await movePublished(database, partition, published, last.seq);
-  return entries.length;
+  await movePublished(database, partition, published, last.last_seq);
+  return countOf(blocks);
 }
 
-/** The entries in memory from `published + 1` on; undefined: read the ledger instead. */
-function takeWaiting(state: PartitionState, published: number): LedgerEntry[] | undefined {
-  const from = state.waiting.findIndex((entry) => entry.seq > published);
-  if (from === -1 || state.waiting[from]?.seq !== published + 1) {
+/** The blocks in memory from the one with `published + 1` on; undefined: read the ledger instead. */
+function takeWaiting(state: PartitionState, published: number): StoredRange[] | undefined {
+  const from = state.waiting.findIndex(({ last_seq }) => last_seq > published);
+  const first = state.waiting[from];
+  if (first === undefined || first.first_seq > published + 1) {
     state.waiting = [];
     return undefined;
   }
-  return state.waiting.splice(0, from + MAX_ENTRIES_PER_SEND).slice(from);
+  let end = from + 1;
+  while (end < state.waiting.length && countOf(state.waiting.slice(from, end + 1)) <= MAX_ENTRIES_PER_SEND) end += 1;
+  return state.waiting.splice(0, end).slice(from);
 }
 
-async function readFrom(database: Database, partition: number, from: number): Promise<readonly LedgerEntry[]> {
-  return (await readLedger(database, { partition, from, limit: MAX_ENTRIES_PER_SEND })).entries;
+async function readFrom(database: Database, partition: number, from: number): Promise<readonly StoredRange[]> {
+  return (await readLedgerBlocks(database, { partition, from, limit: MAX_ENTRIES_PER_SEND })).blocks;
 }

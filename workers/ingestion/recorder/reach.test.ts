@@ -15,7 +15,8 @@ import { PATIENT_LIMITS } from "../../../tests/support/patient-limits.js";
 import { decodeRecord } from "../rules/decode-record.js";
 import { planSteps } from "../rules/plan-steps.js";
 import { ensureLedgerMonths, readLedger } from "../store/ledger.js";
-import { appendToLedger, changeAccounts, readCursor } from "../store/recording.js";
+import { blocksOf } from "../store/ledger-block.js";
+import { changeAccounts, readCursor } from "../store/recording.js";
 import { MAX_DIMENSION_VALUES, receivedItem } from "../world.testing.js";
 import { createDimensionLimit } from "./dimension-limit.js";
 import { recordStep } from "./recording.js";
@@ -65,7 +66,12 @@ describe.skipIf(!hasPostgres)("where the events of a period begin", () => {
           const { imported: _, ...item } = receivedItem({ id: `${times.length}`, time, receivedAt: time });
           return { kind: "event", ...item, seq: times.length, recordedAt: DAY, tenancyVersion: 0 };
         });
-        await appendToLedger(tx, 0, entries);
+        for (const block of blocksOf(0, entries, false))
+          await tx.query(
+            `INSERT INTO ledger_block (partition, first_seq, last_seq, recorded_at_ms, tenancy_version, is_shared, tenants, entries, event_count)
+             VALUES (0, $1, $2, $3, 0, false, '{acme}', $4, $5)`,
+            [block.first_seq, block.last_seq, block.recorded_at_ms, block.entries, block.event_count],
+          );
         for (const hour of hours) {
           const counts = { accepted: 1, recorded: 1, duplicates: 0, quarantined: 0 };
           await changeAccounts(tx, 0, [{ tenantId: "acme", hour: hourOf(DAY + hour * HOUR_MS), ...counts }]);
@@ -84,7 +90,11 @@ describe.skipIf(!hasPostgres)("where the events of a period begin", () => {
       const [step] = planSteps([{ offset: next, timestamp: DAY, value, decoded: decodeRecord(value, 0, 1) }]);
       if (step === undefined) throw new Error("a record makes a step");
       const dimensions = createDimensionLimit(MAX_DIMENSION_VALUES);
-      const recorded = await recordStep({ database, tenancy, dimensions, clock: { now: () => DAY } }, 0, step);
+      const recorded = await recordStep(
+        { database, tenancy, dimensions, writesColumns: () => true, clock: { now: () => DAY } },
+        0,
+        step,
+      );
       expect(recorded).toMatchObject({ kind: "recorded", entries: { length: hours.length } });
     }
 

@@ -1,11 +1,36 @@
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { haveOneStamp, recordedText } from "#schema/events/usage-recorded.v2.js";
 import { packed } from "../rules/pack.js";
+import type { StoredRange } from "../store/ledger.js";
+import { entriesOf } from "../store/ledger-block.js";
 
 const MAX_RECORD_BYTES = 500_000;
 export const MAX_ENTRIES_PER_SEND = 5_000;
 
-/** Contiguous entries as records of usage.recorded, each below the broker's limit. */
+/**
+ * Contiguous blocks as records of usage.recorded, each below the broker's limit: a block in columns is a record as it is, if every
+ * reader reads it.
+ */
+export function recordsOfBlocks(
+  partition: number,
+  blocks: readonly StoredRange[],
+  inColumns: boolean,
+): { readonly value: Buffer }[] {
+  const records: { readonly value: Buffer }[] = [];
+  let texts: LedgerEntry[] = [];
+  for (const block of blocks) {
+    if (block.packed === null || !inColumns) {
+      texts = texts.concat(entriesOf(block));
+      continue;
+    }
+    records.push(...recordsOf(partition, texts), { value: block.packed });
+    texts = [];
+  }
+  records.push(...recordsOf(partition, texts));
+  return records;
+}
+
+/** Contiguous entries as text records of usage.recorded, each below the broker's limit. */
 export function recordsOf(partition: number, entries: readonly LedgerEntry[]): { readonly value: Buffer }[] {
   const limits = { maxBytes: MAX_RECORD_BYTES, maxCount: MAX_ENTRIES_PER_SEND };
   return [...runsOfOneStamp(entries)]

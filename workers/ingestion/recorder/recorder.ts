@@ -5,12 +5,12 @@ import type { BatchOutcome, EventLog, LogBatch, LogConsumer, LogRecord } from "#
 import { LogPositionError } from "#platform/event-log/position.js";
 import { logRetried } from "#platform/process/logger.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
-import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import type { IngestionMetrics } from "../metrics.js";
 import { decodeRecord } from "../rules/decode-record.js";
 import { recordUuid } from "../rules/fingerprint.js";
 import { MAX_ITEMS_PER_STEP, planSteps, type ReceivedRecord, type RecordingStep } from "../rules/plan-steps.js";
+import type { LedgerBlock } from "../store/ledger-block.js";
 import { openCursor, type RecorderCursor } from "../store/recording.js";
 import { ledgerVersionReached, withKnownVersions } from "./known-versions.js";
 import { type Recorded, type RecordingDependencies, recordStep } from "./recording.js";
@@ -22,7 +22,7 @@ export interface RecorderOptions extends RecordingDependencies {
   readonly metrics: IngestionMetrics;
   readonly logger: Logger;
   /** Called after each commit; a crash may lose its effect, so it must be recoverable from the ledger. */
-  onRecorded(partition: number, entries: readonly LedgerEntry[]): void;
+  onRecorded(partition: number, blocks: readonly LedgerBlock[]): void;
   /** Called with whether the last tick agreed with the log's clock. */
   onTick(agreed: boolean): void;
   /** The log lacks unrecorded records, or is another log: continuing would silently lose usage. */
@@ -61,7 +61,7 @@ export async function startRecorder(options: RecorderOptions) {
       cursors.set(partition, result.cursor);
       options.metrics.recorded(result);
       report(options, partition, step, result);
-      options.onRecorded(partition, result.entries);
+      options.onRecorded(partition, result.blocks);
     }
     return { kind: "continue" };
   }

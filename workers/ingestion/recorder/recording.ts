@@ -28,6 +28,7 @@ import {
   stateOf,
 } from "../store/control.js";
 import { ensureLedgerMonths } from "../store/ledger.js";
+import { blocksOf, type LedgerBlock } from "../store/ledger-block.js";
 import {
   appendToLedger,
   changeAccounts,
@@ -43,6 +44,8 @@ import {
 import type { CountedDimensions, DimensionLimit } from "./dimension-limit.js";
 
 export interface RecordingDependencies {
+  /** Whether every reader of the ledger reads columns. */
+  writesColumns(): boolean;
   readonly database: Database;
   readonly tenancy: Pick<TenancyCopy, "version" | "caughtUp" | "tenant"> & MetersAndTenants;
   readonly dimensions: DimensionLimit;
@@ -53,6 +56,8 @@ export interface Recorded {
   readonly kind: "recorded";
   readonly cursor: RecorderCursor;
   readonly entries: readonly LedgerEntry[];
+  /** The entries as the ledger has them. */
+  readonly blocks: readonly LedgerBlock[];
   readonly duplicates: number;
   readonly quarantined: number;
   /** Events accepted from quarantine. */
@@ -114,7 +119,7 @@ const isMonthMissing = (error: unknown): boolean =>
   error instanceof DatabaseError && error.code === "23514" && error.constraint === undefined;
 
 async function recordStamped(
-  { database, tenancy, dimensions }: RecordingDependencies,
+  { database, tenancy, dimensions, writesColumns }: RecordingDependencies,
   partition: number,
   step: RecordingStep,
   stamp: Stamp,
@@ -133,6 +138,8 @@ async function recordStamped(
     };
     const { counted, ...effect } =
       step.lookup === undefined ? await recordElements(open, step) : await recordLookup(open, step.lookup);
+    const blocks = blocksOf(partition, effect.entries, writesColumns());
+    await appendToLedger(tx, partition, blocks);
     await counted.save(tx);
     for (const poison of step.poison) await keepPoison(tx, partition, poison, stamp.recordedAt);
     const isOfTest = (tenantId: string): boolean => (tenancy.tenant(tenantId)?.testClock ?? null) !== null;
@@ -153,7 +160,7 @@ async function recordStamped(
       duplicates: effect.duplicates,
       quarantined: effect.quarantined - effect.released,
     });
-    return { kind: "recorded" as const, cursor: moved, ...effect, full: counted.newlyFull(), counted };
+    return { kind: "recorded" as const, cursor: moved, ...effect, blocks, full: counted.newlyFull(), counted };
   });
   if (result.kind === "fenced") return result;
   const { counted, ...recorded } = result;
@@ -199,7 +206,7 @@ interface Recording {
   ): Promise<CountedDimensions>;
 }
 
-type Effect = Omit<Recorded, "kind" | "cursor" | "full"> & { readonly counted: CountedDimensions };
+type Effect = Omit<Recorded, "kind" | "cursor" | "blocks" | "full"> & { readonly counted: CountedDimensions };
 
 async function recordElements(open: Recording, { elements }: RecordingStep): Promise<Effect> {
   const { tx, partition, cursor, stamp, reader } = open;
@@ -240,7 +247,6 @@ async function recordLookup(open: Recording, control: LookupControl): Promise<Ef
   const common = { seq: open.cursor.seq + 1, ...open.stamp };
   if (control.kind === "resolve") return recordResolution(open, control, common);
   const entries = await recordVoid(open.tx, open.partition, control, common);
-  await appendToLedger(open.tx, open.partition, entries);
   return { entries, duplicates: 0, quarantined: 0, released: 0, counted: await open.counting([], () => []) };
 }
 
@@ -301,7 +307,5 @@ async function acceptPending(
   await passKey(tx, partition, { key, fingerprint, seq: common.seq });
   const hour = hourOf(pending.receivedAt);
   await changeAccounts(tx, partition, [{ tenantId, hour, accepted: 0, recorded: 1, duplicates: 0, quarantined: -1 }]);
-  const entries = [eventEntry(pending, common)];
-  await appendToLedger(tx, partition, entries);
-  return entries;
+  return [eventEntry(pending, common)];
 }

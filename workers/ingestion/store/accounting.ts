@@ -73,7 +73,7 @@ SELECT r.* FROM unnest($1::int[], $2::text[], $3::bigint[], $4::bigint[], $5::bi
   WITH ORDINALITY AS q (partition, tenant_id, mark, from_ms, to_ms, position)
 CROSS JOIN LATERAL (
   SELECT coalesce((SELECT next FROM recorder_cursor WHERE partition = q.partition), 0)::bigint AS next,
-    (SELECT count(*) FROM ledger_block b CROSS JOIN LATERAL json_array_elements(b.entries::json) WITH ORDINALITY AS e (entry, n)
+    (SELECT count(*) FROM ledger_block b CROSS JOIN LATERAL ledger_entries(b.entries, b.packed) AS e (entry, n)
       CROSS JOIN LATERAL (SELECT ${OF_EVENT("tenantId", 0)} AS tenant_id, (${OF_EVENT("receivedAt", 5)})::bigint AS received_at) o
       WHERE b.partition = q.partition AND b.last_seq > q.mark AND b.tenants @> ARRAY[q.tenant_id]
         AND o.tenant_id = q.tenant_id AND b.first_seq + n - 1 > q.mark

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { DAY_MS } from "#kernel/duration.js";
+import { UpgradeRequired } from "#kernel/upgrade-required.js";
 import { openDatabase } from "#platform/database/database.js";
 import { packageRoot } from "#platform/process/package-root.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
@@ -10,6 +11,7 @@ import { createTestDatabase, hasPostgres } from "../../../tests/servers/servers.
 import { PATIENT_LIMITS } from "../../../tests/support/patient-limits.js";
 import { ensureLedgerMonths, readEntry, readLedger } from "./ledger.js";
 import { blocksOf, entriesOf } from "./ledger-block.js";
+import { appendToLedger, openCursor } from "./recording.js";
 
 const NOVEMBER = Date.UTC(2026, 10, 24);
 const stamp = (seq: number) => ({ seq, recordedAt: NOVEMBER, tenancyVersion: 7 });
@@ -33,26 +35,50 @@ const entries: LedgerEntry[] = [
   { kind: "backfill", ...stamp(5), meterKey: "calls" },
 ];
 
-test("a block gives back the entries that it was made of", () => {
-  const [block, ...none] = blocksOf(entries);
+test.each([
+  ["text", [], false],
+  ["columns", [6, 7, 8, 9], true],
+])("a block in %s gives back the entries that it was made of", (_, more, inColumns) => {
+  const all = [...entries, ...more.map((seq) => event(seq))];
+  const [block, ...none] = blocksOf(3, all, true);
   expect(none).toEqual([]);
   expect(block).toMatchObject({
     first_seq: 1,
-    last_seq: 5,
+    last_seq: all.length,
     ticked_ms: NOVEMBER,
     is_shared: true,
     tenants: ["acme", "other"],
   });
-  if (block !== undefined) expect(entriesOf(block)).toEqual(entries);
+  if (block === undefined) return;
+  expect(block.packed !== null).toBe(inColumns);
+  const { decoded: _decoded, ...stored } = block;
+  expect(entriesOf(block)).toEqual(all);
+  expect(entriesOf(stored)).toEqual(all);
+  // Code of before columns.
+  if (inColumns) expect(() => entriesOf({ ...stored, packed: null })).toThrow(UpgradeRequired);
+  expect(blocksOf(3, all, false)[0]).toMatchObject({ packed: null });
+});
+
+test("a block in the place of another one is an error", () => {
+  const [block] = blocksOf(
+    3,
+    [1, 2, 3, 4].map((seq) => event(seq)),
+    true,
+  );
+  if (block === undefined) throw new Error("entries make a block");
+  expect(() => entriesOf({ ...block, first_seq: 2 })).toThrow(/another block's bytes/);
+  expect(() => entriesOf({ ...block, tenancy_version: 8 })).toThrow(/another block's bytes/);
 });
 
 test("large events are cut into several blocks, contiguous and complete", () => {
   const large = Array.from({ length: 40 }, (_, index) =>
     event(index + 1, JSON.stringify({ text: "x".repeat(60_000) })),
   );
-  const blocks = blocksOf(large);
-  expect(blocks.length).toBeGreaterThan(5);
-  expect(blocks.flatMap(entriesOf)).toEqual(large);
+  for (const inColumns of [false, true]) {
+    const blocks = blocksOf(0, large, inColumns);
+    expect(blocks.length).toBeGreaterThan(5);
+    expect(blocks.flatMap(entriesOf)).toEqual(large);
+  }
 });
 
 describe.skipIf(!hasPostgres)("the ledger's tables", () => {
@@ -111,6 +137,45 @@ describe.skipIf(!hasPostgres)("the ledger's tables", () => {
       { seq: 1, kind: "event", tenant_id: "acme", id: "e1", data: event(1).data },
       { seq: 5, kind: "backfill", tenant_id: null, id: null, data: '{"kind":"backfill","meterKey":"calls"}' },
     ]);
+  });
+
+  test("SQL reads every entry of both encodings as code does", async () => {
+    const created = await createTestDatabase("ledger_columns");
+    closers.push(() => created.drop());
+    const database = await open(created.url, migrations);
+    await ensureLedgerMonths(database, NOVEMBER);
+    await openCursor(database, 3);
+    const imported = { ...event(6), imported: true as const, tenantId: "é", id: "日本", time: -5, receivedAt: 2 ** 40 };
+    const far = { ...event(7, '"é😀"'), time: 8.64e15, receivedAt: -8.64e15, source: '"' };
+    const all: LedgerEntry[] = [
+      ...entries,
+      imported,
+      far,
+      event(8),
+      event(9, "[1,2]"),
+      { kind: "tick", ...stamp(10), at: 1 },
+    ];
+    const later = Array.from({ length: 1_000 }, (_, n) => ({ ...event(11 + n), time: n, id: `x${n}` }));
+    const rows: unknown[] = [];
+    for (const inColumns of [false, true]) {
+      await database.transaction(async (tx) => {
+        await appendToLedger(tx, 3, [...blocksOf(3, all, inColumns), ...blocksOf(3, later, inColumns)]);
+        const found = await tx.query("SELECT * FROM ledger ORDER BY seq");
+        rows.push(found.rows);
+        await tx.query("UPDATE recorder_cursor SET seq = 1010 WHERE partition = 3");
+        await tx.query("SAVEPOINT read");
+        const packed = await tx.query("SELECT count(*)::int AS n FROM ledger_block WHERE packed IS NOT NULL");
+        expect(packed.rows).toEqual([{ n: inColumns ? 2 : 0 }]);
+        if (!inColumns) await tx.query("ALTER TABLE ledger_block DISABLE TRIGGER USER");
+        if (!inColumns) await tx.query("ALTER TABLE ledger_2026_11 DISABLE TRIGGER USER");
+        if (!inColumns) await tx.query("DELETE FROM ledger_block");
+      });
+    }
+    expect(rows[1]).toEqual(rows[0]);
+    expect(rows[0]).toHaveLength(1_010);
+    const page = await readLedger(database, { partition: 3, from: 1, limit: 5_000 });
+    expect(page.entries).toEqual([...all, ...later]);
+    expect(await readEntry(database.pool, 3, 500)).toEqual(later[489]);
   });
 
   test("a month's table is made once, however many ask, and one that is detached leaves the rest readable", async () => {

@@ -3,23 +3,23 @@ import { hourOf } from "#kernel/period.js";
 import type { Database, Transaction } from "#platform/database/database.js";
 import type { LedgerPage, LedgerQuery } from "#platform/ledger/client.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
-import { entriesOf, type StoredBlock } from "./ledger-block.js";
+import { entriesOf, type LedgerBlock, type StoredBlock } from "./ledger-block.js";
 
 /** Reads of the ledger and its cursors. */
 
 /** Size limit of a ledger page in bytes of blocks, which bounds a response's memory. */
 const MAX_PAGE_BYTES = 8 << 20;
 
-/** `octet_length` of a stored text does not fetch it, so the limits are free; the first block is returned whatever its size. */
+/** `octet_length` of a stored value does not fetch it, so the limits are free; the first block is returned whatever its size. */
 const bounded = (from: string, isEnough = "false"): string => `
-SELECT first_seq, last_seq, recorded_at_ms, tenancy_version, entries, found
+SELECT first_seq, last_seq, recorded_at_ms, tenancy_version, entries, packed, found
 FROM (
-  SELECT page.*, count(*) OVER () AS found,
-    sum(octet_length(entries)) OVER (ORDER BY last_seq) - octet_length(entries) AS bytes_before
+  SELECT page.*, count(*) OVER () AS found, sum(bytes) OVER (ORDER BY last_seq) - bytes AS bytes_before
   FROM (${from} ORDER BY last_seq LIMIT $3) page
 ) sized WHERE bytes_before < $4 AND NOT (${isEnough}) ORDER BY last_seq`;
 
-const COLUMNS = "first_seq, last_seq, recorded_at_ms, tenancy_version, entries";
+const COLUMNS =
+  "first_seq, last_seq, recorded_at_ms, tenancy_version, entries, packed, octet_length(entries) + coalesce(octet_length(packed), 0) AS bytes";
 /** Without a filter every entry counts towards the page limit. */
 const ALL = bounded(
   `SELECT ${COLUMNS} FROM ledger_block WHERE partition = $1 AND last_seq >= $2`,
@@ -37,7 +37,9 @@ const OF_TENANT = bounded(`
 
 const EVERY_TICK = -MAX_INSTANT_MS;
 
-type PageBlock = StoredBlock & { readonly last_seq: number; readonly found: number };
+/** A stored block with its end. */
+export type StoredRange = StoredBlock & Pick<LedgerBlock, "last_seq">;
+type PageBlock = StoredRange & { readonly found: number };
 
 /** Entries from `from` on, in order; with a tenant only its own and those for all tenants. */
 export async function readLedger(database: Database, query: LedgerQuery): Promise<LedgerPage> {
@@ -70,7 +72,7 @@ export async function readLedger(database: Database, query: LedgerQuery): Promis
 }
 
 export interface BlockPage extends Omit<LedgerPage, "entries"> {
-  readonly blocks: readonly StoredBlock[];
+  readonly blocks: readonly StoredRange[];
 }
 
 /** Whole blocks that cover `from` to `nextSeq`, with about as many entries as requested, and some before and after. */
@@ -95,7 +97,7 @@ export async function readEntry(
 ): Promise<LedgerEntry | undefined> {
   const { rows } = await from.query<StoredBlock>({
     name: "read-entry",
-    text: `SELECT first_seq, recorded_at_ms, tenancy_version, entries FROM ledger_block
+    text: `SELECT first_seq, recorded_at_ms, tenancy_version, entries, packed FROM ledger_block
            WHERE partition = $1 AND last_seq >= $2 ORDER BY last_seq LIMIT 1`,
     values: [partition, seq],
   });

@@ -1,12 +1,11 @@
 import { storableText } from "#kernel/storable-text.js";
-import { bigintArray, uuidArray } from "#platform/database/binary-arrays.js";
+import { bigintArray, byteaArray, uuidArray } from "#platform/database/binary-arrays.js";
 import type { Database, Transaction } from "#platform/database/database.js";
-import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import type { DecodedItem } from "../rules/decode-record.js";
 import { digestOfUuid } from "../rules/fingerprint.js";
 import type { Reach } from "../rules/reach.js";
 import type { AccountChange, BatchOutcome, KnownKey, Quarantined } from "../rules/record-items.js";
-import { blocksOf, type LedgerBlock } from "./ledger-block.js";
+import type { LedgerBlock } from "./ledger-block.js";
 
 /** Of all items of a partition; invariant: items = events + duplicates + quarantined. */
 export interface ItemTotals {
@@ -129,10 +128,9 @@ export async function knownKeys(
   return known;
 }
 
-/** Writes all changes of a batch except the cursor. */
+/** Writes all changes of a batch except the ledger's blocks and the cursor. */
 export async function saveBatch(tx: Transaction, partition: number, outcome: BatchOutcome): Promise<void> {
   await insertKeys(tx, partition, outcome.newKeys);
-  await appendToLedger(tx, partition, outcome.entries);
   await countDuplicates(tx, partition, outcome.duplicates);
   await insertQuarantined(tx, partition, outcome.quarantined);
   await changeAccounts(tx, partition, outcome.accounts);
@@ -156,18 +154,17 @@ async function insertKeys(tx: Transaction, partition: number, keys: BatchOutcome
 export async function appendToLedger(
   tx: Transaction,
   partition: number,
-  entries: readonly LedgerEntry[],
+  blocks: readonly LedgerBlock[],
 ): Promise<void> {
-  if (entries.length === 0) return;
-  const blocks = blocksOf(entries);
+  if (blocks.length === 0) return;
   const column = <K extends keyof LedgerBlock>(name: K): LedgerBlock[K][] => blocks.map((block) => block[name]);
   await tx.query({
     name: "append-ledger",
     text: `INSERT INTO ledger_block (partition, first_seq, last_seq, recorded_at_ms, tenancy_version, ticked_ms, is_shared,
-             tenants, entries, event_count)
-           SELECT $1, f, l, r, v, t, s, ARRAY(SELECT json_array_elements_text(n::json)), e, c
+             tenants, entries, event_count, packed)
+           SELECT $1, f, l, r, v, t, s, ARRAY(SELECT json_array_elements_text(n::json)), e, c, p
            FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::boolean[], $8::text[],
-             $9::text[], $10::int[]) AS b(f, l, r, v, t, s, n, e, c)`,
+             $9::text[], $10::int[], $11::bytea[]) AS b(f, l, r, v, t, s, n, e, c, p)`,
     values: [
       partition,
       column("first_seq"),
@@ -179,6 +176,7 @@ export async function appendToLedger(
       blocks.map(({ tenants }) => JSON.stringify(tenants)),
       column("entries"),
       column("event_count"),
+      byteaArray(column("packed")),
     ],
   });
 }
