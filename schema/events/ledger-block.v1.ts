@@ -48,12 +48,12 @@ function entryOf(
   { recordedAt, tenancyVersion }: StoredStamp,
   seq: number,
 ): LedgerEntry {
-  const common = { seq, recordedAt, tenancyVersion };
   if (Array.isArray(entry)) {
     const [tenantId, source, id, type, time, receivedAt, data] = entry;
-    return { kind: "event", ...common, tenantId, source, id, type, time, receivedAt, data };
+    return { kind: "event", seq, recordedAt, tenancyVersion, tenantId, source, id, type, time, receivedAt, data };
   }
-  const record = { partition: 0, firstSeq: seq, lastSeq: seq, entries: [{ ...entry, ...common }] };
+  const stamped = { ...entry, seq, recordedAt, tenancyVersion };
+  const record = { partition: 0, firstSeq: seq, lastSeq: seq, entries: [stamped] };
   const [parsed] = readEntries(record);
   if (parsed === undefined) throw new TypeError(`the ledger's entry ${seq} is damaged`);
   return parsed;

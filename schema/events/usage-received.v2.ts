@@ -83,10 +83,10 @@ export function readReceived(recordText: string): UsageReceived {
 
 function packedItems(packed: PackedData): Items {
   const { items, tenancyVersion } = usageReceivedV2.parse(JSON.parse(packed.head));
-  const read = items.map(([tenantId, source, id, type, time, receivedAt, length]) => ({
-    ...{ tenantId, source, id, type, time, receivedAt },
-    data: packed.take(length),
-  }));
+  const read = items.map(([tenantId, source, id, type, time, receivedAt, length]) => {
+    const data = packed.take(length);
+    return { tenantId, source, id, type, time, receivedAt, data };
+  });
   packed.end();
   return { kind: "items", items: read, tenancyVersion };
 }

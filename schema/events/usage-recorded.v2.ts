@@ -84,10 +84,15 @@ export function readRecorded(recordText: string): UsageRecorded {
   if (packed === undefined) return fromText(JSON.parse(recordText));
   const { partition, firstSeq, recordedAt, tenancyVersion, entries } = usageRecordedV2.parse(JSON.parse(packed.head));
   const read = entries.map((entry, index): LedgerEntry => {
-    const common = { seq: firstSeq + index, recordedAt, tenancyVersion };
-    if (!Array.isArray(entry)) return otherEntry(partition, { ...entry, ...common });
+    const seq = firstSeq + index;
+    if (!Array.isArray(entry)) {
+      const stamped = { ...entry, seq, recordedAt, tenancyVersion };
+      return otherEntry(partition, stamped);
+    }
     const [tenantId, source, id, type, time, receivedAt, length] = entry;
-    return { kind: "event", ...common, tenantId, source, id, type, time, receivedAt, data: packed.take(length) };
+    const data = packed.take(length);
+    // No spread: of an object with instants it costs microseconds.
+    return { kind: "event", seq, recordedAt, tenancyVersion, tenantId, source, id, type, time, receivedAt, data };
   });
   packed.end();
   return { firstSeq, lastSeq: firstSeq + entries.length - 1, entries: read };

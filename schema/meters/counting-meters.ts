@@ -1,7 +1,7 @@
 import type { MeterState } from "../events/tenancy-changed.v1.js";
 import type { LedgerEntry, RecordedEvent } from "../events/usage-recorded.v1.js";
 import { isMeterActive } from "../tenancy-history.js";
-import { readMeter } from "./meter-reading.js";
+import { parsedData, readMeter } from "./meter-reading.js";
 
 /** A meter that from the entry at `seq` on also counts events recorded unmetered before. */
 export interface Backfill {
@@ -38,7 +38,7 @@ export function metersByBackfill(
       openStart(event.tenantId, seq) <= event.time,
   );
   if (candidates.length === 0 || metersAtRecording(event, metersOfType).length > 0) return [];
-  const data: unknown = JSON.parse(event.data);
+  const data = parsedData(event.data);
   return candidates.filter(({ meter }) => readMeter(meter, data).kind === "reading").map(({ meter }) => meter);
 }
 

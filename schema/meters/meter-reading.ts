@@ -72,6 +72,22 @@ export function readMeter(meter: MeterState, data: unknown): MeterReading {
   return { kind: "reading", value: quantity, dimensions };
 }
 
+/**
+ * An event's `data`, parsed. The recorder takes it for JSON without parsing it where no meter reads it: what is none has no properties,
+ * for every reader alike.
+ */
+export function parsedData(data: string): unknown {
+  try {
+    return JSON.parse(data);
+  } catch {
+    return {};
+  }
+}
+
+/** `parsedData` for these meters; undefined: none of them reads it. */
+export const dataFor = (meters: readonly MeterState[], data: string): unknown =>
+  meters.some(readsData) ? parsedData(data) : undefined;
+
 /** Fast path: most quantities are small whole numbers, whose text is already canonical. */
 const PLAIN = /^(?:0|[1-9]\d{0,14})$/;
 

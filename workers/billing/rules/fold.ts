@@ -9,7 +9,7 @@ import {
   metersAtRecording,
   type OpenStart,
 } from "#schema/meters/counting-meters.js";
-import { readMeter } from "#schema/meters/meter-reading.js";
+import { dataFor, readMeter } from "#schema/meters/meter-reading.js";
 import { packTimes } from "./event-times.js";
 import { CELL_KEEPS, storedValue } from "./usage.js";
 
@@ -213,7 +213,7 @@ export function feed(
   meters: readonly MeterState[],
 ): void {
   if (meters.length === 0) return;
-  const data: unknown = JSON.parse(event.data);
+  const data = dataFor(meters, event.data);
   for (const meter of meters) {
     const reading = readMeter(meter, data);
     if (reading.kind === "invalid") {

@@ -1,7 +1,7 @@
 import { MetrlyError } from "#kernel/errors.js";
 import type { MeterState, PriceState } from "#schema/events/tenancy-changed.v1.js";
 import type { RecordedEvent } from "#schema/events/usage-recorded.v1.js";
-import { readMeter } from "#schema/meters/meter-reading.js";
+import { parsedData, readMeter } from "#schema/meters/meter-reading.js";
 import { isMeterActive } from "#schema/tenancy-history.js";
 import type { Aggregation } from "#schema/vocabulary.js";
 import type { Unclaimed } from "./document.js";
@@ -105,7 +105,7 @@ export function createTally(meters: Meters, anchorDay: number, maxBytes = Number
 
   function apply(event: RecordedEvent, change: "add" | "retract", by = countedBy(event, change)): number {
     if (by.length === 0) return 0;
-    const data: unknown = JSON.parse(event.data);
+    const data = parsedData(event.data);
     for (const meter of by) {
       const reading = readMeter(meter, data);
       if (reading.kind === "invalid") throw new Error(`entry ${event.seq} does not fit meter ${meter.id}`);
@@ -127,7 +127,7 @@ export function createTally(meters: Meters, anchorDay: number, maxBytes = Number
     *backfill(meter, periodStart) {
       for (const { event, meters: adopters } of orphans.get(periodStart)?.values() ?? []) {
         yield;
-        if (event.type !== meter.eventType || readMeter(meter, JSON.parse(event.data)).kind === "invalid") continue;
+        if (event.type !== meter.eventType || readMeter(meter, parsedData(event.data)).kind === "invalid") continue;
         adopters.push(meter);
         apply(event, "add", [meter]);
       }

@@ -10,13 +10,6 @@ import { type AppenderLimits, createAppender } from "./appender.js";
 
 const PARTITIONS = 4;
 
-/** By turns: requests of both encodings wait for one send while the last process is upgraded. */
-let turns = 0;
-const writesColumns = (): boolean => {
-  turns += 1;
-  return turns % 2 === 0;
-};
-
 let time: ManualTime;
 let restoreTime: () => void;
 beforeEach(() => {
@@ -41,7 +34,7 @@ function appenderOn(log: ReturnType<typeof heldLog>, limits: Partial<AppenderLim
     log,
     partitionCount: PARTITIONS,
     tenancyVersion: () => 7,
-    writesColumns,
+    writesColumns: () => true,
     onError: () => undefined,
     limits: {
       ...{ maxItems: 100, maxBytes: 1 << 20, timeoutMs: 2_000, sendsPerPartition: 1, nextSendBytes: 0, ...limits },

@@ -7,7 +7,7 @@ import { nextTurn } from "#platform/lifecycle/time.js";
 import type { ReceivedItem } from "#schema/events/usage-received.v2.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import { createDeadlineQueue, type Expiring } from "./deadline-queue.js";
-import { encodeByPartition, encodeRecords, MAX_RECORD_BYTES, type SizedItem } from "./encode-items.js";
+import { encodeRecords, MAX_RECORD_BYTES, type SizedItem, sizeByPartition } from "./encode-items.js";
 
 export interface AppenderOptions {
   readonly log: Pick<EventLog, "append">;
@@ -173,7 +173,11 @@ export function createAppender(options: AppenderOptions): Appender {
     for (const part of group) part.isSending = true;
     const encoded = group.flatMap((part) => part.items);
     try {
-      await options.log.append(USAGE_RECEIVED, partition, encodeRecords(encoded, options.tenancyVersion()));
+      await options.log.append(
+        USAGE_RECEIVED,
+        partition,
+        encodeRecords(encoded, options.tenancyVersion(), options.writesColumns()),
+      );
       for (const part of group) part.done();
     } catch (error) {
       options.onError(error);
@@ -190,7 +194,7 @@ export function createAppender(options: AppenderOptions): Appender {
     async append(wanted, sender, weight) {
       if (stopped) throw new MetrlyError("UNAVAILABLE", "This process is stopping; retry the request");
       if (wanted.length === 0) return;
-      const byPartition = encodeByPartition(wanted, options.partitionCount, options.writesColumns());
+      const byPartition = sizeByPartition(wanted, options.partitionCount);
       const size = [...byPartition.values()].reduce((sum, encoded) => sum + totalBytes(encoded), 0);
       const refusals = [items.refusal(sender, weight, wanted.length), bytes.refusal(sender, weight, size)];
       if (refusals.includes("over share")) throw overShare();

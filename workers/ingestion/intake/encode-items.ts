@@ -1,92 +1,85 @@
 import { partitionOf } from "#kernel/partition.js";
 import { type KeyedItem, receivedColumns } from "#schema/columns/received.js";
-import { type EncodedItem, encodeItem, type ReceivedItem, receivedText } from "#schema/events/usage-received.v2.js";
+import { quoted } from "#schema/events/packed-data.js";
+import { encodeItem, type ReceivedItem, receivedText } from "#schema/events/usage-received.v2.js";
 import { eventDigest, fingerprintDigest } from "../rules/fingerprint.js";
 import { packed } from "../rules/pack.js";
 import { MAX_ITEMS_PER_STEP } from "../rules/plan-steps.js";
 
-/** An item that is ready for a record, and at most how many bytes of it it takes. */
-export type SizedItem = TextItem | ColumnsItem;
-
-interface TextItem extends EncodedItem {
-  readonly kind: "text" | "imported text";
-  readonly bytes: number;
-}
-
-interface ColumnsItem extends KeyedItem {
-  readonly kind: "columns";
+/** An item that waits for the log, and at most how many bytes of a record it takes in any encoding. */
+export interface SizedItem {
+  readonly item: ReceivedItem;
   readonly bytes: number;
 }
 
 /** Below the broker's limit of 1 MiB per batch. */
 export const MAX_RECORD_BYTES = 700_000;
 const LIMITS = { maxBytes: MAX_RECORD_BYTES, maxCount: MAX_ITEMS_PER_STEP };
+/** Of an item besides its texts: key, fingerprint, and the widest numbers. */
+const NUMBERS_BYTES = 96;
+/** Fewer items cost less as text, in time and bytes: columns have a head. */
+const MIN_ITEMS_IN_COLUMNS = 16;
 
-/** A request's items by partition. `inColumns`: every reader of the log reads columns. */
-export function encodeByPartition(
-  items: readonly ReceivedItem[],
-  partitionCount: number,
-  inColumns: boolean,
-): Map<number, SizedItem[]> {
+/** A request's items by partition. */
+export function sizeByPartition(items: readonly ReceivedItem[], partitionCount: number): Map<number, SizedItem[]> {
   const byPartition = new Map<number, SizedItem[]>();
-  let last: ReceivedItem | undefined;
-  let partition = 0;
+  // A request has few different names, and usually one tenant.
+  const nameBytes = remembering((name) => Buffer.byteLength(quoted(name)));
+  const partition = remembering((tenantId) => partitionOf(tenantId, partitionCount));
   for (const item of items) {
-    // Consecutive items usually share a tenant, so cache the last lookup.
-    if (item.tenantId !== last?.tenantId) partition = partitionOf(item.tenantId, partitionCount);
-    const encoded = inColumns ? columnsItem(item, last) : textItem(item);
-    last = item;
-    const existing = byPartition.get(partition);
-    if (existing === undefined) byPartition.set(partition, [encoded]);
-    else existing.push(encoded);
+    const names = nameBytes(item.tenantId) + nameBytes(item.source) + nameBytes(item.type);
+    const own = Buffer.byteLength(quoted(item.id)) + Buffer.byteLength(item.data);
+    const sized = { item, bytes: names + own + NUMBERS_BYTES };
+    const of = partition(item.tenantId);
+    const existing = byPartition.get(of);
+    if (existing === undefined) byPartition.set(of, [sized]);
+    else existing.push(sized);
   }
   return byPartition;
 }
 
-function textItem(item: ReceivedItem): TextItem {
-  const { head, data } = encodeItem(item);
-  const bytes = Buffer.byteLength(head) + Buffer.byteLength(data) + 1;
-  return { kind: item.imported ? "imported text" : "text", head, data, bytes };
-}
-
-/** Key, fingerprint, and the widest numbers. */
-const WIDEST_BYTES = 2 * 16 + 5 * 8;
-/** Of a stream in its record's list, without its names. */
-const STREAM_BYTES = 20;
-
-function columnsItem(item: ReceivedItem, before: ReceivedItem | undefined): ColumnsItem {
-  const { tenantId, source, id, type, time, receivedAt, data } = item;
-  const isOfStream = before?.tenantId === tenantId && before.source === source && before.type === type;
-  const ofStream = isOfStream ? 0 : STREAM_BYTES + jsonBytes(tenantId) + jsonBytes(source) + jsonBytes(type);
-  const sized = {
-    kind: "columns" as const,
-    bytes: Buffer.byteLength(id) + Buffer.byteLength(data) + WIDEST_BYTES + ofStream,
-    ...{ tenantId, source, id, type, time, receivedAt, data },
-    key: eventDigest(tenantId, source, id),
-    fingerprint: fingerprintDigest(tenantId, type, data),
+function remembering(find: (name: string) => number): (name: string) => number {
+  const known = new Map<string, number>();
+  return (name) => {
+    const before = known.get(name);
+    if (before !== undefined) return before;
+    const found = find(name);
+    known.set(name, found);
+    return found;
   };
-  return item.imported ? { ...sized, imported: true } : sized;
 }
 
-const jsonBytes = (text: string): number => Buffer.byteLength(JSON.stringify(text));
-
-/** The records of these items: each encoding's in their order. */
-export function encodeRecords(items: readonly SizedItem[], tenancyVersion: number): { value: Buffer }[] {
-  const texts: TextItem[] = [];
-  const imports: TextItem[] = [];
-  const columns: ColumnsItem[] = [];
-  for (const item of items) {
-    if (item.kind === "columns") columns.push(item);
-    else (item.kind === "text" ? texts : imports).push(item);
-  }
-  const textOf = (isImported: boolean) => (group: readonly TextItem[]) =>
-    Buffer.from(receivedText(group, tenancyVersion, isImported));
-  return [
-    ...recordsOf(texts, textOf(false)),
-    ...recordsOf(imports, textOf(true)),
-    ...recordsOf(columns, (group) => receivedColumns(group, tenancyVersion)),
-  ];
+/** The records of these items. `inColumns`: every reader of the log reads columns; otherwise, and when they are few, text. */
+export function encodeRecords(
+  items: readonly SizedItem[],
+  tenancyVersion: number,
+  inColumns: boolean,
+): { value: Buffer }[] {
+  if (inColumns && items.length >= MIN_ITEMS_IN_COLUMNS)
+    return recordsOf(items, (group) => receivedColumns(group.map(keyed), tenancyVersion));
+  const textOf = (isImported: boolean) => (group: readonly SizedItem[]) =>
+    Buffer.from(
+      receivedText(
+        group.map(({ item }) => encodeItem(item)),
+        tenancyVersion,
+        isImported,
+      ),
+    );
+  if (!items.some(isImport)) return recordsOf(items, textOf(false));
+  const own = items.filter((item) => !isImport(item));
+  return [...recordsOf(own, textOf(false)), ...recordsOf(items.filter(isImport), textOf(true))];
 }
 
-const recordsOf = <T extends SizedItem>(items: readonly T[], encode: (group: readonly T[]) => Buffer) =>
+const isImport = ({ item }: SizedItem): boolean => item.imported === true;
+
+const recordsOf = (items: readonly SizedItem[], encode: (group: readonly SizedItem[]) => Buffer) =>
   [...packed(items, ({ bytes }) => bytes, LIMITS)].map((group) => ({ value: encode(group) }));
+
+function keyed({ item }: SizedItem): KeyedItem {
+  const { tenantId, source, id, type, time, receivedAt, data } = item;
+  const key = eventDigest(tenantId, source, id);
+  const fingerprint = fingerprintDigest(tenantId, type, data);
+  // No spread: of an object with instants it costs microseconds.
+  const own = { tenantId, source, id, type, time, receivedAt, data, key, fingerprint };
+  return item.imported ? { ...own, imported: true } : own;
+}

@@ -63,12 +63,14 @@ function assertDigests({ tenantId, source, id, type, data, key, fingerprint }: K
 }
 
 function decodeItem(item: ReceivedItem): DecodedItem {
-  const { tenantId, source, id, type, data } = item;
-  assertInstant(item.time);
-  assertInstant(item.receivedAt);
+  const { tenantId, source, id, type, time, receivedAt, data } = item;
+  assertInstant(time);
+  assertInstant(receivedAt);
   const value: unknown = JSON.parse(data);
   const key = eventDigest(tenantId, source, id);
-  return { ...item, key, fingerprint: fingerprintDigest(tenantId, type, data), value };
+  const fingerprint = fingerprintDigest(tenantId, type, data);
+  const decoded = { tenantId, source, id, type, time, receivedAt, data, key, fingerprint, value };
+  return item.imported ? { ...decoded, imported: true } : decoded;
 }
 
 function decodeControl(control: ControlRecord, partition: number, partitionCount: number): DecodedRecord {

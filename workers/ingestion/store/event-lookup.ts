@@ -7,7 +7,7 @@ import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { QuarantinedEvent } from "#prisma/ingestion/generated/client.js";
 import { PrismaClient } from "#prisma/ingestion/generated/client.js";
 import type { RecordedEvent } from "#schema/events/usage-recorded.v1.js";
-import { readMeter } from "#schema/meters/meter-reading.js";
+import { parsedData, readMeter } from "#schema/meters/meter-reading.js";
 import { isMeterActive } from "#schema/tenancy-history.js";
 import type { UsageEventStatus } from "#schema/vocabulary.js";
 import { eventKeyOf } from "../rules/fingerprint.js";
@@ -64,7 +64,7 @@ async function isCounted(event: RecordedEvent, tenancy: LookupTenancy): Promise<
   const meters = tenancy.metersOfType(event.type);
   if (meters.some((meter) => isMeterActive(meter, event.tenancyVersion))) return true;
   const later = meters.filter((meter) => meter.backfill === true && meter.createdInVersion > event.tenancyVersion);
-  return later.length > 0 && later.some((meter) => readMeter(meter, JSON.parse(event.data)).kind === "reading");
+  return later.length > 0 && later.some((meter) => readMeter(meter, parsedData(event.data)).kind === "reading");
 }
 
 /** Reads of single events and of the quarantine. */

@@ -2,7 +2,7 @@ import { Decimal, ZERO } from "#kernel/decimal.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { type Backfill, type MetersOfType, metersAtRecording } from "#schema/meters/counting-meters.js";
-import { readMeter } from "#schema/meters/meter-reading.js";
+import { parsedData, readMeter } from "#schema/meters/meter-reading.js";
 import { type UsageChange, usageChange } from "#schema/meters/usage-change.js";
 import { tenantNow } from "#schema/tenancy-history.js";
 import type { UsageReading } from "./usage-reading.js";
@@ -35,7 +35,7 @@ export function foldBackfill(
     const tenant = tenantOf(event.tenantId);
     if (event.type !== meter.eventType || tenant === undefined) return;
     if (metersAtRecording(event, metersOfType).length > 0) return;
-    const reading = readMeter(meter, JSON.parse(event.data));
+    const reading = readMeter(meter, parsedData(event.data));
     if (reading.kind === "invalid") return;
     const now = tenantNow(tenant, recordedAt);
     const period = periodOf("BILLING_PERIOD", event.time, tenant);

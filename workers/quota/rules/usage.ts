@@ -2,7 +2,7 @@ import { Decimal } from "#kernel/decimal.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { type Backfill, countingMeters, type MetersOfType, metersAtRecording } from "#schema/meters/counting-meters.js";
-import { readMeter } from "#schema/meters/meter-reading.js";
+import { dataFor, readMeter } from "#schema/meters/meter-reading.js";
 import { usageChange } from "#schema/meters/usage-change.js";
 import { tenantNow } from "#schema/tenancy-history.js";
 import { isAdditive } from "#schema/vocabulary.js";
@@ -39,12 +39,12 @@ export function usageReadings(
   const counting =
     sign === 1 ? metersAtRecording(event, metersOfType) : countingMeters(event, entry.seq, metersOfType, backfills);
   const meters = counting.filter(({ aggregation }) => isAdditive(aggregation));
-  const data: unknown = meters.length === 0 ? undefined : JSON.parse(event.data);
+  const data = dataFor(meters, event.data);
   for (const meter of meters) {
     const reading = readMeter(meter, data);
     if (reading.kind === "invalid") continue;
     const value = new Decimal(reading.value);
-    readings.push({
+    const read = {
       seq: entry.seq,
       meter: meter.id,
       eventId: sign === 1 && !event.imported ? event.id : undefined,
@@ -53,8 +53,8 @@ export function usageReadings(
       arrivedAt: tenantNow(tenant, entry.recordedAt),
       recordedAt: entry.recordedAt,
       tenancyVersion: entry.tenancyVersion,
-      ...(event.imported && { imported: event.imported }),
-    });
+    };
+    readings.push(event.imported ? { ...read, imported: event.imported } : read);
   }
   return readings;
 }
