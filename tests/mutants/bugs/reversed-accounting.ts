@@ -103,8 +103,8 @@ export const REVERSED_ACCOUNTING: readonly Bug[] = [
     edits: [
       {
         file: "workers/ingestion/recorder/publisher.ts",
-        find: "if (from === -1 || state.waiting[from]?.seq !== published + 1) {",
-        put: "if (from === -1) {",
+        find: "if (first === undefined || first.first_seq > published + 1) {",
+        put: "if (first === undefined) {",
       },
     ],
   },

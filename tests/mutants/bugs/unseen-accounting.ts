@@ -12,10 +12,10 @@ export const UNSEEN_ACCOUNTING: readonly Bug[] = [
     edits: [
       {
         file: "workers/ingestion/intake/appender.ts",
-        find: `      await options.log.append(USAGE_RECEIVED, partition, encodeRecords(encoded, options.tenancyVersion()));
+        find: `      await options.log.append(USAGE_RECEIVED, partition, records);
       for (const part of group) part.done();`,
         put: `      for (const part of group) part.done();
-      await options.log.append(USAGE_RECEIVED, partition, encodeRecords(encoded, options.tenancyVersion()));`,
+      await options.log.append(USAGE_RECEIVED, partition, records);`,
       },
     ],
   },

@@ -173,11 +173,8 @@ export function createAppender(options: AppenderOptions): Appender {
     for (const part of group) part.isSending = true;
     const encoded = group.flatMap((part) => part.items);
     try {
-      await options.log.append(
-        USAGE_RECEIVED,
-        partition,
-        encodeRecords(encoded, options.tenancyVersion(), options.writesColumns()),
-      );
+      const records = encodeRecords(encoded, options.tenancyVersion(), options.writesColumns());
+      await options.log.append(USAGE_RECEIVED, partition, records);
       for (const part of group) part.done();
     } catch (error) {
       options.onError(error);
