@@ -4,13 +4,13 @@ import { USAGE_RECEIVED } from "#schema/topics.js";
 import { startAccountingWatch } from "./accounting/watch.js";
 import { type AppenderLimits, createAppender } from "./intake/appender.js";
 import { createMetrics } from "./metrics.js";
+import { followUsageReaders } from "./readers/usage-readers.js";
 import { createDimensionLimit } from "./recorder/dimension-limit.js";
 import { type Publisher, startPublisher } from "./recorder/publisher.js";
 import { type Recorder, startRecorder } from "./recorder/recorder.js";
 import { startTicks, type Ticks } from "./recorder/ticks.js";
 import { startTrimming } from "./recorder/trim.js";
 import { ensureLedgerMonths } from "./store/ledger.js";
-import { followUsageReaders } from "./usage-readers.js";
 
 /**
  * Ingestion without its interfaces, which `main.ts` adds: the intake, the recorder and what follows it, on any ports. `intake`: limits

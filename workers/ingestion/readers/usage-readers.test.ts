@@ -9,8 +9,8 @@ import { USAGE_ENCODINGS } from "#schema/columns/sealed.js";
 import type { TenancyAppliedV1 } from "#schema/events/tenancy-applied.v1.js";
 import { readReceived } from "#schema/events/usage-received.v2.js";
 import { readRecorded } from "#schema/events/usage-recorded.v2.js";
+import { keyed, receivedItem } from "../world.testing.js";
 import { followUsageReaders } from "./usage-readers.js";
-import { keyed, receivedItem } from "./world.testing.js";
 
 let time: ManualTime;
 let restore: () => void;

@@ -5,7 +5,7 @@ import type { ServiceContext } from "#platform/process/service.js";
 import { COLUMNS_ENCODING } from "#schema/columns/sealed.js";
 import { tenancyAppliedV1 } from "#schema/events/tenancy-applied.v1.js";
 import { TENANCY_APPLIED } from "#schema/topics.js";
-import { createDeclaredEncodings } from "./rules/declared-encodings.js";
+import { createDeclaredEncodings } from "./declared-encodings.js";
 
 const READ_EVERY_MS = 3_000;
 /** Reports before the newest so many mean nothing: each process has sent another since. */
