@@ -5,11 +5,12 @@ import { type Database, openDatabase } from "#platform/database/database.js";
 import { systemClock } from "#platform/process/clock.js";
 import { packageRoot } from "#platform/process/package-root.js";
 import { createTenancyState } from "#platform/tenancy-client/copy.js";
-import { encodeItem, receivedText } from "#schema/events/usage-received.v2.js";
+import { receivedColumns } from "#schema/columns/received.js";
 import { createTestDatabase } from "../tests/servers/servers.js";
 import { createDimensionLimit } from "../workers/ingestion/recorder/dimension-limit.js";
 import { recordStep } from "../workers/ingestion/recorder/recording.js";
 import { decodeRecord } from "../workers/ingestion/rules/decode-record.js";
+import { eventDigest, fingerprintDigest } from "../workers/ingestion/rules/fingerprint.js";
 import { planSteps } from "../workers/ingestion/rules/plan-steps.js";
 import { openCursor } from "../workers/ingestion/store/recording.js";
 
@@ -37,9 +38,11 @@ function record(n: number): Buffer {
     });
     const now = Date.now();
     const type = "api.request";
-    return encodeItem({ tenantId, source: "bench", id: randomUUID(), type, time: now, receivedAt: now, data });
+    const [source, id] = ["bench", randomUUID()];
+    const [key, fingerprint] = [eventDigest(tenantId, source, id), fingerprintDigest(tenantId, type, data)];
+    return { tenantId, source, id, type, time: now, receivedAt: now, data, key, fingerprint };
   });
-  return Buffer.from(receivedText(items, 0));
+  return receivedColumns(items, 0);
 }
 
 async function sizes(database: Database): Promise<Record<string, number>> {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { MetrlyError } from "#kernel/errors.js";
 import { installManualTime, type ManualTime } from "#platform/lifecycle/manual-time.testing.js";
+import { USAGE_ENCODINGS } from "#schema/columns/sealed.js";
 import { tenancyAppliedV1 } from "#schema/events/tenancy-applied.v1.js";
 import { createTenancyState } from "./copy.js";
 import { createTenancyLease, LEASE_MS, REPORT_EVERY_MS } from "./lease.js";
@@ -36,7 +37,8 @@ function world() {
       async append(_, __, records) {
         await log.append();
         for (const { value } of records) {
-          const { version, ended } = tenancyAppliedV1.read(value.toString("utf8"));
+          const { version, ended, reads } = tenancyAppliedV1.read(value.toString("utf8"));
+          expect(reads).toEqual(USAGE_ENCODINGS);
           reports.push({ version, ...(ended !== undefined && { ended }) });
         }
       },

@@ -177,10 +177,12 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
     : undefined;
   const areClientsDone = () => clients.isDone() && lateMeter?.isAnnounced() !== false;
   const rest = createRest({ log, servers, hasQuota, partitionCount: PARTITIONS, areClientsDone });
-  const textsOf = (topic: Topic): string[][] =>
-    Array.from({ length: PARTITIONS }, (_, partition) =>
-      log.stored(topic, partition).map(({ value }) => value.toString("utf8")),
-    );
+  const recordsOf = (topic: Topic): Buffer[][] =>
+    Array.from({ length: PARTITIONS }, (_, partition) => log.stored(topic, partition).map(({ value }) => value));
+  const textsOf = (topic: Topic): string[] =>
+    recordsOf(topic)
+      .flat()
+      .map((value) => value.toString("utf8"));
   const judged: Judged = {
     ...{ history, invoices: new Map() },
     ingestion: servers.of("ingestion").ask,
@@ -190,9 +192,9 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
     received: receivers.received,
     quietSince: () => quietSince,
     leaps: () => leaps,
-    published: () => textsOf(USAGE_RECORDED),
-    announced: () => textsOf(BILLING_EVENTS).flat(),
-    alerts: () => textsOf(QUOTA_ALERTS).flat(),
+    published: () => recordsOf(USAGE_RECORDED),
+    announced: () => textsOf(BILLING_EVENTS),
+    alerts: () => textsOf(QUOTA_ALERTS),
     areClocksRight: () => !processes.haveClocksJumped(),
   };
 

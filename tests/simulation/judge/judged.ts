@@ -10,8 +10,8 @@ export interface Judged {
   readonly billing: Look;
   readonly quota: Look;
   readonly notification: Look;
-  /** The texts of usage.recorded, per partition. */
-  published(): readonly (readonly string[])[];
+  /** The records of usage.recorded, per partition. */
+  published(): readonly (readonly Buffer[])[];
   /** The texts of billing's events. */
   announced(): readonly string[];
   /** The texts of quota's alerts. */

@@ -29,7 +29,7 @@ export async function judgeLedger(judged: Judged): Promise<string[]> {
     else if (sent.isImport !== (kind === "import")) wrong.push(`${key} is in the ledger as ${kind}`);
     recorded.add(key);
   }
-  for (const [partition, texts] of published().entries()) wrong.push(...gapsOf(partition, texts));
+  for (const [partition, records] of published().entries()) wrong.push(...gapsOf(partition, records));
   wrong.push(...(await changedInvoices(judged)));
   return wrong;
 }
@@ -48,15 +48,24 @@ async function changedInvoices({ billing, invoices }: Judged): Promise<string[]>
 }
 
 /** Repeats are allowed in usage.recorded, gaps are not. */
-function gapsOf(partition: number, texts: readonly string[]): string[] {
+function gapsOf(partition: number, records: readonly Buffer[]): string[] {
   let reached = 0;
-  return texts.flatMap((text) => {
-    const head = JSON.parse(text.split("\n", 1)[0] ?? "") as { firstSeq: number; entries: unknown[] };
-    const gap =
-      head.firstSeq > reached + 1 ? [`usage.recorded/${partition} has ${head.firstSeq} after ${reached}`] : [];
-    reached = Math.max(reached, head.firstSeq + head.entries.length - 1);
+  return records.flatMap((record) => {
+    const { firstSeq, count } = record[0] === COLUMNS ? ofColumns(record) : ofText(record.toString("utf8"));
+    const gap = firstSeq > reached + 1 ? [`usage.recorded/${partition} has ${firstSeq} after ${reached}`] : [];
+    reached = Math.max(reached, firstSeq + count - 1);
     return gap;
   });
+}
+
+/** The first byte of a record in columns (docs/decisions/0021). */
+const COLUMNS = 2;
+
+const ofColumns = (record: Buffer) => ({ firstSeq: Number(record.readBigInt64BE(32)), count: record.readUInt32BE(12) });
+
+function ofText(text: string) {
+  const head = JSON.parse(text.split("\n", 1)[0] ?? "") as { firstSeq: number; entries: unknown[] };
+  return { firstSeq: head.firstSeq, count: head.entries.length };
 }
 
 /** What must be true when everything is acknowledged and processed. */
