@@ -9,6 +9,7 @@ import type {
   SellerState,
   TenantState,
 } from "./events/tenancy-changed.v1.js";
+import { limitKey } from "./limit-scope.js";
 
 /**
  * Tenancy as of a version. Readers of the ledger read each entry under the version it is stamped with, so that every rebuild
@@ -71,10 +72,10 @@ export function planVersionOf(plan: PlanState | undefined, version: number): Pla
   return plan?.versions.find((candidate) => candidate.version === version);
 }
 
-/** The overrides active at a moment of the tenant's clock, as known at `version`: the latest of each meter and window. */
+/** The overrides active at a moment of the tenant's clock, as known at `version`: the latest of each limit. */
 export function activeOverrides(tenant: TenantState, atMs: number, version: number): readonly QuotaOverrideState[] {
   const known = tenant.quotaOverrides?.filter((override) => override.inVersion <= version) ?? [];
-  const latest = new Map(known.map((override) => [`${override.meter ?? ""}|${override.window}`, override]));
+  const latest = new Map(known.map((override) => [limitKey(override), override]));
   return [...latest.values()].filter((override) => atMs < override.until);
 }
 

@@ -54,6 +54,14 @@ const QuotaLimit = Type.Object({
   /** Each multiple of this amount warns; absent: none does. */
   warnEvery: Type.Optional(decimalText),
 });
+/** What a limit counts by, beside its meter and window; a state that has one of these is of a `dimensioned…` kind. */
+const Dimensioned = {
+  /** Dimensions, each combination of whose values has a counter of its own; absent: none. */
+  by: Type.Optional(Type.Array(Type.String(), { minItems: 1 })),
+  /** Values that usage must have to count, of one dimension at most one; absent: any. */
+  where: Type.Optional(Type.Array(DimensionMatch, { minItems: 1 })),
+};
+const DimensionedLimit = Type.Object({ ...QuotaLimit.properties, ...Dimensioned });
 /** A limit that replaces the plan's on the same meter and window. The latest active one wins. */
 const QuotaOverride = Type.Object({
   meter: QuotaLimit.properties.meter,
@@ -64,6 +72,7 @@ const QuotaOverride = Type.Object({
   reason: Type.String(),
   inVersion: version,
 });
+const DimensionedOverride = Type.Object({ ...QuotaOverride.properties, ...Dimensioned });
 /** Immutable once published. */
 const PlanVersion = Type.Object({
   version: Type.Integer({ minimum: 1 }),
@@ -79,6 +88,7 @@ const PlanVersion = Type.Object({
   /** Offered to every tenant; absent: only to those that have or had it. */
   public: Type.Optional(Type.Boolean()),
 });
+const DimensionedVersion = Type.Object({ ...PlanVersion.properties, limits: Type.Array(DimensionedLimit) });
 
 /** A name and address on invoices. */
 const Party = Type.Object({
@@ -180,6 +190,20 @@ const PlanState = Type.Object({
   archived: Type.Boolean(),
   versions: Type.Array(PlanVersion, { minItems: 1 }),
 });
+/**
+ * A plan with limits by dimension or with a filter, and a tenant with overrides of such limits: kinds of their own, so that a
+ * process that would ignore `by` and `where` waits. Read as `plan` and `tenant`, and written under the same keys.
+ */
+const DimensionedPlan = Type.Object({
+  ...PlanState.properties,
+  kind: Type.Literal("dimensionedPlan"),
+  versions: Type.Array(DimensionedVersion, { minItems: 1 }),
+});
+const DimensionedTenant = Type.Object({
+  ...TenantState.properties,
+  kind: Type.Literal("dimensionedTenant"),
+  quotaOverrides: Type.Optional(Type.Array(DimensionedOverride)),
+});
 /** The seller on invoices. */
 const SellerState = Type.Object({
   kind: Type.Literal("seller"),
@@ -200,20 +224,31 @@ const Heartbeat = Type.Object({
 const KIND_OF_STATE = "kind of state";
 const schema = growing(
   KIND_OF_STATE,
-  Type.Union([TenantState, ApiKeyState, MeterState, PlanState, SellerState, Heartbeat]),
+  Type.Union([
+    ...[TenantState, ApiKeyState, MeterState, PlanState, SellerState, Heartbeat],
+    ...[DimensionedPlan, DimensionedTenant],
+  ]),
 );
 
-export type TenancyChangedV1 = Static<typeof schema>;
-export type TenantState = Static<typeof TenantState>;
+type Stored = Static<typeof schema>;
+export type TenancyChangedV1 =
+  | TenantState
+  | ApiKeyState
+  | MeterState
+  | PlanState
+  | SellerState
+  | Static<typeof Heartbeat>;
+export type TenantState = Omit<Static<typeof DimensionedTenant>, "kind"> & { readonly kind: "tenant" };
 export type ApiKeyState = Static<typeof ApiKeyState>;
 export type MeterState = Static<typeof MeterState>;
-export type PlanState = Static<typeof PlanState>;
+export type PlanState = Omit<Static<typeof DimensionedPlan>, "kind"> & { readonly kind: "plan" };
 export type SellerState = Static<typeof SellerState>;
 export type Party = Static<typeof Party>;
-export type PlanVersionState = Static<typeof PlanVersion>;
+export type PlanVersionState = Static<typeof DimensionedVersion>;
 export type PriceState = Static<typeof Price>;
-export type QuotaOverrideState = Static<typeof QuotaOverride>;
-export type QuotaLimitState = Static<typeof QuotaLimit>;
+export type QuotaOverrideState = Static<typeof DimensionedOverride>;
+export type QuotaLimitState = Static<typeof DimensionedLimit>;
+export type DimensionMatchState = Static<typeof DimensionMatch>;
 
 export const tenancyChangedV1 = contract("metrly.tenancy.changed.v1", schema, {
   kind: "meter",
@@ -229,6 +264,25 @@ export const tenancyChangedV1 = contract("metrly.tenancy.changed.v1", schema, {
   archivedInVersion: null,
 });
 
+const isDimensioned = ({ by, where }: Pick<QuotaLimitState, "by" | "where">): boolean =>
+  by !== undefined || where !== undefined;
+
+/** The record of a state. */
+export function recordOf(state: TenancyChangedV1): Stored {
+  if (state.kind === "plan" && state.versions.some(({ limits }) => limits.some(isDimensioned)))
+    return { ...state, kind: "dimensionedPlan" };
+  if (state.kind === "tenant" && state.quotaOverrides?.some(isDimensioned) === true)
+    return { ...state, kind: "dimensionedTenant" };
+  return state;
+}
+
+/** The state of a record. */
+export function stateOf(record: Stored): TenancyChangedV1 {
+  if (record.kind === "dimensionedPlan") return { ...record, kind: "plan" };
+  if (record.kind === "dimensionedTenant") return { ...record, kind: "tenant" };
+  return record;
+}
+
 const Ancillary = Type.Object({ kind: Type.String(), version, ancillary: Type.Literal(true) });
 
 /**
@@ -238,7 +292,7 @@ const Ancillary = Type.Object({ kind: Type.String(), version, ancillary: Type.Li
  */
 export function readTenancyChanged(text: string): TenancyChangedV1 {
   try {
-    const state = tenancyChangedV1.read(text);
+    const state = stateOf(tenancyChangedV1.read(text));
     if (state.kind === "tenant" && state.timeZone !== undefined) refuseUnknownZone(state.timeZone);
     return state;
   } catch (error) {

@@ -58,6 +58,7 @@ export function createSimulatedCounters(scheduler: Scheduler, losses = 0) {
         call(`execute ${tenantId}`, operations, () => store.execute(tenantId, operations, now)),
       observe: (tenantIds) => call("observe", tenantIds, () => store.observe(tenantIds)),
       load: (load, token) => call(`load ${load.tenantId}`, load, () => store.load(load, token)),
+      extend: (extension) => call(`extend ${extension.tenantId}`, extension, () => store.extend(extension)),
       settle: (request) => call(`settle ${request.tenantId}`, request, () => store.settle(request)),
       repair: (load) => call(`repair ${load.tenantId}`, load, () => store.repair(load)),
       correct: (tenantId, seq, totals) =>

@@ -1,4 +1,5 @@
 import { HOUR_MS } from "#kernel/duration.js";
+import type { Dimensions, Scope } from "../rules/scopes.js";
 
 /**
  * The counters behind quota decisions: fast, atomic per tenant, and never the only copy of durable facts. Amounts are exact,
@@ -18,6 +19,8 @@ export type CounterWindow =
 export interface CounterCharge {
   /** Id of the counter within its tenant, as `counterId` makes it. */
   readonly counter: string;
+  /** Of a limit with `by` or `where`: it counts what is within. */
+  readonly scope?: Scope;
   /** Reserved until usage of this meter settles it or it is released; null: requests, consumed by the admission itself. */
   readonly meter: string | null;
   readonly window: CounterWindow;
@@ -40,6 +43,8 @@ export type Operation =
       /** The meter whose usage settles the reservation; null: none. */
       readonly meter: string | null;
       readonly ttlMs: number;
+      /** Values of every dimension that limits count by; absent: none does. */
+      readonly dimensions?: Dimensions;
       readonly charges: readonly CounterCharge[];
       /** On counters that only limits to come are on: they decide nothing but when a denied request fits. */
       readonly laterCharges?: readonly CounterCharge[];
@@ -59,7 +64,12 @@ export interface CounterReading {
   readonly resetAt: number;
   /** Whether this counter denies the request. */
   readonly denies: boolean;
+  /** It denies because the tenant has as many combinations of the limit as it may have. */
+  readonly full?: true;
 }
+
+/** Combinations of one limit that a tenant may have, recorded in the billing period or reserved; of requests, in the window. */
+export const MOST_COMBINATIONS = 100_000;
 
 /** An admission that needs a higher bound on what only the counters know. */
 export interface BoundNeed {
@@ -74,11 +84,16 @@ export interface BoundNeed {
   readonly hardLimit: Amount;
   /** What only the counters know, and all that the limit leaves: no bound need be higher. */
   readonly room: Amount;
+  /** The limit is on a part of what the bound covers, so that it bounds nothing of it. */
+  readonly isOfPart?: true;
 }
 
 export type Outcome =
-  /** The tenant or one of the counters is not loaded: `load`, then continue with this operation. */
-  | { readonly kind: "unknown" }
+  /**
+   * The tenant or one of the counters is not loaded: `load`, then continue with this operation. `missing`: only these, of single
+   * combinations, are not, so that `extend` is enough.
+   */
+  | { readonly kind: "unknown"; readonly missing?: readonly string[] }
   /** Nothing was charged: raise these bounds durably, report them with `grant`, then continue with this operation. */
   | { readonly kind: "bounds"; readonly epoch: string; readonly needs: readonly BoundNeed[] }
   /** The key stands for another request. */
@@ -116,6 +131,25 @@ export interface LoadedCounter {
   readonly window: CounterWindow;
   readonly blockedUntil: number;
   readonly usage: readonly LoadedUsage[];
+  /** Of one combination: whether usage of it was recorded in the scope's period. */
+  readonly recorded?: boolean;
+}
+
+/** What limits with `by` or `where` count, and what was recorded of it. */
+export interface LoadedScope extends Pick<Scope, "by" | "where"> {
+  /** `meter|scope`; of requests the meter is empty. */
+  readonly key: string;
+  /** Start of the billing period in which `recorded` combinations were. */
+  readonly period: number;
+  readonly recorded: number;
+}
+
+/** Counters of single combinations, for a tenant that is loaded. */
+export interface TenantExtension {
+  readonly tenantId: string;
+  readonly seq: number;
+  readonly scopes: readonly LoadedScope[];
+  readonly counters: readonly Omit<LoadedCounter, "blockedUntil">[];
 }
 
 /** A bound granted to counters that were lost: it counts in full until it ends. */
@@ -134,7 +168,11 @@ export interface TenantLoad {
   /** The ledger position up to which usage is complete. */
   readonly seq: number;
   readonly counters: readonly LoadedCounter[];
+  /** Of all limits that count usage or reservations by them. */
+  readonly scopes?: readonly LoadedScope[];
   readonly lost: readonly LostBound[];
+  /** When earlier counters were lost at the latest: short windows of combinations are blocked for their length. Absent: none were. */
+  readonly lostBefore?: number;
 }
 
 /** What the counters hold of a tenant, before the facts for a load of it are read. */
@@ -164,7 +202,7 @@ export interface SettleRequest {
   readonly seq: number;
   /** The tenant's test clock. */
   readonly now: number | undefined;
-  /** Every counter that the usage was looked at for: of meters no other one stays, so that none goes stale unnoticed. */
+  /** Every counter, or family of them, that the usage was looked at for: of meters no other one stays, so that none goes stale unnoticed. */
   readonly counted: readonly string[];
   readonly events: readonly SettledEvent[];
   /** Period counters are set to their total, not incremented. */
@@ -232,6 +270,8 @@ export interface QuotaCounters {
    * another position: its operations stay `unknown` until a load fits.
    */
   load(load: TenantLoad, token: string): Promise<void>;
+  /** Adds counters that are missing to a tenant that is loaded and at this very position; nothing otherwise. */
+  extend(extension: TenantExtension): Promise<void>;
   settle(request: SettleRequest): Promise<SettleOutcome>;
   /**
    * Brings used amounts to the database's, if that is ahead; open reservations stay, counters of meters that the load does not

@@ -49,7 +49,7 @@ export class CreateMeterInput {
 }
 
 @InputType({ description: "A value of one of the meter's dimensions" })
-class DimensionMatchInput {
+export class DimensionMatchInput {
   @Field(() => String, { description: "The dimension's name, as in the meter's `dimensions`" })
   readonly dimension!: string;
   @Field(() => String, { description: "The value, compared exactly; at most 128 bytes" }) readonly value!: string;
@@ -134,7 +134,7 @@ class PriceInput {
   readonly catchAll?: boolean | null;
 }
 
-@InputType({ description: "A limit of a plan; at most one per meter and window" })
+@InputType({ description: "A limit of a plan; at most one per meter, window, `by` and `where`" })
 class QuotaLimitInput {
   @Field(() => String, {
     nullable: true,
@@ -146,6 +146,20 @@ class QuotaLimitInput {
   @Field(() => LimitKind, { description: "Whether it denies or only warns" }) readonly kind!: QuotaLimitState["kind"];
   @Field(() => DecimalScalar, { description: "The largest quantity within the window; 0 with HARD denies everything" })
   readonly limit!: string;
+  @Field(() => [String], {
+    nullable: true,
+    defaultValue: [],
+    description:
+      "Dimensions of the meter: each combination of their values has a counter of its own; at most 10. Of requests, which then need a window of SECOND or MINUTE, any dimensions that clients send",
+  })
+  readonly by?: string[] | null;
+  @Field(() => [DimensionMatchInput], {
+    nullable: true,
+    defaultValue: [],
+    description:
+      "Dimension values that usage must have, all of them, to count; at most 10, none of a dimension in `by`",
+  })
+  readonly where?: DimensionMatchInput[] | null;
   @Field(() => [DecimalScalar], {
     nullable: true,
     defaultValue: ["0.8"],
@@ -243,11 +257,12 @@ export function planTerms(input: PlanVersionInput): PlanDraft {
     ...(input.recurringFeeProration === "DAILY" && { recurringFeeProration: input.recurringFeeProration }),
     minimumCommit: input.minimumCommit ?? "0",
     prices: input.prices.map(priceTerms),
-    limits: (input.limits ?? []).map(({ meter, window, kind, limit, warnAt, warnAtAmounts, warnEvery }) => ({
+    limits: (input.limits ?? []).map(({ meter, window, kind, limit, by, where, warnAt, warnAtAmounts, warnEvery }) => ({
       meter: meter ?? null,
       window,
       kind,
       limit,
+      ...scopeTerms(by, where),
       warnAt: warnAt ?? ["0.8"],
       ...((warnAtAmounts ?? []).length > 0 && { warnAtAmounts: warnAtAmounts ?? [] }),
       ...(typeof warnEvery === "string" && { warnEvery }),
@@ -256,6 +271,15 @@ export function planTerms(input: PlanVersionInput): PlanDraft {
     ...(input.public === true && { public: true }),
   };
 }
+
+/** Absent when they are empty, as in what older releases stored. */
+export const scopeTerms = (
+  by: readonly string[] | null | undefined,
+  where: readonly DimensionMatchInput[] | null | undefined,
+): Pick<QuotaLimitState, "by" | "where"> => ({
+  ...((by ?? []).length > 0 && { by: [...(by ?? [])] }),
+  ...((where ?? []).length > 0 && { where: (where ?? []).map(({ dimension, value }) => ({ dimension, value })) }),
+});
 
 function priceTerms(input: PriceInput): PriceState {
   return {

@@ -111,6 +111,12 @@ export class QuotaLimit {
   @Field(() => LimitKind, { description: "Whether it denies or only warns" }) readonly kind!: QuotaLimitState["kind"];
   @Field(() => DecimalScalar, { description: "The largest quantity within the window; 0 with HARD denies everything" })
   readonly limit!: string;
+  @Field(() => [String], {
+    description: "Dimensions, each combination of whose values has a counter of its own; empty: one counter for all",
+  })
+  readonly by!: readonly string[];
+  @Field(() => [DimensionMatch], { description: "Values that usage must have to count; empty: all usage counts" })
+  readonly where!: readonly DimensionMatch[];
   @Field(() => [DecimalScalar], { description: "Fractions of the limit at which a `quota.warning` is sent" })
   readonly warnAt!: readonly string[];
   @Field(() => [DecimalScalar], { description: "Amounts at which a `quota.warning` is sent" })
@@ -183,6 +189,8 @@ export function planView(state: PlanState, seen: readonly PlanVersionState[] = s
       prices: version.prices.map((price) => ({ ...price, catchAll: price.catchAll === true })),
       limits: version.limits.map((limit) => ({
         ...limit,
+        by: limit.by ?? [],
+        where: limit.where ?? [],
         warnAtAmounts: limit.warnAtAmounts ?? [],
         warnEvery: limit.warnEvery ?? null,
       })),

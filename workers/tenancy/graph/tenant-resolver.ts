@@ -24,6 +24,7 @@ import type { BuyerTerms } from "../rules/buyer.js";
 import type { TenancyStore } from "../store/store.js";
 import { QuotaWindow, SuspensionBilling, TenantStatus } from "./enums.js";
 import type { Loaders } from "./loaders.js";
+import { DimensionMatchInput, scopeTerms } from "./plan-inputs.js";
 import { PlanVersion, planVersionView } from "./plan-types.js";
 import {
   ApiKey,
@@ -219,7 +220,7 @@ export class TenantResolver {
 
   @Mutation(() => QuotaStatus, {
     description:
-      "Replaces a limit of the tenant's plan until the given time, also across changes of plan. Takes effect immediately and is audited. INVALID: the plan has no limit on this meter and window",
+      "Replaces a limit of the tenant's plan until the given time, also across changes of plan. Takes effect immediately and is audited. INVALID: the plan has no such limit",
   })
   async setQuotaOverride(
     @Ctx() { identity }: SubgraphContext,
@@ -235,11 +236,24 @@ export class TenantResolver {
     @Arg("until", () => DateTimeScalar, { description: "When the plan's own limit applies again; in the future" })
     until: number,
     @Arg("reason", () => String, { description: "Why, for the audit log; at most 200 characters" }) reason: string,
+    @Arg("by", () => [String], {
+      nullable: true,
+      defaultValue: [],
+      description: "The `by` of the limit: the override applies to each combination",
+    })
+    by: string[] | null,
+    @Arg("where", () => [DimensionMatchInput], {
+      nullable: true,
+      defaultValue: [],
+      description: "The `where` of the limit",
+    })
+    where: DimensionMatchInput[] | null,
   ): Promise<QuotaStatus> {
     authorize(identity, "Mutation.setQuotaOverride", tenantId);
-    const terms = { meter: meter ?? null, window, limit, until, reason };
+    const scope = scopeTerms(by, where);
+    const terms = { meter: meter ?? null, window, ...scope, limit, until, reason };
     const { version } = await setQuotaOverride(this.store, actorOf(identity), tenantId, terms);
-    return { ref: JSON.stringify({ tenantId, meter: terms.meter, window, version }) };
+    return { ref: JSON.stringify({ tenantId, meter: terms.meter, window, ...scope, version }) };
   }
 
   @Mutation(() => Tenant, {

@@ -1,8 +1,10 @@
 import { isCurrencyCode } from "#kernel/money.js";
 import type { MeterState, PlanVersionState } from "#schema/events/tenancy-changed.v1.js";
+import { limitKey, scopeText } from "#schema/limit-scope.js";
 import { amountReasons } from "./amount.js";
-import { claimSameUsage, MAX_WHERE, priceReasons } from "./price.js";
-import { limitKey, limitReasons } from "./quota-limit.js";
+import { MAX_WHERE } from "./dimensions.js";
+import { claimSameUsage, priceReasons } from "./price.js";
+import { limitReasons } from "./quota-limit.js";
 import type { Reason } from "./reasons.js";
 
 export const MAX_PRICES = 100;
@@ -50,6 +52,13 @@ function repeatedLimits(limits: PlanDraft["limits"]): Reason[] {
   return limits.flatMap((limit, index) => {
     const first = limits.findIndex((other) => limitKey(other) === limitKey(limit));
     if (first === index) return [];
-    return [{ path: `limits[${index}]`, detail: `limits[${first}] is for the same meter and window` }];
+    return [
+      {
+        path: `limits[${index}]`,
+        detail: `limits[${first}] is for the same meter and window${hasScope(limit) ? ", `by` and `where`" : ""}`,
+      },
+    ];
   });
 }
+
+const hasScope = (limit: PlanDraft["limits"][number]): boolean => scopeText(limit) !== "";

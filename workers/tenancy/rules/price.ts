@@ -1,12 +1,10 @@
 import type { MeterState, PriceState } from "#schema/events/tenancy-changed.v1.js";
-import { MAX_DIMENSION_BYTES } from "#schema/meters/meter-reading.js";
 import type { PriceModel } from "#schema/vocabulary.js";
 import { amountReasons, isLess } from "./amount.js";
+import { MAX_WHERE, whereReasons } from "./dimensions.js";
 import type { Reason } from "./reasons.js";
 
 export const MAX_TIERS = 50;
-/** Conditions of a price. */
-export const MAX_WHERE = 10;
 
 type ModelField = "unitAmount" | "packageSize" | "ratePercent" | "tiers";
 
@@ -44,7 +42,7 @@ export function priceReasons(path: string, price: PriceState, meter: MeterState 
           },
         ]
       : []),
-    ...(meter === undefined ? [] : whereReasons(`${path}.where`, price.where, meter)),
+    ...(meter === undefined ? [] : whereReasons(`${path}.where`, price.where.slice(0, MAX_WHERE), meter)),
   ];
 }
 
@@ -89,24 +87,6 @@ function tierReasons(path: string, tiers: PriceState["tiers"]): Reason[] {
     below = tier.upTo;
   }
   return reasons;
-}
-
-function whereReasons(path: string, where: PriceState["where"], meter: MeterState): Reason[] {
-  const seen = new Set<string>();
-  return where.slice(0, MAX_WHERE).flatMap(({ dimension, value }, index) => {
-    const at = `${path}[${index}]`;
-    const repeated = seen.has(dimension);
-    seen.add(dimension);
-    return [
-      ...(meter.dimensions.includes(dimension)
-        ? []
-        : [{ path: `${at}.dimension`, detail: `meter ${meter.id} has no dimension "${dimension}"` }]),
-      ...(repeated ? [{ path: `${at}.dimension`, detail: `names "${dimension}" twice` }] : []),
-      ...(Buffer.byteLength(value, "utf8") > MAX_DIMENSION_BYTES
-        ? [{ path: `${at}.value`, detail: `has at most ${MAX_DIMENSION_BYTES} bytes` }]
-        : []),
-    ];
-  });
 }
 
 /**

@@ -1,7 +1,8 @@
 import { parseDecimal } from "#kernel/decimal.js";
 import type { MeterState, QuotaLimitState } from "#schema/events/tenancy-changed.v1.js";
-import { AGGREGATIONS, isAdditive } from "#schema/vocabulary.js";
+import { AGGREGATIONS, isAdditive, type QuotaWindow } from "#schema/vocabulary.js";
 import { type AmountBounds, amountReasons, isLess } from "./amount.js";
+import { byReasons, MAX_BY, MAX_WHERE, whereReasons } from "./dimensions.js";
 import type { Reason } from "./reasons.js";
 
 export const MAX_WARNINGS = 10;
@@ -9,10 +10,44 @@ export const MAX_WARNINGS = 10;
 export function limitReasons(path: string, limit: QuotaLimitState, meters: ReadonlyMap<string, MeterState>): Reason[] {
   return [
     ...meterReasons(`${path}.meter`, limit.meter, meters),
+    ...scopeReasons(path, limit, meters),
     ...amountReasons(`${path}.limit`, limit.limit),
     ...warnAtReasons(`${path}.warnAt`, limit.warnAt, { positive: true, max: "1" }),
     ...warnAtReasons(`${path}.warnAtAmounts`, limit.warnAtAmounts ?? [], { positive: true }),
     ...warnEveryReasons(`${path}.warnEvery`, limit),
+  ];
+}
+
+/**
+ * Of requests nothing is recorded: what a window of an hour or longer counts of each combination would be lost with the
+ * counters, or have to be stored for each request.
+ */
+const BY_REQUESTS: readonly QuotaWindow[] = ["SECOND", "MINUTE"];
+
+function scopeReasons(path: string, limit: QuotaLimitState, meters: ReadonlyMap<string, MeterState>): Reason[] {
+  const { by = [], where = [] } = limit;
+  const meter = limit.meter === null ? null : meters.get(limit.meter);
+  const filtered = new Set(where.map(({ dimension }) => dimension));
+  return [
+    ...(by.length > MAX_BY ? [{ path: `${path}.by`, detail: `has at most ${MAX_BY} dimensions` }] : []),
+    ...(where.length > MAX_WHERE ? [{ path: `${path}.where`, detail: `has at most ${MAX_WHERE} conditions` }] : []),
+    ...(meter === undefined ? [] : byReasons(`${path}.by`, by.slice(0, MAX_BY), meter)),
+    ...(meter === undefined ? [] : whereReasons(`${path}.where`, where.slice(0, MAX_WHERE), meter)),
+    ...by
+      .slice(0, MAX_BY)
+      .flatMap((name, index) =>
+        filtered.has(name)
+          ? [{ path: `${path}.by[${index}]`, detail: `"${name}" is in \`where\` too, which leaves one value of it` }]
+          : [],
+      ),
+    ...(meter === null && by.length > 0 && !BY_REQUESTS.includes(limit.window)
+      ? [
+          {
+            path: `${path}.by`,
+            detail: `on requests needs a window of ${BY_REQUESTS.join(" or ")}; for longer ones, count them with a COUNT meter`,
+          },
+        ]
+      : []),
   ];
 }
 
@@ -55,6 +90,3 @@ function warnAtReasons(path: string, warnAt: readonly string[], bounds: AmountBo
   }
   return reasons;
 }
-
-/** Identifies a limit in overrides and alerts: a plan version has one per meter and window. */
-export const limitKey = (limit: QuotaLimitState): string => `${limit.meter ?? ""}/${limit.window}`;

@@ -1,9 +1,9 @@
 import { DAY_MS } from "#kernel/duration.js";
 import { MetrlyError } from "#kernel/errors.js";
 import type { QuotaLimitState, QuotaOverrideState, TenantState } from "#schema/events/tenancy-changed.v1.js";
+import { limitKey, scopeText } from "#schema/limit-scope.js";
 import { tenantNow } from "#schema/tenancy-history.js";
 import { amountReasons } from "./amount.js";
-import { limitKey } from "./quota-limit.js";
 import { type Reason, textReasons } from "./reasons.js";
 
 export type OverrideTerms = Omit<QuotaOverrideState, "inVersion">;
@@ -22,10 +22,10 @@ export function overrideReasons(
 ): Reason[] {
   const reasons = [...amountReasons("limit", terms.limit), ...textReasons("reason", terms.reason)];
   if (terms.until <= tenantNow(tenant, now)) reasons.push({ path: "until", detail: "must be in the future" });
-  const wanted = `${terms.meter ?? ""}/${terms.window}`;
-  if (!planLimits.some((limit) => limitKey(limit) === wanted)) {
+  if (!planLimits.some((limit) => limitKey(limit) === limitKey(terms))) {
     const what = terms.meter === null ? "requests" : `"${terms.meter}"`;
-    reasons.push({ path: "meter", detail: `the tenant's plan has no limit on ${what} per ${terms.window}` });
+    const scoped = scopeText(terms) === "" ? "" : " with these `by` and `where`";
+    reasons.push({ path: "meter", detail: `the tenant's plan has no limit on ${what} per ${terms.window}${scoped}` });
   }
   return reasons;
 }

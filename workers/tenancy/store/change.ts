@@ -1,11 +1,12 @@
 import { MetrlyError } from "#kernel/errors.js";
 import type { Prisma } from "#prisma/tenancy/generated/client.js";
-import type {
-  ApiKeyState,
-  MeterState,
-  PlanState,
-  SellerState,
-  TenantState,
+import {
+  type ApiKeyState,
+  type MeterState,
+  type PlanState,
+  recordOf,
+  type SellerState,
+  type TenantState,
 } from "#schema/events/tenancy-changed.v1.js";
 import type { ControlRecord } from "#schema/events/usage-received.v1.js";
 import { TENANCY_CHANGED, USAGE_RECEIVED } from "#schema/topics.js";
@@ -133,7 +134,7 @@ export function createChange(
 
 /** The row that `enqueueOutbox` would write: Prisma's transaction cannot share its connection. */
 export function outboxRow(state: State): Prisma.OutboxCreateManyInput {
-  const value = JSON.stringify(state);
+  const value = JSON.stringify(recordOf(state));
   if (Buffer.byteLength(value, "utf8") > MAX_STATE_BYTES)
     throw new MetrlyError("TOO_LARGE", `A ${state.kind} with its history has at most ${MAX_STATE_BYTES} bytes`);
   return { topic: TENANCY_CHANGED.name, partition: 0, key: `${state.kind}:${state.id}`, value };

@@ -5,6 +5,7 @@ import {
   type MeterState,
   type PlanState,
   type SellerState,
+  stateOf,
   type TenancyChangedV1,
   type TenantState,
   tenancyChangedV1,
@@ -106,9 +107,18 @@ export function planState(row: PlanRow): PlanState {
 export const sellerState = ({ id, version, history }: Prisma.SellerGetPayload<object>): SellerState =>
   parseAs("seller", { kind: "seller", id, version, history });
 
+/** The kind of record that can hold every state of a kind. */
+const WIDEST: Readonly<Record<Kind, string>> = {
+  tenant: "dimensionedTenant",
+  plan: "dimensionedPlan",
+  meter: "meter",
+  apiKey: "apiKey",
+  seller: "seller",
+};
+
 /** The database is external: a row that is not a valid state is a bug and fails here. */
-function parseAs<K extends Kind>(kind: K, value: unknown): Extract<State, { kind: K }> {
-  const state = tenancyChangedV1.parse(value);
+function parseAs<K extends Kind>(kind: K, value: object): Extract<State, { kind: K }> {
+  const state = stateOf(tenancyChangedV1.parse({ ...value, kind: WIDEST[kind] }));
   if (!isOfKind(state, kind)) throw new Error(`a row of ${kind} reads as ${state.kind}`);
   return state;
 }

@@ -4,6 +4,7 @@ import { newUuid } from "#platform/lifecycle/random.js";
 import { monotonicMs, nextTurn } from "#platform/lifecycle/time.js";
 import {
   type LoweredBound,
+  MOST_COMBINATIONS,
   type Observed,
   type Operation,
   type Outcome,
@@ -19,6 +20,8 @@ export interface MemoryQuotaCountersOptions {
   readonly steadyMs?: () => number;
   /** Keys that a tenant may have alive. */
   readonly maxKeys: number;
+  /** Combinations of one limit that a tenant may have. */
+  readonly maxCombinations?: number;
 }
 
 /** In the place of a tenant's id, before all of them: when the life began that an orderly restart goes on with. */
@@ -38,6 +41,7 @@ const LOOKED_AT_PER_TURN = 200;
  * Counters in this process: each start is a loss, except after an orderly stop, when `save` and `restore` transfer the state.
  */
 export function createMemoryQuotaCounters(clock: Clock, options: MemoryQuotaCountersOptions): QuotaCounters {
+  const most = { keys: options.maxKeys, combinations: options.maxCombinations ?? MOST_COMBINATIONS };
   let since = clock.now();
   /** Tenants whose saved state could not be read: their life began with this process. */
   const unreadable = new Map<string, number>();
@@ -120,7 +124,7 @@ export function createMemoryQuotaCounters(clock: Clock, options: MemoryQuotaCoun
     const at = now ?? clock.now();
     if (state?.advance(at, ENDED_PER_TURN) !== true) return executeMany(tenantId, operations, now);
     touch(tenantId);
-    return [state.execute(only, at, options.maxKeys)];
+    return [state.execute(only, at, most)];
   }
 
   async function executeMany(
@@ -136,7 +140,7 @@ export function createMemoryQuotaCounters(clock: Clock, options: MemoryQuotaCoun
       const turnEnds = monotonicMs() + TURN_MS;
       const end = Math.min(operations.length, outcomes.length + OPERATIONS_PER_TURN);
       for (const operation of operations.slice(outcomes.length, end)) {
-        const outcome = state.execute(operation, now ?? clock.now(), options.maxKeys);
+        const outcome = state.execute(operation, now ?? clock.now(), most);
         outcomes.push(outcome);
         if (outcome.kind === "unknown" || outcome.kind === "bounds" || monotonicMs() > turnEnds) break;
       }
@@ -204,6 +208,7 @@ export function createMemoryQuotaCounters(clock: Clock, options: MemoryQuotaCoun
       if (absences.delete(tenantId)) tenants.set(tenantId, createTenant(load, 0, false));
       changed(tenantId, (state) => state.load(load));
     },
+    extend: async (extension) => void changed(extension.tenantId, (state) => state.extend(extension)),
     async settle(request) {
       const now = request.now ?? clock.now();
       await ready(request.tenantId, request.now);

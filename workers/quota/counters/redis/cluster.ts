@@ -14,6 +14,8 @@ export interface RedisClusterOptions {
   readonly prefix: string;
   /** Keys that a tenant may have alive. */
   readonly maxKeys: number;
+  /** Combinations of one limit that a tenant may have. */
+  readonly maxCombinations?: number | undefined;
   /** How long a node is waited for, ms. */
   readonly answerWithinMs?: number | undefined;
 }
@@ -34,8 +36,8 @@ interface Node {
  * one, a failover or a moved slot is a loss only to its tenants. Throws when no node answers, or one may evict keys.
  */
 export async function openRedisClusterCounters(options: RedisClusterOptions): Promise<QuotaCounters> {
-  const { prefix, onError, maxKeys, answerWithinMs } = options;
-  const common = { prefix, onError, maxKeys, answerWithinMs, together: slotOf };
+  const { prefix, onError, maxKeys, maxCombinations, answerWithinMs } = options;
+  const common = { prefix, onError, maxKeys, maxCombinations, answerWithinMs, together: slotOf };
   const nodes = new Map<string, Node>();
   let owners: readonly (string | undefined)[] = [];
   let refreshing: Promise<void> | undefined;

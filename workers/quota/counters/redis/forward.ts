@@ -24,6 +24,7 @@ export function forwardingCounters({ at, gathered, lower, now, nowOf, stop }: Co
     execute: (tenantId, operations, atMs) => at(tenantId, (counters) => counters.execute(tenantId, operations, atMs)),
     observe: (tenantIds) => gathered(tenantIds, itself, (some, counters) => counters.observe(some)),
     load: (load, token) => at(load.tenantId, (counters) => counters.load(load, token)),
+    extend: (extension) => at(extension.tenantId, (counters) => counters.extend(extension)),
     settle: (request) => at(request.tenantId, (counters) => counters.settle(request)),
     repair: (load) => at(load.tenantId, (counters) => counters.repair(load)),
     correct: (tenantId, seq, totals) => at(tenantId, (counters) => counters.correct(tenantId, seq, totals)),

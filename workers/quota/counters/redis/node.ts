@@ -1,5 +1,6 @@
 import {
   CountersUnavailable,
+  MOST_COMBINATIONS,
   type Operation,
   type Outcome,
   type QuotaCounters,
@@ -7,6 +8,7 @@ import {
   REMEMBERED_TEXTS,
   type StoredBound,
 } from "../counters.js";
+import type { Most } from "../tenant/admitting.js";
 import { isAbsence, isOf, lostAt, POSITION_FIELD, VERSION_FIELD } from "./commit.js";
 import { grouped } from "./grouped.js";
 import { createLowering } from "./lowering.js";
@@ -18,6 +20,8 @@ export interface RedisNodeOptions extends RedisServerOptions {
   readonly prefix: string;
   /** Keys that a tenant may have alive. */
   readonly maxKeys: number;
+  /** Combinations of one limit that a tenant may have. */
+  readonly maxCombinations?: number | undefined;
   /** Tenants with the same value may share a call: in a cluster, those of one slot. */
   readonly together?: (tenantId: string) => number;
 }
@@ -36,7 +40,8 @@ const POSITIONS_AT_ONCE = 256;
  * decisions change only if the state is still the one on which they were made.
  */
 export function createRedisNodeCounters(options: RedisNodeOptions): RedisNodeCounters {
-  const { prefix, maxKeys, together } = options;
+  const { prefix, maxKeys, maxCombinations = MOST_COMBINATIONS, together } = options;
+  const most = { keys: maxKeys, combinations: maxCombinations };
   const server = createRedisServer(options);
   const keysOf = (tenantId: string): TenantKeys => {
     const tag = `${prefix}:{${tenantId}}`;
@@ -63,7 +68,7 @@ export function createRedisNodeCounters(options: RedisNodeOptions): RedisNodeCou
     replicas.run(tenantId, {
       at: now,
       work: operations.length,
-      run: (tenant, at) => executeAll(tenant, operations, at, maxKeys),
+      run: (tenant, at) => executeAll(tenant, operations, at, most),
     });
 
   async function executeMany(
@@ -130,6 +135,7 @@ export function createRedisNodeCounters(options: RedisNodeOptions): RedisNodeCou
         if (tenant.state() === undefined) tenant.create(load);
         tenant.state()?.load(load);
       }),
+    extend: (extension) => changed(extension.tenantId, ({ state }) => state()?.extend(extension)),
     settle: (request) =>
       replicas.run(request.tenantId, {
         at: request.now,
@@ -164,13 +170,13 @@ export function createRedisNodeCounters(options: RedisNodeOptions): RedisNodeCou
   };
 }
 
-function executeAll(tenant: Tenant, operations: readonly Operation[], at: number, maxKeys: number): Outcome[] {
+function executeAll(tenant: Tenant, operations: readonly Operation[], at: number, most: Most): Outcome[] {
   const state = tenant.state();
   const [first] = operations;
-  if (operations.length === 1 && first !== undefined) return [state?.execute(first, at, maxKeys) ?? UNKNOWN];
+  if (operations.length === 1 && first !== undefined) return [state?.execute(first, at, most) ?? UNKNOWN];
   const outcomes: Outcome[] = [];
   for (const operation of operations) {
-    const outcome = state?.execute(operation, at, maxKeys) ?? UNKNOWN;
+    const outcome = state?.execute(operation, at, most) ?? UNKNOWN;
     outcomes.push(outcome);
     if (isStop(outcome)) break;
   }

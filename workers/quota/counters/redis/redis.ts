@@ -14,6 +14,8 @@ export interface RedisCountersOptions {
   readonly prefix?: string;
   /** Keys that a tenant may have alive. */
   readonly maxKeys: number;
+  /** Combinations of one limit that a tenant may have. */
+  readonly maxCombinations?: number | undefined;
   /** Without, and in a cluster, a restart of a server counts as a loss. */
   readonly writers?: WriterRows;
   /** How long a server is waited for, ms. */
@@ -42,11 +44,12 @@ async function openCounters({
   onError,
   prefix = "metrly:quota",
   maxKeys,
+  maxCombinations,
   writers,
   answerWithinMs,
 }: RedisCountersOptions): Promise<QuotaCounters> {
   const { url, isCluster } = await firstAnswering(urls, answerWithinMs);
-  const common = { onError, prefix, maxKeys, answerWithinMs };
+  const common = { onError, prefix, maxKeys, maxCombinations, answerWithinMs };
   if (isCluster) return openRedisClusterCounters({ ...common, urls });
   const counters = createRedisNodeCounters({ ...common, url, writers, incarnationKey: `${prefix}:era` });
   try {

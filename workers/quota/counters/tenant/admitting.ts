@@ -1,7 +1,9 @@
 import { contains } from "#kernel/period.js";
+import { askedText, familyOf, NO_DIMENSIONS, seriesOf } from "../../rules/scopes.js";
 import { appended } from "../appended.js";
-import type { Amount, Decided, Outcome } from "../counters.js";
+import type { Amount, CounterCharge, Decided, Outcome } from "../counters.js";
 import { coveringId } from "./bounds.js";
+import { isTooMany, keepRequests, requestsOf, scopedHolders, touch } from "./combinations.js";
 import { boundNeeds, type Involved, judge, type Request, read } from "./decide.js";
 import { retryAtOf } from "./later.js";
 import type { Reservation } from "./reservations.js";
@@ -13,29 +15,44 @@ const ONE_REQUEST: Amount = 10n ** 12n;
 /** Whether the reservation was admitted before the counter existed. */
 export const isOlder = ({ serial }: Reservation, { sinceSerial }: Counter): boolean => serial < sinceSerial;
 
+/** How many a tenant may have. */
+export interface Most {
+  /** Keys alive. */
+  readonly keys: number;
+  /** Combinations of one limit. */
+  readonly combinations: number;
+}
+
 /** Decides a request at the state's time, and admits it where it may. */
-export function decide(state: State, request: Request, maxKeys: number): Outcome {
-  const involved = involve(state, request);
-  if (involved === undefined) return { kind: "unknown" };
+export function decide(state: State, request: Request, most: Most): Outcome {
+  const { involved, missing } = involve(state, request, most.combinations);
+  if (missing.length > 0) return unknown(missing);
   const { now, reservations } = state;
   const consumes = request.kind === "consume";
   const held = consumes ? reservations.get(request.key) : undefined;
   if (held !== undefined) {
-    if (held.content !== request.content) return { kind: "conflict", held: held.content };
+    if (!isSame(held, request)) return { kind: "conflict", held: askedText(held) };
     return admitted(state, involved, held.expiresAt, true);
   }
   const { allowed, deniedByLoss, readings } = judge(involved, state);
   if (!allowed || !consumes) {
     const retryAt = allowed ? null : retryAtOf(state, request, involved);
-    if (retryAt === "unknown") return { kind: "unknown" };
+    if (typeof retryAt === "object" && retryAt !== null) return unknown(retryAt);
     return { kind: "decided", allowed, repeated: false, now, expiresAt: null, retryAt, deniedByLoss, readings };
   }
-  if (reservations.size() >= maxKeys) return { kind: "full", most: maxKeys };
+  if (reservations.size() >= most.keys) return { kind: "full", most: most.keys };
   const expiresAt = now + request.ttlMs;
   const needs = boundNeeds(involved, readings, state, expiresAt);
   if (needs.length > 0) return { kind: "bounds", epoch: state.epoch, needs };
   admit(state, request, involved, expiresAt);
   return admitted(state, involved, expiresAt, false);
+}
+
+/** Limits that count by other dimensions may have come or gone since. */
+function isSame(held: Reservation, { content, dimensions = NO_DIMENSIONS }: Request): boolean {
+  if (held.content !== content) return false;
+  for (const [name, value] of held.dimensions) if ((dimensions.get(name) ?? value) !== value) return false;
+  return true;
 }
 
 function admitted(state: State, involved: readonly Involved[], expiresAt: number, repeated: boolean): Decided {
@@ -44,24 +61,53 @@ function admitted(state: State, involved: readonly Involved[], expiresAt: number
   return { kind: "decided", allowed: true, repeated, now, expiresAt, retryAt: null, deniedByLoss: false, readings };
 }
 
-function involve({ counters, now }: State, { charges }: Request): readonly Involved[] | undefined {
-  let involved: Involved[] = [];
-  for (const charge of charges) {
-    const counter = counters.get(charge.counter);
-    if (counter === undefined) return undefined;
-    if (counter.kind !== "period") prune(counter, now);
-    involved = appended(involved, { charge, counter });
-  }
-  return involved;
+/** Single combinations come by themselves, all else with the tenant. */
+function unknown(missing: readonly string[]): Outcome {
+  return missing.every((id) => familyOf(id) !== undefined) ? { kind: "unknown", missing } : { kind: "unknown" };
 }
 
-function admit(state: State, { key, content, meter }: Request, involved: readonly Involved[], expiresAt: number): void {
+function involve(
+  state: State,
+  { charges }: Request,
+  mostCombinations: number,
+): { readonly involved: readonly Involved[]; readonly missing: readonly string[] } {
+  const { counters, now } = state;
+  let involved: Involved[] = [];
+  let missing: string[] = [];
+  for (const charge of charges) {
+    const counter = counters.get(charge.counter) ?? requestsFor(state, charge);
+    if (counter === undefined) {
+      missing = appended(missing, charge.counter);
+      continue;
+    }
+    if (counter.kind !== "period") prune(counter, now);
+    const familyId = charge.scope === undefined ? undefined : familyOf(charge.counter);
+    if (familyId === undefined) involved = appended(involved, { charge, counter });
+    else {
+      touch(state, counter, familyId);
+      const isOver = isTooMany(state, charge, counter, familyId, mostCombinations);
+      involved = appended(involved, isOver ? { charge, counter, isTooMany: true } : { charge, counter });
+    }
+  }
+  return { involved, missing };
+}
+
+/** Nobody but the counters knows of requests: a combination without a counter has none. */
+function requestsFor(state: State, charge: CounterCharge): Counter | undefined {
+  const { meter, scope, counter } = charge;
+  if (meter !== null || scope === undefined || familyOf(counter) === undefined) return undefined;
+  return state.scopes.has(seriesOf("", scope)) ? requestsOf(state, charge) : undefined;
+}
+
+function admit(state: State, request: Request, involved: readonly Involved[], expiresAt: number): void {
+  const { key, content, meter, dimensions = NO_DIMENSIONS } = request;
   const { now, bounds, journal } = state;
   state.serial += 1;
   if (journal !== undefined) journal.meta = true;
   let reserved: Amount | undefined;
   for (const { charge, counter } of involved) {
     const isRequest = charge.meter === null;
+    if (isRequest && charge.scope !== undefined && familyOf(counter.id) !== undefined) keepRequests(state, counter);
     if (!isRequest) reserved ??= charge.amount;
     if (counter.kind === "period") {
       if (isRequest && charge.window.kind === "period")
@@ -74,7 +120,19 @@ function admit(state: State, { key, content, meter }: Request, involved: readonl
   const { serial } = state;
   const amount = reserved ?? 0n;
   const counted = { admittedAt: now, ...countedAt(involved, now) };
-  setReservation(state, key, { key, expiresAt, ...counted, serial, open: true, content, meter, amount });
+  const reservation = { key, expiresAt, ...counted, serial, open: true, content, meter, dimensions, amount };
+  if (meter !== null) holdElsewhere(state, reservation, involved);
+  setReservation(state, key, reservation);
+}
+
+/** In short windows of limits that this request was not asked to be charged in: those of another plan. */
+function holdElsewhere(state: State, reservation: Reservation, involved: readonly Involved[]): void {
+  const { now } = state;
+  for (const counter of scopedHolders(state, reservation)) {
+    if (counter.kind !== "admission" || involved.some((one) => one.counter === counter)) continue;
+    add(counter, now, 0n, reservation.amount, now);
+    noteCounter(state, counter);
+  }
 }
 
 /** Where the requests' windows do not contain `now`: the start that is in all of them, as they contain one moment of the gate's. */
@@ -114,12 +172,15 @@ export function endDue(state: State, most: number): boolean {
 
 /** Takes an open reservation out of the short windows that hold it. */
 export function free(state: State, reservation: Reservation): void {
-  if (reservation.meter === null) return;
-  for (const counter of state.counters.values()) {
-    if (counter.kind !== "admission" || counter.meter !== reservation.meter || isOlder(reservation, counter)) continue;
+  const { meter } = reservation;
+  if (meter === null) return;
+  const takeFrom = (counter: Counter): void => {
+    if (counter.kind !== "admission" || isOlder(reservation, counter)) return;
     takeBack(counter, reservation.admittedAt, 0n, reservation.amount);
     noteCounter(state, counter);
-  }
+  };
+  for (const counter of state.counters.single()) if (counter.series === meter) takeFrom(counter);
+  for (const counter of scopedHolders(state, reservation)) takeFrom(counter);
 }
 
 /** Gives back an open reservation and the requests that it consumed, and forgets its key. */
@@ -127,12 +188,14 @@ export function release(state: State, key: string): boolean {
   const found = state.reservations.get(key);
   if (found?.open !== true) return false;
   free(state, found);
-  for (const counter of state.counters.values()) {
-    if (counter.meter !== null || isOlder(found, counter)) continue;
+  const giveBack = (counter: Counter): void => {
+    if (isOlder(found, counter)) return;
     if (counter.kind === "period") giveBackInPeriod(counter.periods, found.countedAt ?? found.admittedAt);
     else takeBack(counter, found.admittedAt, ONE_REQUEST, 0n);
     noteCounter(state, counter);
-  }
+  };
+  for (const counter of state.counters.single()) if (counter.series === "") giveBack(counter);
+  for (const counter of scopedHolders(state, found, (meter) => meter === null)) giveBack(counter);
   setReservation(state, key, undefined);
   return true;
 }

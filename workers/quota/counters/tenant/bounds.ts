@@ -33,8 +33,8 @@ export const meterBound = (meter: string): string => `m|${meter}`;
 /** What the bound with this id covers. */
 export function boundOf(id: string): Covered {
   if (id.startsWith("m|")) return { kind: "meter", meter: id.slice(2) };
-  const [, window = "", start] = id.split("|");
-  return { kind: "requests", counter: `|${window}`, start: Number(start) };
+  const end = id.lastIndexOf("|");
+  return { kind: "requests", counter: id.slice(1, end), start: Number(id.slice(end + 1)) };
 }
 
 export const requestBucketMs = (windowMs: number): number => windowMs / REQUEST_BUCKETS;
@@ -66,8 +66,19 @@ export function needOf(
   const { amount, meter } = charge;
   const need = (id: string, exposure: Amount, until: number): BoundNeed => {
     // A soft limit that a hard one follows: admissions know no room, and blocks are a part of what is open.
-    const { hardLimit } = charge;
+    const { hardLimit, scope } = charge;
     if (hardLimit === null) return { id, exposure, amount, until, hardLimit: exposure + amount, room: UNLIMITED };
+    if (scope !== undefined && meter !== null) {
+      return {
+        id,
+        exposure,
+        amount,
+        until,
+        hardLimit: larger(hardLimit, exposure + amount),
+        room: UNLIMITED,
+        isOfPart: true,
+      };
+    }
     return { id, exposure, amount, until, hardLimit, room: exposure + hardLimit - taken };
   };
   if (meter !== null) {
@@ -113,3 +124,5 @@ export function loweredTo(
   if (held.bound >= exposure + spare) return { bound: exposure + spare, until };
   return { bound: held.bound > exposure ? held.bound : exposure, until };
 }
+
+const larger = (a: Amount, b: Amount): Amount => (a > b ? a : b);

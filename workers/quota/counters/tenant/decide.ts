@@ -9,6 +9,8 @@ export type Request = Exclude<Operation, { kind: "release" }>;
 export interface Involved {
   readonly charge: CounterCharge;
   readonly counter: Counter;
+  /** Its combination is one more than the tenant may have. */
+  readonly isTooMany?: boolean;
 }
 
 /** What a decision sees of a tenant. */
@@ -32,11 +34,12 @@ export function judge(
 
 function fitsButForLoss(charge: CounterCharge, reading: CounterReading | undefined): boolean {
   if (reading === undefined || charge.hardLimit === null) return true;
+  if (reading.full === true) return false;
   return reading.used + reading.reserved - reading.lost + charge.amount <= charge.hardLimit;
 }
 
 /** What a charge's counter holds; after its admission, it does not deny it. */
-export function read({ charge, counter }: Involved, view: View, isAdmitted = false): CounterReading {
+export function read({ charge, counter, isTooMany }: Involved, view: View, isAdmitted = false): CounterReading {
   const { meter, window, hardLimit, amount } = charge;
   const { now, reservations } = view;
   const lost = lostOf(view.lost, charge, now);
@@ -53,8 +56,8 @@ export function read({ charge, counter }: Involved, view: View, isAdmitted = fal
     resetAt = Math.max(now, lastOf(counter) + counter.windowMs);
   }
   if (meter !== null && counter.kind !== "admission") {
-    reserved = reservations.open(meter);
-    if (counter.kind === "sliding") resetAt = Math.max(resetAt, reservations.lastEnd(meter));
+    reserved = reservations.open(counter.series);
+    if (counter.kind === "sliding") resetAt = Math.max(resetAt, reservations.lastEnd(counter.series));
   }
   if (counter.kind === "sliding")
     for (const one of view.lost) if (one.until > now && concerns(one, charge)) resetAt = Math.max(resetAt, one.until);
@@ -62,6 +65,8 @@ export function read({ charge, counter }: Involved, view: View, isAdmitted = fal
   else reserved += lost;
   const blockedUntil = counter.blockedUntil > now ? counter.blockedUntil : 0;
   const denies = !isAdmitted && hardLimit !== null && (blockedUntil > 0 || used + reserved + amount > hardLimit);
+  if (!isAdmitted && isTooMany === true)
+    return { used, reserved, lost, blockedUntil, resetAt: Math.max(resetAt, blockedUntil), denies: true, full: true };
   return { used, reserved, lost, blockedUntil, resetAt: Math.max(resetAt, blockedUntil), denies };
 }
 
@@ -91,8 +96,15 @@ export function boundNeeds(
     const need = needOf(charge, counter, { bounds, open: reservations.open }, { now, expiresAt }, taken);
     if (need === undefined) continue;
     const other = needs.findIndex(({ id }) => id === need.id);
-    if (other === -1) needs.push(need);
-    else if (need.hardLimit < (needs[other]?.hardLimit ?? 0n)) needs[other] = need;
+    const held = needs[other];
+    if (held === undefined) needs.push(need);
+    // A limit on all that the bound covers says more about it than one on a part.
+    else if (
+      need.isOfPart
+        ? held.isOfPart && need.hardLimit < held.hardLimit
+        : held.isOfPart || need.hardLimit < held.hardLimit
+    )
+      needs[other] = need;
   }
   return needs;
 }

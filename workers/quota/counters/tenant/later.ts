@@ -5,22 +5,25 @@ import type { State } from "./state.js";
 import { add, type Counter, createCounter, prune, type SlidingCounter } from "./window.js";
 
 /**
- * When a denied request fits if nothing else comes, also under limits that follow; null: never. "unknown": that depends on a
- * counter that is not loaded.
+ * When a denied request fits if nothing else comes, also under limits that follow; null: never. A list: that depends on these
+ * counters, which are not loaded.
  */
 export function retryAtOf(
   state: State,
   { laterCharges = [] }: Request,
   involved: readonly Involved[],
-): number | null | "unknown" {
+): number | null | readonly string[] {
+  if (involved.some(({ isTooMany }) => isTooMany === true)) return null;
   const retryAt = earliestFit(involved, state);
   if (retryAt === null || laterCharges.every((charge) => beginsAt(charge) > retryAt)) return retryAt;
   const all = [...involved];
+  const missing: string[] = [];
   for (const charge of laterCharges) {
     const counter = counterOf(state, charge);
-    if (counter === undefined) return "unknown";
-    all.push({ charge, counter });
+    if (counter === undefined) missing.push(charge.counter);
+    else all.push({ charge, counter });
   }
+  if (missing.length > 0) return missing;
   return earliestFit(all, state);
 }
 
@@ -46,6 +49,7 @@ const emptyOf = ({ counter, window }: CounterCharge): Counter =>
 
 /** A short window that comes into force holds what was reserved in it before. */
 export function holdReservations({ reservations, now }: State, counter: SlidingCounter): void {
+  const counts = reservations.isIn(counter.series);
   for (const one of reservations.values())
-    if (one.open && one.meter === counter.meter) add(counter, one.admittedAt, 0n, one.amount, now);
+    if (one.open && counts(one)) add(counter, one.admittedAt, 0n, one.amount, now);
 }

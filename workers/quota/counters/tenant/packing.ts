@@ -2,7 +2,8 @@ import { type Static, Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { Decimal } from "#kernel/decimal.js";
 import { amountOf, amountText } from "../../rules/amount.js";
-import type { Amount, LostBound } from "../counters.js";
+import { NO_DIMENSIONS } from "../../rules/scopes.js";
+import type { Amount, LoadedScope, LostBound } from "../counters.js";
 import { type Bound, boundOf } from "./bounds.js";
 import type { Reservation } from "./reservations.js";
 import type { Meta } from "./state.js";
@@ -10,20 +11,33 @@ import { type Counter, createCounter, type Entry } from "./window.js";
 
 /** The text form of a tenant's state, in Redis and between an orderly stop and the next start. Amounts of entries are decimal texts, others whole numbers of 10^-12. */
 
-const Identity = Type.Tuple([Type.String(), Type.Boolean()]);
+/** With scopes, there is a third one: a process that does not know them must not open the state. */
+const Identity = Type.Union([
+  Type.Tuple([Type.String(), Type.Boolean()]),
+  Type.Tuple([Type.String(), Type.Boolean(), Type.Number()]),
+]);
+/** `by`, `where`, the period, and how many combinations were recorded in it. */
+const Scope = Type.Tuple([
+  Type.Array(Type.String()),
+  Type.Array(Type.Tuple([Type.String(), Type.String()])),
+  Type.Number(),
+  Type.Integer(),
+]);
 const Times = Type.Tuple([Type.Integer(), Type.Number(), Type.Integer()]);
-const Sliding = Type.Tuple([
+const SLIDING = [
   Type.Union([Type.Literal("admission"), Type.Literal("sliding")]),
   Type.Number(),
   Type.Integer(),
   Type.Number(),
-]);
-const Period = Type.Tuple([
+] as const;
+const PERIOD = [
   Type.Literal("period"),
   Type.Number(),
   Type.Integer(),
   Type.Array(Type.Tuple([Type.Number(), Type.String()])),
-]);
+] as const;
+/** A fifth one: usage of the combination is recorded. */
+const RECORDED = Type.Literal(1);
 /** Flat: from, length, used, reserved of each entry. */
 const Entries = Type.Array(Type.Union([Type.Number(), Type.String()]));
 const Bounds = Type.Array(
@@ -39,23 +53,49 @@ const ReservedFields = [
   Type.String(),
   Type.Union([Type.String(), Type.Null()]),
 ] as const;
-/** The last one, where there is one, is `countedAt`. */
-const Reserved = Type.Union([Type.Tuple([...ReservedFields]), Type.Tuple([...ReservedFields, Type.Number()])]);
+/** The next one, where there is one, is `countedAt`, or null; the last one, where there is one, the dimensions. */
+const Reserved = Type.Union([
+  Type.Tuple([...ReservedFields]),
+  Type.Tuple([...ReservedFields, Type.Number()]),
+  Type.Tuple([
+    ...ReservedFields,
+    Type.Union([Type.Number(), Type.Null()]),
+    Type.Array(Type.Tuple([Type.String(), Type.String()])),
+  ]),
+]);
 
 const identities = TypeCompiler.Compile(Identity);
 const times = TypeCompiler.Compile(Times);
-const counters = TypeCompiler.Compile(Type.Union([Sliding, Period]));
+const scopes = TypeCompiler.Compile(Scope);
+const counters = TypeCompiler.Compile(
+  Type.Union([
+    Type.Tuple([...SLIDING]),
+    Type.Tuple([...SLIDING, RECORDED]),
+    Type.Tuple([...PERIOD]),
+    Type.Tuple([...PERIOD, RECORDED]),
+  ]),
+);
 const chunks = TypeCompiler.Compile(Entries);
 const bounds = TypeCompiler.Compile(Bounds);
 const losses = TypeCompiler.Compile(Lost);
 const reserved = TypeCompiler.Compile(Reserved);
 
-export const packIdentity = ({ epoch, hasOwnClock }: Meta): string =>
-  JSON.stringify([epoch, hasOwnClock] satisfies Static<typeof Identity>);
+export const packIdentity = ({ epoch, hasOwnClock, lostBefore }: Meta, isScoped: boolean): string =>
+  JSON.stringify(
+    (isScoped ? [epoch, hasOwnClock, lostBefore] : [epoch, hasOwnClock]) satisfies Static<typeof Identity>,
+  );
 
-export function openIdentity(text: string): Pick<Meta, "epoch" | "hasOwnClock"> {
-  const [epoch, hasOwnClock] = identities.Decode(JSON.parse(text));
-  return { epoch, hasOwnClock };
+export function openIdentity(text: string): Pick<Meta, "epoch" | "hasOwnClock" | "lostBefore"> {
+  const [epoch, hasOwnClock, lostBefore = 0] = identities.Decode(JSON.parse(text));
+  return { epoch, hasOwnClock, lostBefore };
+}
+
+export const packScope = ({ by, where, period, recorded }: LoadedScope): string =>
+  JSON.stringify([by, where.map(({ dimension, value }) => [dimension, value]), period, recorded]);
+
+export function openScope(key: string, text: string): LoadedScope {
+  const [by, where, period, recorded] = scopes.Decode(JSON.parse(text));
+  return { key, by, where: where.map(([dimension, value]) => ({ dimension, value })), period, recorded };
 }
 
 export const packTimes = ({ seq, now, serial }: Meta): string => `[${seq},${now},${serial}]`;
@@ -68,15 +108,17 @@ export function openTimes(text: string): Pick<Meta, "seq" | "now" | "serial"> {
 /** Of a window of time, without its entries. */
 export function packCounter(counter: Counter): string {
   const { blockedUntil, sinceSerial } = counter;
-  if (counter.kind !== "period") return `["${counter.kind}",${blockedUntil},${sinceSerial},${counter.windowMs}]`;
+  const recorded = counter.recorded ? ",1" : "";
+  if (counter.kind !== "period")
+    return `["${counter.kind}",${blockedUntil},${sinceSerial},${counter.windowMs}${recorded}]`;
   const periods = [...counter.periods].map(([start, used]) => [start, String(used)] as const);
-  return JSON.stringify(["period", blockedUntil, sinceSerial, periods]);
+  return `["period",${blockedUntil},${sinceSerial},${JSON.stringify(periods)}${recorded}]`;
 }
 
 export function openCounter(id: string, text: string, isStored: boolean): Counter {
   const packed = counters.Decode(JSON.parse(text));
   const [kind, blockedUntil, sinceSerial] = packed;
-  const common = { id, blockedUntil, sinceSerial, isStored };
+  const common = { id, blockedUntil, sinceSerial, isStored, recorded: packed[4] === 1 };
   if (packed[0] !== "period") {
     const window = { kind: packed[0], windowMs: packed[3] } as const;
     return createCounter({ ...common, window });
@@ -150,15 +192,21 @@ export const openLost = (text: string): LostBound[] =>
 
 /** Without its key. */
 export function packReservation(one: Reservation): string {
-  const { expiresAt, admittedAt, serial, open, amount, content, meter, countedAt } = one;
-  const last = countedAt === undefined ? "" : `,${countedAt}`;
+  const { expiresAt, admittedAt, serial, open, amount, content, meter, countedAt, dimensions } = one;
+  const last =
+    dimensions.size > 0
+      ? `,${countedAt ?? null},${JSON.stringify([...dimensions])}`
+      : countedAt === undefined
+        ? ""
+        : `,${countedAt}`;
   const texts = `${JSON.stringify(content)},${JSON.stringify(meter)}${last}`;
   return `[${expiresAt},${admittedAt},${serial},${open ? 1 : 0},"${amount}",${texts}]`;
 }
 
 export function openReservation(key: string, text: string): Reservation {
   const packed = reserved.Decode(JSON.parse(text));
-  const [expiresAt, admittedAt, serial, open, amount, content, meter, countedAt] = packed;
-  const times = { expiresAt, admittedAt, ...(countedAt !== undefined && { countedAt }) };
-  return { key, ...times, serial, open: open === 1, content, meter, amount: BigInt(amount) };
+  const [expiresAt, admittedAt, serial, open, amount, content, meter, countedAt, pairs] = packed;
+  const times = { expiresAt, admittedAt, ...(typeof countedAt === "number" && { countedAt }) };
+  const dimensions = pairs === undefined ? NO_DIMENSIONS : new Map(pairs);
+  return { key, ...times, serial, open: open === 1, content, meter, dimensions, amount: BigInt(amount) };
 }

@@ -1,3 +1,12 @@
+import {
+  combinationId,
+  combinationOf,
+  type Dimensions,
+  isWithin,
+  meterOfSeries,
+  type Scope,
+  scopeKeyOf,
+} from "../../rules/scopes.js";
 import type { Amount } from "../counters.js";
 import { createEnds, type EndOfReservations, type Ends } from "./ends.js";
 import { createExpiries } from "./expiries.js";
@@ -16,7 +25,15 @@ export interface Reservation {
   readonly content: string;
   /** The meter whose usage settles it; null: requests only. */
   readonly meter: string | null;
+  /** Values of the dimensions that limits counted by at its admission. */
+  readonly dimensions: Dimensions;
   readonly amount: Amount;
+}
+
+/** What is told apart of a meter's reservations. */
+interface ReservedScope extends Pick<Scope, "by" | "where"> {
+  /** `meter|scope`. */
+  readonly key: string;
 }
 
 /** With more keys than this, ends are known to the second or minute. */
@@ -26,34 +43,104 @@ const SPARE_EXPIRIES = 1_000;
 
 export type Reservations = ReturnType<typeof createReservations>;
 
-interface OpenOfMeter {
+interface OpenOfSeries {
+  /** Whether no usage of the combination is known to be recorded. */
+  isNew: boolean;
   sum: Amount;
   readonly ends: Ends;
 }
 
-/** A tenant's keys, by their expiry and with the open amount of each meter. */
+/** In the place of a combination: reservations that came before a limit, so that nobody knows in which combination they are. */
+const ANY = "*";
+
+/** A tenant's keys, by their expiry and with the open amount of each meter, scope and combination. */
 export function createReservations(initial: Iterable<Reservation> = []) {
   const byKey = new Map<string, Reservation>();
   let expiries = createExpiries<Reservation>();
-  const openOf = new Map<string, OpenOfMeter>();
+  const openOf = new Map<string, OpenOfSeries>();
 
-  function count({ meter, amount, expiresAt }: Reservation): void {
-    if (meter === null) return;
-    let open = openOf.get(meter);
+  const scopesOf = new Map<string, ReservedScope[]>();
+  /** Combinations with open reservations and without recorded usage, by the scope's key. */
+  const combinations = new Map<string, number>();
+  /** Combinations with recorded usage, as far as somebody asked. */
+  const recorded = new Set<string>();
+
+  /** What a scope's counters hold a reservation under; undefined: none of them does. */
+  function seriesIn({ key, by, where }: ReservedScope, { dimensions }: Reservation): string | undefined {
+    if (isWithin({ where }, dimensions) === false) return undefined;
+    if (by.length === 0) return key;
+    if (by.some((name) => !dimensions.has(name))) return `${key}|${ANY}`;
+    return `${key}|${combinationId(combinationOf({ by }, dimensions))}`;
+  }
+
+  const combinationIn = (series: string): string | undefined => {
+    const key = scopeKeyOf(series);
+    return key === undefined || key === series || series.endsWith(`|${ANY}`) ? undefined : key;
+  };
+
+  function countIn(series: string, amount: Amount, expiresAt: number): void {
+    let open = openOf.get(series);
     if (open === undefined) {
-      open = { sum: 0n, ends: createEnds() };
-      openOf.set(meter, open);
+      open = { isNew: !recorded.has(series), sum: 0n, ends: createEnds() };
+      openOf.set(series, open);
+      if (open.isNew) countCombination(series, 1);
     }
     open.sum += amount;
     open.ends.add(expiresAt, amount, 1);
   }
 
-  function discount({ meter, amount, expiresAt }: Reservation): void {
-    const open = meter === null ? undefined : openOf.get(meter);
-    if (meter === null || open === undefined) return;
+  function discountIn(series: string, amount: Amount, expiresAt: number): void {
+    const open = openOf.get(series);
+    if (open === undefined) return;
     open.sum -= amount;
     open.ends.add(expiresAt, -amount, -1);
-    if (open.ends.isEmpty()) openOf.delete(meter);
+    if (!open.ends.isEmpty()) return;
+    openOf.delete(series);
+    if (open.isNew) countCombination(series, -1);
+  }
+
+  function countCombination(series: string, by: 1 | -1): void {
+    const scope = combinationIn(series);
+    if (scope !== undefined) combinations.set(scope, (combinations.get(scope) ?? 0) + by);
+  }
+
+  function count(one: Reservation): void {
+    const { meter, amount, expiresAt } = one;
+    if (meter === null) return;
+    countIn(meter, amount, expiresAt);
+    for (const scope of scopesOf.get(meter) ?? NONE) {
+      const series = seriesIn(scope, one);
+      if (series !== undefined) countIn(series, amount, expiresAt);
+    }
+  }
+
+  function discount(one: Reservation): void {
+    const { meter, amount, expiresAt } = one;
+    if (meter === null) return;
+    discountIn(meter, amount, expiresAt);
+    for (const scope of scopesOf.get(meter) ?? NONE) {
+      const series = seriesIn(scope, one);
+      if (series !== undefined) discountIn(series, amount, expiresAt);
+    }
+  }
+
+  /** The series under which a counter's reservations are held. */
+  function held(series: string): readonly (OpenOfSeries | undefined)[] {
+    const scope = combinationIn(series);
+    return scope === undefined ? [openOf.get(series)] : [openOf.get(series), openOf.get(`${scope}|${ANY}`)];
+  }
+
+  /** Whether a reservation counts in a series. */
+  function isIn(series: string): (one: Reservation) => boolean {
+    const meter = meterOfSeries(series);
+    const key = scopeKeyOf(series);
+    if (key === undefined) return (one) => one.meter === meter;
+    const scope = scopesOf.get(meter)?.find((known) => known.key === key);
+    if (scope === undefined) return () => false;
+    return (one) => {
+      const own = one.meter === meter ? seriesIn(scope, one) : undefined;
+      return own === series || own === `${key}|${ANY}`;
+    };
   }
 
   function set(reservation: Reservation): Reservation | undefined {
@@ -71,10 +158,10 @@ export function createReservations(initial: Iterable<Reservation> = []) {
   }
   for (const one of initial) set(one);
 
-  function exactEnds(meter: string): EndOfReservations[] {
+  function exactEnds(series: string): EndOfReservations[] {
     const ends: EndOfReservations[] = [];
-    for (const one of byKey.values())
-      if (one.open && one.meter === meter) ends.push({ at: one.expiresAt, amount: one.amount });
+    const counts = isIn(series);
+    for (const one of byKey.values()) if (one.open && counts(one)) ends.push({ at: one.expiresAt, amount: one.amount });
     return ends.sort((a, b) => a.at - b.at);
   }
 
@@ -82,8 +169,44 @@ export function createReservations(initial: Iterable<Reservation> = []) {
     size: () => byKey.size,
     get: (key: string) => byKey.get(key),
     values: () => byKey.values(),
-    /** The open amount of a meter. */
-    open: (meter: string): Amount => openOf.get(meter)?.sum ?? 0n,
+    /** The open amount of a meter, scope or combination. */
+    open(series: string): Amount {
+      const own = openOf.get(series)?.sum ?? 0n;
+      const scope = scopesOf.size === 0 ? undefined : combinationIn(series);
+      return scope === undefined ? own : own + (openOf.get(`${scope}|${ANY}`)?.sum ?? 0n);
+    },
+    /** Whether there are open reservations of a very combination. */
+    isOpen: (series: string): boolean => openOf.has(series),
+    /** Usage of a combination is recorded. */
+    setRecorded(series: string): void {
+      recorded.add(series);
+      const open = openOf.get(series);
+      if (open?.isNew !== true) return;
+      open.isNew = false;
+      countCombination(series, -1);
+    },
+    forgetRecorded: (series: string): boolean => recorded.delete(series),
+    /** In how many combinations of a scope there are open reservations and no recorded usage, as far as that is known. */
+    openCombinations: (scope: string): number => combinations.get(scope) ?? 0,
+    isIn,
+    /** From now on reservations of the scope's meter are counted in it, those that are there too. */
+    addScope(scope: ReservedScope): void {
+      const meter = meterOfSeries(scope.key);
+      scopesOf.set(meter, [...(scopesOf.get(meter) ?? []), scope]);
+      for (const one of byKey.values()) {
+        if (!one.open || one.meter !== meter) continue;
+        const series = seriesIn(scope, one);
+        if (series !== undefined) countIn(series, one.amount, one.expiresAt);
+      }
+    },
+    removeScope(key: string): void {
+      const meter = meterOfSeries(key);
+      const left = (scopesOf.get(meter) ?? []).filter((scope) => scope.key !== key);
+      if (left.length > 0) scopesOf.set(meter, left);
+      else scopesOf.delete(meter);
+      combinations.delete(key);
+      for (const series of openOf.keys()) if (scopeKeyOf(series) === key) openOf.delete(series);
+    },
     /** Returns what was under the key. */
     set,
     /** Returns what was under the key. */
@@ -97,18 +220,29 @@ export function createReservations(initial: Iterable<Reservation> = []) {
     /** A reservation that has expired until `now`; undefined: none. Those that were removed or replaced since may be among them. */
     nextDue: (now: number): Reservation | undefined => expiries.popUntil(now),
     nextExpiry: (): number => expiries.first(),
-    /** When the last open reservation of a meter ends; 0: there is none. Where they are many, of any since there was none. */
-    lastEnd(meter: string): number {
-      const open = openOf.get(meter);
-      if (open === undefined) return 0;
-      if (byKey.size > MOST_EXACT || open.ends.isLastExact()) return open.ends.last();
+    /** When the last open reservation of a series ends; 0: there is none. Where they are many, of any since there was none. */
+    lastEnd(series: string): number {
       let last = 0;
-      for (const one of byKey.values()) if (one.open && one.meter === meter) last = Math.max(last, one.expiresAt);
-      open.ends.setLast(last);
+      for (const open of held(series)) if (open !== undefined) last = Math.max(last, lastOf(open, series));
       return last;
     },
-    /** When the open reservations of a meter end, ascending; where they are many, at the end of the second or minute. */
-    endsOf: (meter: string): readonly EndOfReservations[] =>
-      byKey.size <= MOST_EXACT ? exactEnds(meter) : (openOf.get(meter)?.ends.ends() ?? []),
+    /** When the open reservations of a series end, ascending; where they are many, at the end of the second or minute. */
+    endsOf(series: string): readonly EndOfReservations[] {
+      if (byKey.size <= MOST_EXACT) return exactEnds(series);
+      const [own, any] = held(series);
+      if (any === undefined) return own?.ends.ends() ?? [];
+      return [...(own?.ends.ends() ?? []), ...any.ends.ends()].sort((a, b) => a.at - b.at);
+    },
   };
+
+  function lastOf({ ends }: OpenOfSeries, series: string): number {
+    if (byKey.size > MOST_EXACT || ends.isLastExact()) return ends.last();
+    let last = 0;
+    const counts = isIn(series);
+    for (const one of byKey.values()) if (one.open && counts(one)) last = Math.max(last, one.expiresAt);
+    if (scopeKeyOf(series) === undefined) ends.setLast(last);
+    return last;
+  }
 }
+
+const NONE: readonly never[] = [];

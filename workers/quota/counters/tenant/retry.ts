@@ -47,7 +47,7 @@ function fitter({ charge, counter }: Asked, outlook: Outlook): (from: number) =>
   const { amount, hardLimit } = charge;
   if (hardLimit === null && charge.laterLimits.length === 0) return (from) => from;
   const others = stepsOf(charge, counter, outlook);
-  const ends = charge.meter === null || counter.kind === "admission" ? [] : outlook.reservations.endsOf(charge.meter);
+  const ends = charge.meter === null || counter.kind === "admission" ? [] : outlook.reservations.endsOf(counter.series);
   return (from) => {
     let taken = takenNow(charge, counter, outlook);
     // Two ascending lists; the ends may be thousands, so they are walked only as far as needed.
@@ -84,7 +84,7 @@ function limitAt({ hardLimit, laterLimits }: CounterCharge, at: number): Amount 
 
 function takenNow(charge: CounterCharge, counter: Counter, { reservations, lost, now }: Outlook): Amount {
   let taken = counter.kind === "period" ? usedInPeriod(charge, counter) : counter.used + counter.reserved;
-  if (counter.kind !== "admission" && charge.meter !== null) taken += reservations.open(charge.meter);
+  if (counter.kind !== "admission" && charge.meter !== null) taken += reservations.open(counter.series);
   for (const one of lost)
     if (counter.kind !== "admission" && one.until > now && concerns(one, charge)) taken += one.bound;
   return taken;
@@ -103,7 +103,7 @@ function stepsOf(charge: CounterCharge, counter: Counter, outlook: Outlook): rea
   else
     for (const { at, used, reserved } of counter.entries)
       steps.push({ at: at + counter.windowMs, delta: -used - reserved });
-  if (charge.meter !== null && counter.kind === "admission") steps.push(...earlyEnds(charge.meter, counter, outlook));
+  if (charge.meter !== null && counter.kind === "admission") steps.push(...earlyEnds(counter, outlook));
   if (counter.kind !== "admission")
     for (const one of lost)
       if (one.until > now && concerns(one, charge)) steps.push({ at: endOf(one, charge), delta: -one.bound });
@@ -121,11 +121,12 @@ function periodSteps({ window }: CounterCharge, { periods }: Extract<Counter, { 
 }
 
 /** Reservations that end while their admission is still in the window: they leave early. */
-function earlyEnds(meter: string, counter: SlidingCounter, { now, reservations }: Outlook): readonly Step[] {
+function earlyEnds(counter: SlidingCounter, { now, reservations }: Outlook): readonly Step[] {
   if (counter.reserved === 0n || reservations.size() > MOST_SEARCHED) return [];
   const steps: Step[] = [];
+  const counts = reservations.isIn(counter.series);
   for (const one of reservations.values()) {
-    if (!one.open || one.meter !== meter || one.serial < counter.sinceSerial || one.expiresAt <= now) continue;
+    if (!one.open || !counts(one) || one.serial < counter.sinceSerial || one.expiresAt <= now) continue;
     const entry = counter.entries.find(({ at }) => at >= one.admittedAt);
     if (entry === undefined || entry.from > one.admittedAt || one.expiresAt >= entry.at + counter.windowMs) continue;
     steps.push({ at: one.expiresAt, delta: -one.amount }, { at: entry.at + counter.windowMs, delta: one.amount });

@@ -1,14 +1,17 @@
+import { meterOfSeries, seriesOfCounter } from "../../rules/scopes.js";
 import type {
   LoadedCounter,
   PeriodTotal,
   SettledEvent,
   SettleOutcome,
   SettleRequest,
+  TenantExtension,
   TenantLoad,
 } from "../counters.js";
 import { free, isOlder } from "./admitting.js";
+import { forgetScope, learnScope, sweep } from "./combinations.js";
 import { holdReservations } from "./later.js";
-import { addCounter, dropCounter, noteCounter, type State, setReservation } from "./state.js";
+import { addCounter, dropCounter, noteCounter, noteRecorded, type State, setReservation } from "./state.js";
 import { add, createCounter, meterOf, replaceUsed, setPeriod } from "./window.js";
 
 /** Usage that the ledger has recorded, at the state's time. */
@@ -20,13 +23,22 @@ export function settle(state: State, request: SettleRequest): SettleOutcome {
   dropAllBut(state, request.counted);
   for (const event of request.events) settleEvent(state, event);
   setTotals(state, request.totals);
+  sweep(state);
   return "applied";
 }
 
-/** Usage that follows does not reach the others. What is known of requests is nowhere else, and no usage concerns it. */
+/**
+ * Usage that follows does not reach the others. What is known of requests is nowhere else, and no usage concerns it. `ids`: of
+ * counters, and of families of them.
+ */
 function dropAllBut(state: State, ids: readonly string[]): void {
-  for (const counter of state.counters.values())
+  for (const counter of state.counters.single())
     if (counter.meter !== null && !ids.includes(counter.id)) dropCounter(state, counter);
+  for (const { id, meter, members } of state.counters.families().values())
+    if (meter !== null && !ids.includes(id)) for (const counter of members.values()) dropCounter(state, counter);
+  if (state.scopes.size === 0) return;
+  const left = new Set(ids.map(seriesOfCounter));
+  for (const key of state.scopes.keys()) if (meterOfSeries(key) !== "" && !left.has(key)) forgetScope(state, key);
 }
 
 function moveTo(state: State, seq: number): void {
@@ -45,11 +57,14 @@ function settleEvent(state: State, event: SettledEvent): void {
   }
   for (const { counter: id, amount, at } of event.charges) {
     const counter = counters.get(id);
-    if (counter === undefined || counter.kind === "period") continue;
+    if (counter === undefined) continue;
+    noteRecorded(state, counter);
+    if (counter.kind === "period") continue;
     const isHeld =
       settled !== undefined &&
       counter.kind === "admission" &&
       counter.meter === settled.meter &&
+      state.reservations.isIn(counter.series)(settled) &&
       !isOlder(settled, counter);
     add(counter, isHeld ? settled.admittedAt : at, amount, 0n, now);
     noteCounter(state, counter);
@@ -62,20 +77,38 @@ export function setTotals(state: State, totals: readonly PeriodTotal[]): void {
     if (counter?.kind !== "period") continue;
     setPeriod(counter, periodStart, total);
     noteCounter(state, counter);
+    noteRecorded(state, counter);
   }
 }
 
 /** Adds the counters that are missing; nothing where the load is of another position, since its usage would not fit. */
 export function addMissing(state: State, load: TenantLoad): void {
   if (load.seq !== state.seq) return;
-  for (const one of load.counters) if (!state.counters.has(one.counter)) loadCounter(state, one);
+  for (const scope of load.scopes ?? []) learnScope(state, scope);
+  for (const one of load.counters) if (state.counters.get(one.counter) === undefined) loadCounter(state, one);
 }
 
-function loadCounter(state: State, { counter: id, window, blockedUntil, usage }: LoadedCounter): void {
+/** The same for counters of single combinations. */
+export function extend(state: State, { seq, scopes, counters }: TenantExtension): void {
+  if (seq !== state.seq) return;
+  for (const scope of scopes) learnScope(state, scope);
+  for (const one of counters) {
+    if (state.counters.get(one.counter) !== undefined) continue;
+    const { window } = one;
+    // What was admitted before a loss is known to nobody.
+    const isShort = window.kind === "admission" && state.lostBefore > 0;
+    loadCounter(state, { ...one, blockedUntil: isShort ? state.lostBefore + window.windowMs : 0 });
+  }
+  sweep(state);
+}
+
+function loadCounter(state: State, loaded: LoadedCounter): void {
+  const { counter: id, window, blockedUntil, usage, recorded = false } = loaded;
   const { now, serial, journal } = state;
   const holds = window.kind === "admission" && meterOf(id) !== null;
   const sinceSerial = holds ? 0 : serial + 1;
-  const counter = createCounter({ id, window, blockedUntil, sinceSerial, isStored: journal !== undefined });
+  const counter = createCounter({ id, window, blockedUntil, sinceSerial, isStored: journal !== undefined, recorded });
+  counter.usedAt = now;
   for (const { at, used } of usage) {
     if (counter.kind === "period") setPeriod(counter, at, (counter.periods.get(at) ?? 0n) + used);
     else add(counter, at, used, 0n, now);
@@ -84,7 +117,10 @@ function loadCounter(state: State, { counter: id, window, blockedUntil, usage }:
   addCounter(state, counter);
 }
 
-/** Takes over used amounts of a later position, and what is reserved stays reserved. */
+/**
+ * Takes over used amounts of a later position, and what is reserved stays reserved. Counters of single combinations are loaded
+ * again when somebody asks.
+ */
 export function repair(state: State, load: TenantLoad): void {
   if (load.seq <= state.seq) return;
   moveTo(state, load.seq);
@@ -92,6 +128,7 @@ export function repair(state: State, load: TenantLoad): void {
     state,
     load.counters.map(({ counter }) => counter),
   );
+  for (const scope of load.scopes ?? []) learnScope(state, scope);
   for (const { counter: id, usage } of load.counters) {
     const counter = state.counters.get(id);
     if (counter === undefined || counter.meter === null) continue;

@@ -1,6 +1,8 @@
+import { familyOf } from "../../rules/scopes.js";
 import { appended } from "../appended.js";
-import type { LostBound } from "../counters.js";
+import type { LoadedScope, LostBound } from "../counters.js";
 import type { Bound } from "./bounds.js";
+import type { Counters } from "./counters.js";
 import type { Reservation, Reservations } from "./reservations.js";
 import type { Counter } from "./window.js";
 
@@ -16,6 +18,8 @@ export interface Meta {
   now: number;
   /** Of the last reservation. */
   serial: number;
+  /** When earlier counters were lost at the latest; 0: none were. */
+  lostBefore: number;
 }
 
 /**
@@ -24,7 +28,9 @@ export interface Meta {
  * and code that meets a thousand shapes costs several times as much.
  */
 export interface State extends Meta {
-  readonly counters: Map<string, Counter>;
+  readonly counters: Counters;
+  /** By their keys. */
+  readonly scopes: Map<string, LoadedScope>;
   readonly reservations: Reservations;
   readonly bounds: Map<string, Bound>;
   lost: readonly LostBound[];
@@ -39,6 +45,8 @@ export interface Journal {
   lost: boolean;
   /** Counters whose entries or sums changed. */
   counters: Counter[];
+  /** Keys of scopes that were learned or forgotten. */
+  readonly scopes: Set<string>;
   /** Ids of counters that were added or dropped. */
   readonly rebuilt: Set<string>;
   /** Chunks of counters that were dropped, by the counter's id. */
@@ -55,6 +63,7 @@ export const createJournal = (storedReservations: number): Journal => ({
   bounds: false,
   lost: false,
   counters: [],
+  scopes: new Set(),
   rebuilt: new Set(),
   dropped: new Map(),
   keys: [],
@@ -70,6 +79,7 @@ export function clearJournal({ reservations }: State, journal: Journal): void {
   for (const counter of journal.counters)
     if (counter.kind !== "period" && counter.changedChunks !== undefined) counter.changedChunks = [];
   journal.counters = [];
+  if (journal.scopes.size > 0) journal.scopes.clear();
   if (journal.rebuilt.size > 0) journal.rebuilt.clear();
   if (journal.dropped.size > 0) journal.dropped.clear();
   journal.keys = [];
@@ -92,13 +102,23 @@ export function setReservation({ reservations, journal }: State, key: string, ne
 }
 
 export function addCounter(state: State, counter: Counter): void {
-  state.counters.set(counter.id, counter);
+  state.counters.set(counter);
+  if (counter.recorded) state.reservations.setRecorded(counter.series);
   noteCounter(state, counter);
   state.journal?.rebuilt.add(counter.id);
 }
 
-export function dropCounter({ counters, journal }: State, counter: Counter): void {
+/** Usage of the counter's combination is recorded. */
+export function noteRecorded({ journal, reservations }: State, counter: Counter): void {
+  if (counter.recorded || familyOf(counter.id) === undefined) return;
+  counter.recorded = true;
+  reservations.setRecorded(counter.series);
+  journal?.rebuilt.add(counter.id);
+}
+
+export function dropCounter({ counters, reservations, journal }: State, counter: Counter): void {
   counters.delete(counter.id);
+  if (counter.recorded) reservations.forgetRecorded(counter.series);
   if (journal === undefined) return;
   const noted = journal.counters.indexOf(counter);
   if (noted !== -1) journal.counters.splice(noted, 1);

@@ -8,7 +8,7 @@ import { createTenant, openTenant, type TenantState } from "./tenant.js";
 
 const UNIT = 10n ** 12n;
 const START = Date.UTC(2026, 10, 24, 6);
-const MAX_KEYS = 10_000;
+const MOST = { keys: 10_000, combinations: 100 };
 
 const charge = (counter: string, window: CounterWindow): CounterCharge => ({
   ...{ counter, window, amount: UNIT, hardLimit: 10_000n * UNIT, laterLimits: [], bounded: false },
@@ -77,8 +77,8 @@ test("what is stored in parts, taken over or taken back is the same state", () =
       for (const [n, { kind, afterMs, of, end }] of steps.entries()) {
         now += afterMs;
         while (!state.advance(now, 1_000));
-        if (kind === "consume") state.execute(request("consume", `k${n}`), now, MAX_KEYS);
-        else if (kind === "release") state.execute({ kind, key: `k${n - of}` }, now, MAX_KEYS);
+        if (kind === "consume") state.execute(request("consume", `k${n}`), now, MOST);
+        else if (kind === "release") state.execute({ kind, key: `k${n - of}` }, now, MOST);
         else {
           const charges = ALL.map((counter) => ({ counter, amount: UNIT, at: now - of * 90_000 }));
           const events = [{ key: `k${n - of}`, meters: ["calls"], charges: charges.slice(0, 2) }];
@@ -110,6 +110,6 @@ test("what is stored in parts, taken over or taken back is the same state", () =
 /** What a check says of each counter, and every key. */
 function view(state: TenantState, now: number) {
   while (!state.advance(now, 1_000));
-  const outcome = state.execute(request("check", ""), now, MAX_KEYS);
+  const outcome = state.execute(request("check", ""), now, MOST);
   return { outcome, keys: [...state.reservations()].sort(([a], [b]) => (a < b ? -1 : 1)), seq: state.seq() };
 }

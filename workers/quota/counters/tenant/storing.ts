@@ -5,6 +5,7 @@ import {
   openIdentity,
   openLost,
   openReservation,
+  openScope,
   openTimes,
   packBounds,
   packChunk,
@@ -12,6 +13,7 @@ import {
   packIdentity,
   packLost,
   packReservation,
+  packScope,
   packTimes,
 } from "./packing.js";
 import { clearJournal, type Journal, type State } from "./state.js";
@@ -38,19 +40,22 @@ export interface TenantChanges {
 }
 
 /**
- * Fields of the head: "i" what identifies it, "m" what moves with it, "b" bounds, "l" what was lost, "c:<id>" a counter, and of
+ * Fields of the head: "i" what identifies it, "m" what moves with it, "b" bounds, "l" what was lost, "k:<key>" a scope, "c:<id>" a counter, and of
  * one with entries "e:<chunk>:<id>" each chunk of them.
  */
 const counterField = (id: string): string => `c:${id}`;
+const scopeField = (key: string): string => `k:${key}`;
 const chunkField = (id: string, chunk: number): string => `e:${chunk}:${id}`;
 
 /** What changed since all was stored; undefined: nothing. */
 export function changesOf(state: State, journal: Journal): TenantChanges | undefined {
-  const { meta, bounds, lost, counters, rebuilt, dropped } = journal;
-  if (!meta && !bounds && !lost && counters.length + rebuilt.size + journal.keys.length === 0) return undefined;
+  const { meta, bounds, lost, counters, rebuilt, dropped, scopes } = journal;
+  if (!meta && !bounds && !lost && counters.length + rebuilt.size + scopes.size + journal.keys.length === 0)
+    return undefined;
   const head: NewFields = { set: ["m", packTimes(state)], removed: [] };
   if (bounds) head.set.push("b", packBounds(state.bounds));
   if (lost) head.set.push("l", packLost(state.lost));
+  if (scopes.size > 0) putScopes(head, state, scopes);
   for (const id of rebuilt) putCounter(head, id, state.counters.get(id));
   for (const counter of counters) {
     if (counter.kind !== "period") putChunks(head, counter, counter.changedChunks ?? []);
@@ -70,6 +75,16 @@ export function changesOf(state: State, journal: Journal): TenantChanges | undef
     reservationsBefore: before,
     reservationsAfter: after,
   };
+}
+
+function putScopes(head: NewFields, state: State, keys: Iterable<string>): void {
+  // A state that ever had one stays closed to processes that do not know them: counters of combinations may be left.
+  head.set.push("i", packIdentity(state, true));
+  for (const key of keys) {
+    const scope = state.scopes.get(key);
+    if (scope === undefined) head.removed.push(scopeField(key));
+    else head.set.push(scopeField(key), packScope(scope));
+  }
 }
 
 function putCounter(head: NewFields, id: string, counter: Counter | undefined): void {
@@ -118,6 +133,7 @@ export function applyHead(state: State, head: Iterable<readonly [string, string 
   for (const [name, packed] of head) {
     if (name.startsWith("e:")) chunks.push([name, packed]);
     else if (name.startsWith("c:")) applyCounter(state, name.slice(2), packed);
+    else if (name.startsWith("k:")) applyScope(state, name.slice(2), packed);
     else if (packed !== null) applyField(state, name, packed);
   }
   // After the counters that they belong to.
@@ -130,12 +146,36 @@ export function applyHead(state: State, head: Iterable<readonly [string, string 
   }
 }
 
-function applyCounter({ counters, journal }: State, id: string, packed: string | null): void {
+function applyCounter(state: State, id: string, packed: string | null): void {
+  const { counters, reservations, journal } = state;
   const known = counters.get(id);
-  if (packed === null) counters.delete(id);
+  if (packed === null) {
+    counters.delete(id);
+    return;
+  }
+  const opened = openCounter(id, packed, journal !== undefined);
   // The entries of a window are fields of their own.
-  else if (known === undefined || known.kind === "period" || packCounter(known) !== packed)
-    counters.set(id, openCounter(id, packed, journal !== undefined));
+  if (known !== undefined && known.kind !== "period" && isSameWindow(known, opened)) {
+    if (opened.recorded) reservations.setRecorded(known.series);
+    known.recorded = opened.recorded;
+    return;
+  }
+  opened.usedAt = known?.usedAt ?? state.now;
+  counters.set(opened);
+  if (opened.recorded) reservations.setRecorded(opened.series);
+}
+
+const isSameWindow = (known: Counter, { kind, sinceSerial, blockedUntil }: Counter): boolean =>
+  known.kind === kind && known.sinceSerial === sinceSerial && known.blockedUntil === blockedUntil;
+
+function applyScope({ scopes, reservations }: State, key: string, packed: string | null): void {
+  if (packed === null) {
+    if (scopes.delete(key)) reservations.removeScope(key);
+    return;
+  }
+  const opened = openScope(key, packed);
+  if (!scopes.has(key)) reservations.addScope(opened);
+  scopes.set(key, opened);
 }
 
 function applyField(state: State, name: string, packed: string): void {
@@ -176,9 +216,13 @@ export function wholeOf(state: State): TenantChanges {
 
 /** Names and values, flat. */
 export function wholeHead(state: State): readonly string[] {
-  const head: NewFields = { set: ["m", packTimes(state), "i", packIdentity(state)], removed: [] };
+  const head: NewFields = {
+    set: ["m", packTimes(state), "i", packIdentity(state, state.scopes.size > 0)],
+    removed: [],
+  };
+  for (const [key, scope] of state.scopes) head.set.push(scopeField(key), packScope(scope));
   head.set.push("b", packBounds(state.bounds), "l", packLost(state.lost));
-  for (const counter of state.counters.values()) {
+  for (const counter of state.counters.all()) {
     putCounter(head, counter.id, counter);
     if (counter.kind !== "period") putChunks(head, counter, new Set(counter.entries.map(({ chunk }) => chunk)));
   }

@@ -4,6 +4,7 @@ import { createTenant, openTenant, type TenantState } from "./tenant.js";
 
 const UNIT = 10n ** 12n;
 const START = Date.UTC(2026, 10, 24, 6);
+const most = (keys: number) => ({ keys, combinations: 100 });
 const PERIOD = { kind: "period" as const, start: START, end: START + 10_000_000 };
 
 const charge = (hardLimit: number, changed: Partial<CounterCharge> = {}): CounterCharge => ({
@@ -27,7 +28,7 @@ const consume = (key: string, ...charges: CounterCharge[]): Operation => ({
 });
 
 function ask(state: TenantState, key: string, now: number, ...charges: CounterCharge[]): Decided {
-  const outcome = state.execute(consume(key, ...charges), now, 3);
+  const outcome = state.execute(consume(key, ...charges), now, most(3));
   if (outcome.kind !== "decided") throw new Error(outcome.kind);
   return outcome;
 }
@@ -58,7 +59,7 @@ describe("a tenant's counters", () => {
     ask(state, "late", midnight + 20, before);
     ask(state, "b", midnight + 30, after);
     state = openTenant(pairsOf(state.head()), state.reservations());
-    state.execute({ kind: "release", key: "late" }, midnight + 40, 3);
+    state.execute({ kind: "release", key: "late" }, midnight + 40, most(3));
     expect(ask(state, "c", midnight + 50, after).readings[0]?.used).toBe(2n * UNIT);
     expect(ask(state, "d", midnight + 50, before).readings[0]?.used).toBe(UNIT);
   });
@@ -66,7 +67,7 @@ describe("a tenant's counters", () => {
   test("as many keys are alive as may be, settled ones too, and the next is refused with their number", () => {
     const state = tenant(charge(100));
     for (const key of ["a", "b", "c"]) ask(state, key, START, charge(100));
-    expect(state.execute(consume("d", charge(100)), START, 3)).toEqual({ kind: "full", most: 3 });
+    expect(state.execute(consume("d", charge(100)), START, most(3))).toEqual({ kind: "full", most: 3 });
     expect(ask(state, "a", START, charge(100)).repeated, "a key that is alive is answered").toBe(true);
     expect(state.advance(START + 60_000, 10)).toBe(true);
     expect(ask(state, "d", START + 60_000, charge(100)).allowed).toBe(true);
@@ -74,7 +75,7 @@ describe("a tenant's counters", () => {
 
   test("due reservations end in slices", () => {
     const state = tenant(charge(100));
-    for (let n = 0; n < 30; n += 1) state.execute(consume(`k${n}`, charge(100)), START, 100);
+    for (let n = 0; n < 30; n += 1) state.execute(consume(`k${n}`, charge(100)), START, most(100));
     expect(state.advance(START + 60_000, 20)).toBe(false);
     expect(state.advance(START + 60_000, 20)).toBe(true);
     expect(ask(state, "x", START + 60_000, charge(100)).readings[0]?.reserved).toBe(UNIT);
@@ -85,7 +86,7 @@ describe("a tenant's counters", () => {
     const state = tenant(charge(5), minute);
     ask(state, "a", START, charge(5), minute);
     const again = openTenant(pairsOf(state.head()), state.reservations());
-    const next = (one: TenantState) => one.execute(consume("b", charge(5), minute), START + 1, 3);
+    const next = (one: TenantState) => one.execute(consume("b", charge(5), minute), START + 1, most(3));
     expect(next(again)).toEqual(next(state));
   });
 
@@ -95,7 +96,7 @@ describe("a tenant's counters", () => {
     const head = state.head();
     state.stored();
     ask(state, "b", START, charge(5));
-    state.execute({ kind: "release", key: "a" }, START, 3);
+    state.execute({ kind: "release", key: "a" }, START, most(3));
     state.rollback();
     state.applyHead(pairsOf(head));
     expect(ask(state, "a", START, charge(5)).repeated).toBe(true);
@@ -113,10 +114,10 @@ describe("a tenant's counters", () => {
     const [lowered] = state.lower(START);
     expect(lowered).toMatchObject({ id: "m|calls", bound: UNIT, version: 7 });
     grant(7, 50);
-    expect(state.execute(consume("b", bounded), START, 3).kind).toBe("bounds");
+    expect(state.execute(consume("b", bounded), START, most(3)).kind).toBe("bounds");
     if (lowered !== undefined) state.lowered([{ ...lowered, nextVersion: 9 }]);
     grant(8, 50);
-    expect(state.execute(consume("b", bounded), START, 3).kind, "a raise before the lowering").toBe("bounds");
+    expect(state.execute(consume("b", bounded), START, most(3)).kind, "a raise before the lowering").toBe("bounds");
     grant(10, 50);
     expect(ask(state, "b", START, bounded).allowed).toBe(true);
   });
@@ -127,12 +128,12 @@ describe("a tenant's counters", () => {
     const state = tenant(minute, requests);
     ask(state, "a", START, minute, requests);
     state.settle({ tenantId: "t", previousSeq: 0, seq: 1, now: START, counted: [], events: [], totals: [] }, START);
-    expect(state.execute(consume("b", minute), START, 3).kind).toBe("unknown");
+    expect(state.execute(consume("b", minute), START, most(3)).kind).toBe("unknown");
     const counters = [{ counter: minute.counter, window: minute.window, blockedUntil: 0, usage: [] }];
     state.load({ tenantId: "t", epoch: "x", seq: 1, counters, lost: [], hasOwnClock: false });
     expect(ask(state, "b", START, minute).readings[0]?.reserved).toBe(UNIT);
     expect(ask(state, "b", START, requests).readings[0]?.used).toBe(UNIT);
-    state.execute({ kind: "release", key: "a" }, START, 3);
+    state.execute({ kind: "release", key: "a" }, START, most(3));
     expect(ask(state, "b", START, minute, requests).allowed).toBe(true);
   });
 
@@ -143,7 +144,7 @@ describe("a tenant's counters", () => {
     const load = { tenantId: "t", epoch: "x", counters, lost: [], hasOwnClock: false };
     for (const seq of [0, 9]) {
       state.load({ ...load, seq });
-      expect(state.execute(consume("a", charge(5)), START, 3).kind).toBe("unknown");
+      expect(state.execute(consume("a", charge(5)), START, most(3)).kind).toBe("unknown");
     }
     state.load({ ...load, seq: 5 });
     expect(ask(state, "a", START, charge(5)).allowed).toBe(true);
@@ -154,7 +155,7 @@ describe("a tenant's counters", () => {
     expect(state.isIdle()).toBe(true);
     ask(state, "a", START, charge(5));
     expect(state.isIdle()).toBe(false);
-    state.execute({ kind: "release", key: "a" }, START, 3);
+    state.execute({ kind: "release", key: "a" }, START, most(3));
     expect(state.isIdle()).toBe(true);
     state.grant("e", [{ id: "m|calls", bound: UNIT, until: START + 1_000, version: 1 }]);
     expect(state.isIdle(), "its bound can be lowered first").toBe(false);

@@ -5,13 +5,15 @@ import type {
   PeriodTotal,
   SettleOutcome,
   SettleRequest,
+  TenantExtension,
   TenantLoad,
 } from "../counters.js";
-import { decide, endDue, release } from "./admitting.js";
+import { decide, endDue, type Most, release } from "./admitting.js";
+import { createCounters } from "./counters.js";
 import { grant, lower, lowered, lowersAgainAt, lowersLater, pruneBounds } from "./granting.js";
 import { openReservation, packReservation } from "./packing.js";
 import { createReservations, type Reservation } from "./reservations.js";
-import { addMissing, repair, setTotals, settle } from "./settling.js";
+import { addMissing, extend, repair, setTotals, settle } from "./settling.js";
 import { clearJournal, createJournal, type Meta, type State } from "./state.js";
 import { applyHead, applyReservation, changesOf, rollback, type TenantChanges, wholeHead, wholeOf } from "./storing.js";
 import { prune } from "./window.js";
@@ -22,7 +24,8 @@ export type TenantState = ReturnType<typeof assemble>;
 export function createTenant(load: TenantLoad, now: number, isStored = true): TenantState {
   const { epoch, seq, hasOwnClock } = load;
   const lost = load.lost.filter(({ until }) => until > now);
-  const state = assemble({ epoch, seq, hasOwnClock, now, serial: 0, lost }, createReservations(), isStored);
+  const start = { epoch, seq, hasOwnClock, now, serial: 0, lostBefore: load.lostBefore ?? 0, lost };
+  const state = assemble(start, createReservations(), isStored);
   state.load(load);
   return state;
 }
@@ -33,7 +36,7 @@ export function openTenant(
   reservations: Iterable<readonly [string, string]>,
   isStored = true,
 ): TenantState {
-  const empty = { epoch: "", hasOwnClock: false, seq: 0, now: 0, serial: 0, lost: [] };
+  const empty = { epoch: "", hasOwnClock: false, seq: 0, now: 0, serial: 0, lostBefore: 0, lost: [] };
   const state = assemble(empty, createReservations(opened(reservations)), isStored);
   state.applyHead(head);
   return state;
@@ -55,8 +58,10 @@ function assemble(start: Meta & Pick<State, "lost">, reservations: State["reserv
     seq: start.seq,
     now: start.now,
     serial: start.serial,
+    lostBefore: start.lostBefore,
     lost: start.lost,
-    counters: new Map(),
+    counters: createCounters(),
+    scopes: new Map(),
     reservations,
     bounds: new Map(),
     journal,
@@ -79,15 +84,17 @@ function assemble(start: Meta & Pick<State, "lost">, reservations: State["reserv
       moveTo(to);
       return endDue(state, most);
     },
-    execute(operation: Operation, at: number, maxKeys: number): Outcome {
+    execute(operation: Operation, at: number, most: Most): Outcome {
       moveTo(at);
-      if (operation.kind !== "release") return decide(state, operation, maxKeys);
+      if (operation.kind !== "release") return decide(state, operation, most);
       return { kind: "released", released: release(state, operation.key) };
     },
     /** Whether everything that counts is in the database: nothing reserved, no requests, nothing lost, no bound. */
     isIdle: (): boolean => isIdle(state),
     /** Adds the counters that are missing; nothing where the load is of another position, since its usage would not fit. */
     load: (load: TenantLoad): void => addMissing(state, load),
+    /** Adds counters of single combinations, at this position. */
+    extend: (extension: TenantExtension): void => extend(state, extension),
     settle(request: SettleRequest, at: number): SettleOutcome {
       moveTo(at);
       return settle(state, request);
@@ -144,7 +151,7 @@ function assemble(start: Meta & Pick<State, "lost">, reservations: State["reserv
 function isIdle({ reservations, lost, bounds, counters, now }: State): boolean {
   if (reservations.size() > 0 || lost.length > 0) return false;
   for (const { durable, durableUntil } of bounds.values()) if (durable > 0n && durableUntil > now) return false;
-  for (const counter of counters.values()) {
+  for (const counter of counters.all()) {
     if (counter.kind !== "period") {
       prune(counter, now);
       if (counter.entries.length > 0) return false;

@@ -1,3 +1,4 @@
+import { seriesOfCounter } from "../../rules/scopes.js";
 import { appended } from "../appended.js";
 import type { Amount, CounterWindow } from "../counters.js";
 
@@ -50,6 +51,12 @@ interface Common {
   readonly id: string;
   /** Null: it counts requests. */
   readonly meter: string | null;
+  /** The meter, or what counts of it. */
+  readonly series: string;
+  /** Of one combination: whether usage of it was recorded in the billing period. */
+  recorded: boolean;
+  /** When somebody asked about it last, as far as this process knows. */
+  usedAt: number;
   blockedUntil: number;
   /** Reservations with a lower serial number were admitted before this counter existed. */
   readonly sinceSerial: number;
@@ -62,15 +69,25 @@ export interface NewCounter {
   readonly sinceSerial: number;
   /** Whether chunks that change are noted. */
   readonly isStored: boolean;
+  readonly recorded?: boolean;
 }
 
-export function createCounter({ id, window, blockedUntil, sinceSerial, isStored }: NewCounter): Counter {
+export function createCounter(created: NewCounter): Counter {
+  const { id, window, blockedUntil, sinceSerial, isStored, recorded = false } = created;
   const meter = meterOf(id);
-  if (window.kind === "period") return { id, meter, blockedUntil, sinceSerial, kind: "period", periods: new Map() };
+  const series = seriesOfCounter(id);
+  const usedAt = 0;
+  if (window.kind === "period") {
+    const periods = new Map<number, Amount>();
+    return { id, meter, series, recorded, usedAt, blockedUntil, sinceSerial, kind: "period", periods };
+  }
   const { kind, windowMs } = window;
   return {
     id,
     meter,
+    series,
+    recorded,
+    usedAt,
     blockedUntil,
     sinceSerial,
     kind,

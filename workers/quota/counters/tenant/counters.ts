@@ -1,0 +1,70 @@
+import { familyOf } from "../../rules/scopes.js";
+import type { Counter } from "./window.js";
+
+/** The counters of one limit's combinations of values. */
+export interface Family {
+  readonly id: string;
+  /** Null: they count requests. */
+  readonly meter: string | null;
+  readonly kind: Counter["kind"];
+  /** Those that have waited longest first, as far as this process knows. */
+  readonly members: Map<string, Counter>;
+}
+
+export type Counters = ReturnType<typeof createCounters>;
+
+/** A tenant's counters by their id; those of combinations, which may be many, also by their family. */
+export function createCounters() {
+  const single = new Map<string, Counter>();
+  const families = new Map<string, Family>();
+  let metered = 0;
+
+  const membersOf = (id: string): Map<string, Counter> | undefined => {
+    const family = familyOf(id);
+    return family === undefined ? single : families.get(family)?.members;
+  };
+
+  return {
+    get: (id: string): Counter | undefined => membersOf(id)?.get(id),
+    /** Those that are not of one combination. */
+    single: (): Iterable<Counter> => single.values(),
+    families: (): ReadonlyMap<string, Family> => families,
+    *all(): Iterable<Counter> {
+      yield* single.values();
+      for (const { members } of families.values()) yield* members.values();
+    },
+    /** How many combinations of meters are held. */
+    metered: (): number => metered,
+    set(counter: Counter): void {
+      const { id, meter, kind } = counter;
+      const familyId = familyOf(id);
+      if (familyId === undefined) {
+        single.set(id, counter);
+        return;
+      }
+      let family = families.get(familyId);
+      if (family === undefined) {
+        family = { id: familyId, meter, kind, members: new Map() };
+        families.set(familyId, family);
+      }
+      if (meter !== null && !family.members.has(id)) metered += 1;
+      family.members.set(id, counter);
+    },
+    delete(id: string): void {
+      const familyId = familyOf(id);
+      if (familyId === undefined) {
+        single.delete(id);
+        return;
+      }
+      const family = families.get(familyId);
+      if (family === undefined || !family.members.delete(id)) return;
+      if (family.meter !== null) metered -= 1;
+      if (family.members.size === 0) families.delete(familyId);
+    },
+    /** Puts it behind the others of its family. */
+    requeue(family: Family, counter: Counter): void {
+      family.members.delete(counter.id);
+      family.members.set(counter.id, counter);
+    },
+  };
+}
