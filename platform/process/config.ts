@@ -38,6 +38,8 @@ export interface Config {
   readonly usageEncoding: "columns" | "text";
   /** Maximum idempotency keys per tenant that quota keeps at a time. */
   readonly quotaMaxKeys: number;
+  /** Combinations of dimension values that a tenant may have under one limit; ingestion takes at least as many of a meter. */
+  readonly quotaMaxCombinations: number;
   /** Private hosts (names, addresses or CIDR blocks) that webhooks may reach. */
   readonly webhookAllowHosts: readonly string[];
   /** Addresses or CIDR blocks of proxies whose `X-Forwarded-For` counts. */
@@ -113,6 +115,7 @@ export function parseConfig(given: Env, readFile: ReadFile = readText): Config {
     maxDimensionValues: read.integer("METRLY_MAX_DIMENSION_VALUES", 1_000, 1, 100_000),
     usageEncoding: read.oneOf("METRLY_USAGE_ENCODING", ["columns", "text"], "columns"),
     quotaMaxKeys: read.integer("METRLY_QUOTA_MAX_KEYS", 100_000, 1, 1_000_000),
+    quotaMaxCombinations: read.integer("METRLY_QUOTA_MAX_COMBINATIONS", 100_000, 1, 1_000_000),
     webhookAllowHosts: read.list("METRLY_WEBHOOK_ALLOW_HOSTS"),
     trustedProxies: read.networks("METRLY_TRUSTED_PROXIES"),
     webhookAllowLoopback: kafkaBrokers.length === 0,

@@ -3,11 +3,17 @@ import { LIMIT_KINDS, QUOTA_WINDOWS, THRESHOLD_KINDS } from "../vocabulary.js";
 import { decimalText, oneOf, timeText } from "./contract.js";
 import { growing } from "./growing.js";
 
+const dimensionMatch = Type.Object({ dimension: Type.String(), value: Type.String() });
+
 /** The data of `quota.warning` and `quota.exceeded`. */
 export const quotaAlertData = Type.Object({
   tenantId: Type.String(),
   meter: Type.Union([Type.String(), Type.Null()]),
   window: growing("limit window", oneOf(QUOTA_WINDOWS)),
+  /** Of a limit with `by`: the combination of values that it is about, ascending by dimension. Absent: all usage. */
+  dimensions: Type.Optional(Type.Array(dimensionMatch, { minItems: 1 })),
+  /** The `where` of the limit; absent: it counts any usage. */
+  where: Type.Optional(Type.Array(dimensionMatch, { minItems: 1 })),
   /** Start of the aligned window in which usage crossed the threshold. */
   windowStart: timeText,
   kind: growing("limit kind", oneOf(LIMIT_KINDS)),

@@ -10,6 +10,7 @@ export const REASONS = {
   DEGRADED: "Allowed: the counters of a soft limit are being rebuilt",
   LIMIT_EXCEEDED: "Denied: a hard limit has no room for the amount now",
   AMOUNT_EXCEEDS_LIMIT: "Denied: the amount alone exceeds a hard limit",
+  DIMENSION_LIMIT: "Denied: the tenant has as many combinations of dimension values under a hard limit as it may have",
   COUNTER_REBUILDING: "Denied: the counters of a hard limit were lost or do not answer; retry later",
   TENANT_SUSPENDED: "Denied: the tenant is suspended",
   TENANT_CLOSED: "Denied: the tenant is closed",
@@ -24,11 +25,17 @@ const reason = enumOf(namesOf(REASONS), `The reason of the decision:\n${meanings
 
 const meter = textOrNull("The meter's key; null: requests are counted");
 
+const match = Type.Object({ dimension: Type.String(), value: Type.String() });
+
 /** One limit that applies to the request, after the decision. */
 const limit = {
   meter,
   window: enumOf(QUOTA_WINDOWS, "The time over which the limit counts"),
   kind: enumOf(LIMIT_KINDS, "`HARD` denies, `SOFT` only warns"),
+  dimensions: Type.Optional(
+    Type.Array(match, { description: "Of a limit with `by`: the combination of values that it is about" }),
+  ),
+  where: Type.Optional(Type.Array(match, { description: "Of a limit with `where`: the values that usage must have" })),
   limit: decimal("What the window may hold"),
   used: decimal("Recorded usage in the window"),
   reserved: decimal("Open reservations"),

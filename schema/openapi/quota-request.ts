@@ -1,5 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { MAX_FRACTION_DIGITS, MAX_INTEGER_DIGITS } from "#kernel/decimal.js";
+import { MAX_DIMENSION_BYTES } from "../meters/meter-reading.js";
 import { DEFAULT_TTL_SECONDS, MAX_KEY_BYTES, MAX_TTL_SECONDS } from "./limits.js";
 
 /** What a request for a decision does: look, reserve, or give back. */
@@ -41,7 +42,7 @@ export const QuotaRequest = Type.Object(
     ),
     dimensions: Type.Optional(
       Type.Record(Type.String(), Type.String(), {
-        description: "Values of the usage's dimensions, by name. No limit counts by them yet: they change no decision",
+        description: `Values of the usage's dimensions, by name, each of at most ${MAX_DIMENSION_BYTES} bytes of UTF-8. Required are those that limits of the tenant's plan count by (\`by\`, \`where\`); others change no decision`,
       }),
     ),
     tenantId: Type.Optional(

@@ -10,7 +10,12 @@ export interface QuotaRequest {
   /** Default: "1". Text for amounts with more than 15 digits; other numbers that are not exact: see `QuotaOptions.numbers`. */
   readonly amount?: string | number | bigint;
   /**
-   * The same key is charged once until its reservation's `expiresAt`, and means the same meter and amount: others throw CONFLICT.
+   * Values of the usage's dimensions. Required are those that limits of the tenant's plan count by (`by`, `where`): INVALID names
+   * the missing ones.
+   */
+  readonly dimensions?: Readonly<Record<string, string>>;
+  /**
+   * The same key is charged once until its reservation's `expiresAt`, and means the same meter, amount and dimensions: others throw CONFLICT.
    * A denied one may be retried. Use it as the id of the usage event.
    */
   readonly idempotencyKey: string;
@@ -20,10 +25,19 @@ export interface QuotaRequest {
   readonly tenantId?: string;
 }
 
+export interface DimensionMatch {
+  readonly dimension: string;
+  readonly value: string;
+}
+
 export interface LimitReading {
   readonly meter: string | null;
   readonly window: QuotaWindow;
   readonly kind: LimitKind;
+  /** Of a limit with `by`: the combination of values that these numbers are about. */
+  readonly dimensions?: readonly DimensionMatch[];
+  /** Of a limit with `where`: the values that usage must have. */
+  readonly where?: readonly DimensionMatch[];
   readonly limit: string;
   readonly used: string;
   readonly reserved: string;

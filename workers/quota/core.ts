@@ -10,6 +10,7 @@ import { QUOTA_ALERTS } from "#schema/topics.js";
 import { prepareBackfill } from "./backfill.js";
 import type { QuotaCounters } from "./counters/counters.js";
 import { startBounds } from "./gate/bounds.js";
+import { createCombinationLists } from "./gate/combinations.js";
 import { createDenialAlerts } from "./gate/denial-alerts.js";
 import { createFreshness } from "./gate/freshness.js";
 import { createGate } from "./gate/gate.js";
@@ -50,6 +51,7 @@ export async function startQuotaCore(context: ServiceContext, openCounters: Open
   const gate = createGate({
     ...{ counters, loader, limits, bounds, freshness },
     repaired: (tenantId) => reconciler.repaired(tenantId),
+    combinations: createCombinationLists(database),
     onDenied: denials.note,
     onUnavailable: onError,
   });

@@ -63,10 +63,11 @@ async function openCounters(
   onError: (error: unknown) => void,
   answerWithinMs: number | undefined,
 ): Promise<QuotaCounters> {
-  const { quotaRedisUrls: urls, namespace, quotaMaxKeys: maxKeys } = config;
+  const { quotaRedisUrls: urls, namespace, quotaMaxKeys: maxKeys, quotaMaxCombinations } = config;
+  const most = { maxKeys, maxCombinations: quotaMaxCombinations };
   if (urls.length > 0) {
     const writers = createWriterRows(database);
-    return openRedisCounters({ urls, prefix: `${namespace}:quota`, maxKeys, writers, onError, answerWithinMs });
+    return openRedisCounters({ urls, prefix: `${namespace}:quota`, ...most, writers, onError, answerWithinMs });
   }
-  return createMemoryQuotaCounters(clock, { maxKeys, ...(clock === systemClock && { steadyMs: monotonicMs }) });
+  return createMemoryQuotaCounters(clock, { ...most, ...(clock === systemClock && { steadyMs: monotonicMs }) });
 }

@@ -18,6 +18,7 @@ export interface Answer {
 export interface LimitAnswer {
   readonly meter: string | null;
   readonly window: string;
+  readonly dimensions?: readonly { readonly dimension: string; readonly value: string }[];
   readonly limit: string;
   readonly used: string;
   readonly reserved: string;
@@ -41,7 +42,7 @@ export function describeRoom(
   subject: string,
   prepare: (world: World) => void,
   tests: (room: Room) => void,
-  options: Pick<WorldOptions, "maxKeys"> = {},
+  options: Pick<WorldOptions, "maxKeys" | "maxCombinations"> = {},
 ): void {
   for (const backend of ["in process", "Redis"] as const) {
     describe.skipIf(!hasPostgres || (backend === "Redis" && !hasRedis))(`${subject}, counters ${backend}`, () => {

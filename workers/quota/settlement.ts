@@ -2,7 +2,7 @@ import type { Decimal } from "#kernel/decimal.js";
 import { isPeriodWindow, type PeriodWindow } from "#schema/vocabulary.js";
 import type { PeriodTotal, SettledEvent, SettleRequest } from "./counters/counters.js";
 import { amountOf } from "./rules/amount.js";
-import { type CounterKey, counterId } from "./rules/limits.js";
+import { type CounterKey, counterId, memberId } from "./rules/limits.js";
 import { countsAt } from "./rules/usage.js";
 import type { TenantUsage, UsageReading } from "./rules/usage-reading.js";
 import { periodOf } from "./rules/windows.js";
@@ -46,22 +46,36 @@ export function settleRequests(
 export function changedTotals(
   { tenant, readings }: Pick<TenantUsage, "tenant" | "readings">,
   counted: readonly CounterKey[],
-  periodTotal: (meter: string, window: PeriodWindow, periodStart: number) => Decimal | undefined,
+  /** Of a meter, or of a series of it. */
+  periodTotal: (series: string, window: PeriodWindow, periodStart: number) => Decimal | undefined,
 ): readonly PeriodTotal[] {
   const changed = new Map<string, PeriodTotal>();
   const limited = counted.flatMap((key) => (isPeriodWindow(key.window) ? [{ ...key, window: key.window }] : []));
   if (limited.length === 0) return [];
-  for (const { meter, time } of readings) {
+  for (const reading of readings) {
     for (const key of limited) {
-      if (key.meter !== meter) continue;
-      const periodStart = periodOf(key.window, time, tenant).start;
-      const counter = counterId(key);
+      const counted = countedAs(key, reading);
+      if (counted === undefined) continue;
+      const { counter, series } = counted;
+      const periodStart = periodOf(key.window, reading.time, tenant).start;
       const id = `${counter} ${periodStart}`;
-      const total = changed.has(id) ? undefined : periodTotal(meter, key.window, periodStart);
+      const total = changed.has(id) ? undefined : periodTotal(series, key.window, periodStart);
       if (total !== undefined) changed.set(id, { counter, periodStart, total: amountOf(total) });
     }
   }
   return [...changed.values()];
+}
+
+/** The counter of a key, or in its family, that a reading counts in, and what is counted there; undefined: none. */
+function countedAs(
+  key: CounterKey,
+  { meter, scoped = [] }: UsageReading,
+): { readonly counter: string; readonly series: string } | undefined {
+  if (key.meter !== meter) return undefined;
+  const { scope } = key;
+  if (scope === undefined) return { counter: counterId(key), series: meter };
+  const found = scoped.find(({ counted }) => counted.scope.id === scope.id && counted.windows.has(key.window));
+  return found && { counter: memberId(counterId(key), found.combination), series: found.series };
 }
 
 /** Readings of one entry are one event: its id settles one reservation, whichever of its meters that is on. */
@@ -75,8 +89,9 @@ function eventsOf(readings: readonly UsageReading[], keys: readonly CounterKey[]
     const known = events.get(seq) ?? { seq, event: { key: eventId, meters: [], charges: [] } };
     known.event.meters.push(meter);
     for (const key of sliding) {
-      if (key.meter !== meter) continue;
-      known.event.charges.push({ counter: counterId(key), amount: amountOf(value), at: countsAt(reading) });
+      const counted = countedAs(key, reading);
+      if (counted === undefined) continue;
+      known.event.charges.push({ counter: counted.counter, amount: amountOf(value), at: countsAt(reading) });
     }
     events.set(seq, known);
   }

@@ -2,6 +2,7 @@ import type { Decimal } from "#kernel/decimal.js";
 import type { Transaction } from "#platform/database/database.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { earlierLimits, type LimitInForce, type LimitsInForce } from "./rules/limits.js";
+import type { Scope } from "./rules/scopes.js";
 import {
   type AlertFacts,
   alertId,
@@ -23,6 +24,10 @@ export interface WindowStep {
   readonly after: Decimal;
 }
 
+/** Names a step of a reading. */
+export const stepOf = (grain: Grain, scope: Pick<Scope, "id"> | undefined): string =>
+  scope === undefined ? grain : `${grain}|${scope.id}`;
+
 /** An alert to emit unless it or one of `toldBy` was emitted. */
 export interface UsageCandidate {
   readonly id: string;
@@ -31,16 +36,16 @@ export interface UsageCandidate {
   alert(): QuotaAlert;
 }
 
-/** The alerts that a reading may cause. `inForce`: the limits of its time; `steps`: of the windows that it counts in. */
+/** The alerts that a reading may cause. `inForce`: the limits of its time; `steps`: of the windows that it counts in, by `stepOf`. */
 export function candidatesOf(
   tenant: TenantState,
   inForce: LimitsInForce | undefined,
   reading: UsageReading,
-  steps: ReadonlyMap<Grain, WindowStep>,
+  steps: ReadonlyMap<string, WindowStep>,
 ): readonly UsageCandidate[] {
   if (inForce === undefined || reading.imported) return [];
   return inForce.limits.flatMap((limit) => {
-    const step = limit.meter === reading.meter ? steps.get(limit.window) : undefined;
+    const step = limit.meter === reading.meter ? steps.get(stepOf(limit.window, limit.counter.scope)) : undefined;
     if (step === undefined) return [];
     if (limit.bounds !== undefined && !isJudged(limit.bounds, reading.arrivedAt)) return [];
     return candidatesOfStep(tenant, inForce, limit, step, reading);
@@ -52,10 +57,15 @@ function candidatesOfStep(
   { planId, planVersion }: LimitsInForce,
   limit: LimitInForce,
   { windowStart, before, after }: WindowStep,
-  { recordedAt, tenancyVersion }: UsageReading,
+  { recordedAt, tenancyVersion, scoped = [] }: UsageReading,
 ): readonly UsageCandidate[] {
   const tenantId = tenant.id;
-  const facts: AlertFacts = { tenantId, planId, planVersion, limit, windowStart, used: after, at: recordedAt };
+  const { scope } = limit.counter;
+  const values = scope && scoped.find(({ counted }) => counted.scope.id === scope.id)?.values;
+  const facts: AlertFacts = {
+    ...{ tenantId, planId, planVersion, limit, windowStart, used: after, at: recordedAt },
+    ...(values && { values }),
+  };
   const alerts = crossings(limit, before, after).map((crossing): UsageCandidate => {
     const alert = alertOf(facts, crossing);
     return { id: alert.id, tenantId, toldBy: [], alert: () => alert };

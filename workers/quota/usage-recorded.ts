@@ -8,11 +8,13 @@ import { type BackfilledBatch, type BackfillOptions, backfilledIn, type Prepared
 import { CountersUnavailable, type QuotaCounters } from "./counters/counters.js";
 import type { TenantLimits } from "./gate/tenant-limits.js";
 import type { CounterKey } from "./rules/limits.js";
-import { type GrainBucket, grainsOf, usageReadings } from "./rules/usage.js";
+import { type Scope, seriesOf } from "./rules/scopes.js";
+import { type GrainBucket, grainsOf, scopedGrains, usageReadings } from "./rules/usage.js";
 import type { TenantUsage, UsageReading } from "./rules/usage-reading.js";
-import { type Grain, isSummed, periodOf } from "./rules/windows.js";
+import { type Grain, isJudged, isSummed, periodOf } from "./rules/windows.js";
 import { changedTotals, settleRequests } from "./settlement.js";
-import { candidatesOf, createUsageAlerts, type UsageCandidate, type WindowStep } from "./usage-alerts.js";
+import type { UsedCombination } from "./store/combinations.js";
+import { candidatesOf, createUsageAlerts, stepOf, type UsageCandidate, type WindowStep } from "./usage-alerts.js";
 
 export interface UsageRecordedOptions extends BackfillOptions {
   readonly counters: QuotaCounters;
@@ -40,7 +42,7 @@ export function createUsageRecorded(options: UsageRecordedOptions) {
     prepared: PreparedBackfill | undefined,
   ): Promise<(() => Promise<void>) | undefined> {
     const backfilled = await backfilledIn(tx, options, partition, entries, prepared);
-    const byTenant = readUsage(entries, tenancy, backfilled);
+    const byTenant = readUsage(entries, tenancy, limits, backfilled);
     if (byTenant.size === 0) return undefined;
     const seqs = new Map([...byTenant].map(([id, usage]) => [id, usage.seq]));
     const previous = await store.movePositions(tx, partition, seqs);
@@ -53,12 +55,14 @@ export function createUsageRecorded(options: UsageRecordedOptions) {
     const totals = totalsOf(usages, limits);
     const after = await store.addUsage(tx, totals.deltas());
     totals.startFrom(after, await store.sumsOfDays(tx, totals.summed()));
+    const combinations = await store.addCombinations(tx, combinationsOf(usages));
     const told = await alerts.emit(
       tx,
       usages.flatMap((usage) => judge(usage, totals, limits)),
     );
     return async () => {
       told.committed();
+      combinations.committed();
       const failures: unknown[] = [];
       for (let at = 0; at < usages.length; at += SETTLED_AT_ONCE) {
         const some = usages.slice(at, at + SETTLED_AT_ONCE);
@@ -71,8 +75,8 @@ export function createUsageRecorded(options: UsageRecordedOptions) {
 
   async function settle(usage: CountedUsage, totals: Totals): Promise<void> {
     const { tenant, counted } = usage;
-    const changed = changedTotals(usage, counted, (meter, window, start) =>
-      totals.period(tenant.id, meter, window, start),
+    const changed = changedTotals(usage, counted, (series, window, start) =>
+      totals.period(tenant.id, series, window, start),
     );
     try {
       for (const request of settleRequests(usage, counted, changed)) {
@@ -87,7 +91,12 @@ export function createUsageRecorded(options: UsageRecordedOptions) {
   }
 }
 
-function readUsage(entries: readonly LedgerEntry[], tenancy: TenancyCopy, { known, added }: BackfilledBatch) {
+function readUsage(
+  entries: readonly LedgerEntry[],
+  tenancy: TenancyCopy,
+  limits: TenantLimits,
+  { known, added }: BackfilledBatch,
+) {
   const byTenant = new Map<string, { tenant: TenantState; readings: UsageReading[]; seq: number }>();
   function add(tenant: TenantState, readings: readonly UsageReading[], seq: number): void {
     if (readings.length === 0) return;
@@ -101,7 +110,9 @@ function readUsage(entries: readonly LedgerEntry[], tenancy: TenancyCopy, { know
       case "event":
       case "void": {
         const tenant = tenancy.tenant(entry.tenantId);
-        if (tenant !== undefined) add(tenant, usageReadings(entry, tenancy.metersOfType, tenant, known), entry.seq);
+        if (tenant === undefined) break;
+        const reading = { scopesAt: limits.scopesOf(tenant), backfills: known };
+        add(tenant, usageReadings(entry, tenancy.metersOfType, tenant, reading), entry.seq);
         break;
       }
       case "backfill":
@@ -129,7 +140,10 @@ type Totals = ReturnType<typeof totalsOf>;
 
 interface RunningTotal extends GrainBucket {
   readonly tenantId: string;
+  /** Or the series of a scope of it. */
   readonly meter: string;
+  /** Names the step of a reading in it. */
+  readonly step: string;
   delta: Decimal;
   /** During alert evaluation: the total up to the current reading. */
   running: Decimal;
@@ -147,11 +161,13 @@ function totalsOf(usages: readonly CountedUsage[], limits: TenantLimits) {
   // Nested instead of one composite key: building and hashing such a text for each grain of each event dominated the cost.
   const byMeter = new Map<string, Map<string, Map<Grain, Map<number, RunningTotal>>>>();
   const rowsOf = new Map<UsageReading, RunningTotal[]>();
-  function rowOf(tenantId: string, meter: string, bucket: GrainBucket, end?: number): RunningTotal {
+  function rowOf(tenantId: string, meter: string, bucket: GrainBucket, of: RowOptions = {}): RunningTotal {
+    const { end, scope } = of;
     const ofBucket = within(within(within(byMeter, tenantId), meter), bucket.grain);
     const known = ofBucket.get(bucket.bucketStart);
     if (known !== undefined) return known;
-    const row = { ...bucket, tenantId, meter, delta: ZERO, running: ZERO, after: ZERO };
+    const step = stepOf(bucket.grain, scope);
+    const row = { ...bucket, tenantId, meter, step, delta: ZERO, running: ZERO, after: ZERO };
     ofBucket.set(bucket.bucketStart, row);
     if (end === undefined) rows.push(row);
     else summed.push(Object.assign(row, { end }));
@@ -167,8 +183,18 @@ function totalsOf(usages: readonly CountedUsage[], limits: TenantLimits) {
       if (own.some(({ grain }) => grain === "CALENDAR_DAY"))
         for (const window of sums.get(meter) ?? []) {
           const { start, end } = periodOf(window, reading.time, tenant);
-          own.push(rowOf(tenant.id, meter, { grain: window, bucketStart: start }, end));
+          own.push(rowOf(tenant.id, meter, { grain: window, bucketStart: start }, { end }));
         }
+      for (const { counted, series } of reading.scoped ?? []) {
+        const { scope } = counted;
+        const buckets = scopedGrains(reading, counted, tenant);
+        own.push(...buckets.map((bucket) => rowOf(tenant.id, series, bucket, { scope })));
+        if (!buckets.some(({ grain }) => grain === "CALENDAR_DAY")) continue;
+        for (const window of sums.get(seriesOf(meter, scope)) ?? []) {
+          const { start, end } = periodOf(window, reading.time, tenant);
+          own.push(rowOf(tenant.id, series, { grain: window, bucketStart: start }, { end, scope }));
+        }
+      }
       for (const row of own) row.delta = row.delta.plus(reading.value);
       rowsOf.set(reading, own);
     }
@@ -186,11 +212,11 @@ function totalsOf(usages: readonly CountedUsage[], limits: TenantLimits) {
       for (const [index, row] of summed.entries()) begin(row, sums[index]);
     },
     /** Adds one reading; returns its totals before and after. */
-    advance(reading: UsageReading): ReadonlyMap<Grain, WindowStep> {
-      const steps = (rowsOf.get(reading) ?? []).map((row): [Grain, WindowStep] => {
+    advance(reading: UsageReading): ReadonlyMap<string, WindowStep> {
+      const steps = (rowsOf.get(reading) ?? []).map((row): [string, WindowStep] => {
         const before = row.running;
         row.running = before.plus(reading.value);
-        return [row.grain, { windowStart: row.bucketStart, before, after: row.running }];
+        return [row.step, { windowStart: row.bucketStart, before, after: row.running }];
       });
       return new Map(steps);
     },
@@ -199,18 +225,42 @@ function totalsOf(usages: readonly CountedUsage[], limits: TenantLimits) {
   };
 }
 
-/** The windows, by meter, that are sums of others and that a limit of some reading or a counter is on. */
+interface RowOptions {
+  /** Of a window that is a sum of others. */
+  readonly end?: number;
+  readonly scope?: Scope;
+}
+
+/** The combinations of limits with `by` that usage is of, in the billing periods that are judged. */
+function combinationsOf(usages: readonly CountedUsage[]): readonly UsedCombination[] {
+  return usages.flatMap(({ tenant, readings }) =>
+    readings.flatMap(({ meter, time, arrivedAt, scoped = [] }) => {
+      const named = scoped.filter(({ combination }) => combination !== "");
+      if (named.length === 0) return [];
+      const period = periodOf("BILLING_PERIOD", time, tenant);
+      if (!isJudged(period, arrivedAt)) return [];
+      return named.map(({ counted, combination, values }) => ({
+        ...{ tenantId: tenant.id, scope: seriesOf(meter, counted.scope), periodStart: period.start },
+        ...{ combination, values },
+      }));
+    }),
+  );
+}
+
+/** The windows, by meter or by scope, that are sums of others and that a limit of some reading or a counter is on. */
 function sumsOf(
   { tenant, readings, counted }: CountedUsage,
   limits: TenantLimits,
 ): ReadonlyMap<string, ReadonlySet<PeriodWindow>> {
   const found = new Map<string, Set<PeriodWindow>>();
-  const take = ({ meter, window }: CounterKey): void => {
+  const take = ({ meter, window, scope }: CounterKey): void => {
     if (meter === null || !isPeriodWindow(window) || !isSummed(window)) return;
-    found.set(meter, (found.get(meter) ?? new Set()).add(window));
+    const series = seriesOf(meter, scope);
+    found.set(series, (found.get(series) ?? new Set()).add(window));
   };
   counted.forEach(take);
-  for (const { time, tenancyVersion } of readings) limits.at(tenant, time, tenancyVersion)?.limits.forEach(take);
+  for (const { time, tenancyVersion } of readings)
+    limits.at(tenant, time, tenancyVersion)?.limits.forEach(({ counter }) => take(counter));
   return found;
 }
 

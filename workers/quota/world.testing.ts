@@ -33,13 +33,15 @@ export interface WorldOptions {
   readonly redisUrl?: string;
   /** Keys that a tenant may have alive. */
   readonly maxKeys?: number;
+  /** Combinations of one limit that a tenant may have. */
+  readonly maxCombinations?: number;
   /** Instead of one that has what is published here. */
   readonly ledger?: LedgerClient;
 }
 
 /** For tests: quota's database and an event log on PostgreSQL databases of their own, and a hand-fed tenancy. */
 export async function openWorld(options: WorldOptions = {}) {
-  const { clock = systemClock, redisUrl, maxKeys = 100_000 } = options;
+  const { clock = systemClock, redisUrl, maxKeys = 100_000, maxCombinations = 100_000 } = options;
   const created = await Promise.all([createMigratedDatabase("quota"), createMigratedDatabase("log")]);
   const [database, logDatabase] = await Promise.all([
     openDatabase({ url: created[0].url, profiles: PATIENT_LIMITS, onError: ignoreAfterDrop }),
@@ -77,7 +79,7 @@ export async function openWorld(options: WorldOptions = {}) {
     config: {
       ...parseConfig({}),
       quotaRedisUrls: redisUrl === undefined ? [] : [redisUrl],
-      ...{ namespace, partitions: PARTITIONS, quotaMaxKeys: maxKeys },
+      ...{ namespace, partitions: PARTITIONS, quotaMaxKeys: maxKeys, quotaMaxCombinations: maxCombinations },
     },
     clock,
     logger,

@@ -2,21 +2,33 @@ import type { Decimal } from "#kernel/decimal.js";
 import { isDenying } from "#schema/vocabulary.js";
 import type { Amount, CounterCharge } from "../counters/counters.js";
 import { amountOf, amountText, ONE_UNIT } from "../rules/amount.js";
-import type { LimitInForce, LimitsInForce } from "../rules/limits.js";
+import { type LimitInForce, type LimitsInForce, memberId } from "../rules/limits.js";
+import { combinationId, combinationOf, type Dimensions, isWithin, namesOf, type Scope } from "../rules/scopes.js";
 import { counterWindow, outlivesLoss } from "../rules/windows.js";
 import type { LaterLimits, LimitedTenant } from "./tenant-limits.js";
 
+/** Of a limit with `by`, its counter is the family of those of the combinations. */
 type Uncharged = Omit<CounterCharge, "amount">;
+/** A limit, with the index of its counter's charge. */
+export interface ChargedLimit {
+  readonly limit: LimitInForce;
+  readonly charge: number;
+  /** Of a limit with `by`: the combination, in the order of its scope. */
+  readonly values?: readonly string[];
+}
 
 /** The limits that apply to requests for one meter, and one charge per counter, without its amount. */
 export interface Concern {
   /** The meter asked for, if a limit is on it: its usage settles the reservation. */
   readonly meter: string | null;
-  /** Each with the index of its counter's charge. */
-  readonly limits: readonly { readonly limit: LimitInForce; readonly charge: number }[];
+  readonly limits: readonly ChargedLimit[];
   readonly charges: readonly Uncharged[];
   /** On counters that only limits to come are on. */
   readonly laterCharges: readonly Uncharged[];
+  /** Dimensions whose values a request must have, in the order of the limits. */
+  readonly required: readonly string[];
+  /** Those, and the dimensions of limits to come: their values are kept with a reservation. Empty: nothing counts by any. */
+  readonly named: readonly string[];
 }
 
 /** Instead of a meter: every limit. */
@@ -42,13 +54,19 @@ function newConcern(inForce: LimitsInForce, later: readonly LaterLimits[], meter
   const limits = inForce.limits.filter(isOn(meter));
   if (limits.length === 0) return undefined;
   const counters = [...new Set(limits.map((limit) => limit.counterId))];
+  const following = later.flatMap((one) => one.inForce?.limits.filter(isOn(meter)) ?? []);
+  const required = [...new Set(limits.flatMap(namesOfLimit))];
   return {
+    required,
+    named: [...new Set([...required, ...following.flatMap(namesOfLimit)])],
     meter: meter !== EVERY_LIMIT && limits.some((limit) => limit.meter !== null) ? meter : null,
     limits: limits.map((limit) => ({ limit, charge: counters.indexOf(limit.counterId) })),
     charges: counters.map((counter) => chargeOf(counter, inForce, later)),
     laterCharges: meter === EVERY_LIMIT ? [] : laterChargesOf(counters, later, meter),
   };
 }
+
+const namesOfLimit = ({ counter: { scope } }: LimitInForce): readonly string[] => (scope ? namesOf(scope) : []);
 
 const isOn =
   (asked: Concerned) =>
@@ -67,6 +85,7 @@ function laterChargesOf(
       if (inForce === undefined || !isDenying(kind) || known.includes(counterId) || found.has(counterId)) continue;
       found.set(counterId, {
         ...{ counter: counterId, meter: limit.meter, window: counterWindow(window, bounds) },
+        ...scopedBy(limit),
         ...{ hardLimit: null, laterLimits: hardLimitsOf(later, counterId), bounded: false },
       });
     }
@@ -81,12 +100,15 @@ function chargeOf(counter: string, inForce: LimitsInForce, later: readonly Later
   return {
     counter,
     meter: first.meter,
+    ...scopedBy(first),
     window: counterWindow(first.window, first.bounds),
     hardLimit,
     laterLimits: hardLimitsOf(later, counter),
     bounded: outlivesLoss(first.window) && [inForce, ...later.map((one) => one.inForce)].some(mustNotForget(first)),
   };
 }
+
+const scopedBy = ({ counter: { scope } }: LimitInForce): Pick<CounterCharge, "scope"> => (scope ? { scope } : {});
 
 /**
  * Whether these limits must know after a loss what is admitted now under this one: of what is reserved each hard limit of its
@@ -119,37 +141,118 @@ function hardLimitOf(inForce: LimitsInForce | undefined, counter: string): Amoun
 export interface Asked {
   /** The meter and amount, as text. */
   readonly content: string;
+  /** The meter asked for, if one of these limits is on it. */
+  readonly meter: string | null;
+  /** Absent: no limit counts by dimensions. */
+  readonly dimensions?: Dimensions;
+  /** Those that the request counts in. */
+  readonly limits: readonly ChargedLimit[];
   readonly charges: readonly CounterCharge[];
   readonly laterCharges: readonly CounterCharge[];
 }
 
 interface AskedBefore extends Asked {
-  readonly meter: string | null;
+  readonly named: string | null;
   readonly asked: Amount;
 }
 
 /** Most requests ask for as much as the last one did. */
 const lastAsked = new WeakMap<Concern, AskedBefore>();
 
-/** A request counts as one, whatever the amount. */
-export function askedOf(concern: Concern, meter: string | null, amount: Decimal): Asked {
+/** A request counts as one, whatever the amount. `dimensions` has all that are required. */
+export function askedOf(concern: Concern, meter: string | null, amount: Decimal, dimensions: Dimensions): Asked {
   const asked = amountOf(amount);
+  if (concern.named.length > 0) return askedByDimensions(concern, meter, asked, dimensions);
   const before = lastAsked.get(concern);
-  if (before?.asked === asked && before.meter === meter) return before;
-  const content = meter === null ? "requests" : `${meter} ${amountText(asked)}`;
+  if (before?.asked === asked && before.named === meter) return before;
   const chargedAll = (all: readonly Uncharged[]) =>
     all.map((charge) => charged(charge, charge.meter === null ? ONE_UNIT : asked));
   const [charges, laterCharges] = [chargedAll(concern.charges), chargedAll(concern.laterCharges)];
-  const found = { meter, asked, content, charges, laterCharges };
+  const { limits } = concern;
+  const found = {
+    ...{ named: meter, asked, content: contentOf(meter, asked), meter: concern.meter, limits, charges, laterCharges },
+  };
   lastAsked.set(concern, found);
   return found;
 }
 
-export const unchargedOf = ({ charges }: Concern): readonly CounterCharge[] =>
-  charges.map((charge) => charged(charge, 0n));
+const contentOf = (meter: string | null, asked: Amount): string =>
+  meter === null ? "requests" : `${meter} ${amountText(asked)}`;
+
+function askedByDimensions(concern: Concern, meter: string | null, asked: Amount, given: Dimensions): Asked {
+  const dimensions = new Map(
+    concern.named.flatMap((name) => {
+      const value = given.get(name);
+      return value === undefined ? [] : [[name, value] as const];
+    }),
+  );
+  const charges: CounterCharge[] = [];
+  const places = new Map<number, { readonly charge: number; readonly values: readonly string[] }>();
+  for (const [index, charge] of concern.charges.entries()) {
+    const own = chargedBy(charge, asked, dimensions);
+    if (own === undefined) continue;
+    places.set(index, { charge: charges.length, values: own.values });
+    charges.push(own.charge);
+  }
+  const limits = concern.limits.flatMap(({ limit, charge }): readonly ChargedLimit[] => {
+    const place = places.get(charge);
+    if (place === undefined) return [];
+    return [{ limit, charge: place.charge, ...(place.values.length > 0 && { values: place.values }) }];
+  });
+  return {
+    content: contentOf(meter, asked),
+    meter: limits.some(({ limit }) => limit.meter !== null) ? concern.meter : null,
+    dimensions,
+    limits,
+    charges,
+    laterCharges: concern.laterCharges.flatMap((charge) => chargedBy(charge, asked, dimensions)?.charge ?? []),
+  };
+}
+
+/** Undefined: the request does not count there, or, under a limit to come, nobody knows where. */
+function chargedBy(
+  charge: Uncharged,
+  asked: Amount,
+  dimensions: Dimensions,
+): { readonly charge: CounterCharge; readonly values: readonly string[] } | undefined {
+  const amount = charge.meter === null ? ONE_UNIT : asked;
+  const { scope } = charge;
+  if (scope === undefined) return { charge: charged(charge, amount), values: [] };
+  if (isWithin(scope, dimensions) !== true || scope.by.some((name) => !dimensions.has(name))) return undefined;
+  const values = combinationOf(scope, dimensions);
+  return { charge: chargedIn(charge, scope, values, amount), values };
+}
+
+const chargedIn = (charge: Uncharged, scope: Scope, values: readonly string[], amount: Amount): CounterCharge => ({
+  ...charged(charge, amount),
+  counter: memberId(charge.counter, combinationId(values)),
+  scope,
+});
+
+/** What each limit's counters hold: of those with `by`, of these combinations. */
+export function looksOf(
+  { limits, charges }: Concern,
+  combinations: ReadonlyMap<LimitInForce, readonly (readonly string[])[]>,
+): { readonly limits: readonly ChargedLimit[]; readonly charges: readonly CounterCharge[] } {
+  const looked: ChargedLimit[] = [];
+  const looks: CounterCharge[] = [];
+  const add = (limit: LimitInForce, charge: CounterCharge, values?: readonly string[]): void => {
+    looked.push({ limit, charge: looks.length, ...(values && { values }) });
+    looks.push(charge);
+  };
+  for (const { limit, charge: index } of limits) {
+    const charge = charges[index];
+    if (charge === undefined) continue;
+    const { scope } = charge;
+    if (scope === undefined || scope.by.length === 0) add(limit, charged(charge, 0n));
+    else for (const values of combinations.get(limit) ?? []) add(limit, chargedIn(charge, scope, values, 0n), values);
+  }
+  return { limits: looked, charges: looks };
+}
 
 /** Written out: see `tenant/state.ts`. */
 function charged(charge: Uncharged, amount: Amount): CounterCharge {
-  const { counter, meter, window, hardLimit, laterLimits, bounded } = charge;
+  const { counter, meter, scope, window, hardLimit, laterLimits, bounded } = charge;
+  if (scope !== undefined) return { counter, meter, scope, window, amount, hardLimit, laterLimits, bounded };
   return { counter, meter, window, amount, hardLimit, laterLimits, bounded };
 }

@@ -60,6 +60,7 @@ export function createDenialAlerts({ database, store, onAlerts, onError }: Denia
           planId,
           planVersion,
           limit,
+          ...(read.dimensions.length > 0 && { values: read.dimensions.map(({ value }) => value) }),
           windowStart,
           used: decimalOf(used + reserved - read.lost),
           at: decision.now,
@@ -80,6 +81,9 @@ export function createDenialAlerts({ database, store, onAlerts, onError }: Denia
 const alignedStart = ({ limit: { bounds }, windowMs }: LimitReading, now: number): number =>
   bounds?.start ?? bucketStart(now, windowMs);
 
-/** Whether nothing remains, not counting what a loss of the counters may have hidden. */
-const isExhausted = ({ limit, used, reserved, lost }: LimitReading): boolean =>
-  used + reserved - lost >= limit.units.most;
+/**
+ * Whether nothing remains, not counting what a loss of the counters may have hidden. Of a combination that nothing counts in, nobody
+ * is told: a client may invent any number of them.
+ */
+const isExhausted = ({ limit, dimensions, used, reserved, lost }: LimitReading): boolean =>
+  used + reserved - lost >= limit.units.most && (dimensions.length === 0 || used + reserved - lost > 0n);

@@ -4,13 +4,16 @@ import { formatDecimal } from "#kernel/decimal.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { nextTurn } from "#platform/lifecycle/time.js";
 import { CountersUnavailable, type QuotaCounters } from "../counters/counters.js";
-import { amountsOf, type Decision } from "../rules/decision.js";
+import { amountsOf, type Decision, scopeMembers } from "../rules/decision.js";
 import type { QuotaRequest } from "./gate.js";
 
+const Match = Type.Object({ dimension: Type.String(), value: Type.String() });
 const Limit = Type.Object({
   meter: Type.Union([Type.String(), Type.Null()]),
   window: Type.String(),
   kind: Type.String(),
+  dimensions: Type.Optional(Type.Array(Match)),
+  where: Type.Optional(Type.Array(Match)),
   limit: Type.String(),
   used: Type.String(),
   reserved: Type.String(),
@@ -87,6 +90,7 @@ const denialOf = ({ idempotencyKey, meter, amount }: QuotaRequest, decision: Dec
     meter: read.limit.meter,
     window: read.limit.window,
     kind: read.limit.kind,
+    ...scopeMembers(read),
     limit: read.limit.text,
     ...amountsOf(read),
     resetAt: read.resetAt,

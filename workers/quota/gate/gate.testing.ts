@@ -36,6 +36,7 @@ export async function openGate({ database, tenancy, redisUrls, prefix, onError }
   const freshness = createFreshness({ counters, database, store, partitionOf: () => 0 });
   const bounds = startBounds({ counters, rows: createBoundRows(database), onError });
   const gate: Gate = createGate({
+    combinations: async () => new Map(),
     ...{ counters, limits, bounds, freshness },
     loader: createCounterLoader({ counters, database, limits, freshness }),
     repaired: async () => undefined,

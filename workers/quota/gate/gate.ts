@@ -1,6 +1,7 @@
 import type { Decimal } from "#kernel/decimal.js";
 import { MINUTE_MS } from "#kernel/duration.js";
 import { MetrlyError } from "#kernel/errors.js";
+import { sleep } from "#platform/lifecycle/time.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { Reason } from "#schema/openapi/decision.js";
 import { isDenying, type TenantStatus } from "#schema/vocabulary.js";
@@ -13,10 +14,11 @@ import {
   type QuotaCounters,
 } from "../counters/counters.js";
 import { type Decision, explain, type LimitReading, readLimit } from "../rules/decision.js";
-import type { LimitsInForce } from "../rules/limits.js";
+import type { LimitInForce, LimitsInForce } from "../rules/limits.js";
+import { askedText, type Dimensions, NO_DIMENSIONS } from "../rules/scopes.js";
 import { DatabaseUnreachable } from "../store/unreachable.js";
 import type { Bounds } from "./bounds.js";
-import { askedOf, type Concern, concernOf, EVERY_LIMIT, unchargedOf } from "./concerns.js";
+import { type Asked, askedOf, concernOf, EVERY_LIMIT, looksOf } from "./concerns.js";
 import type { Freshness } from "./freshness.js";
 import type { CounterLoader } from "./loader.js";
 import type { LimitedTenant, TenantLimits } from "./tenant-limits.js";
@@ -26,6 +28,8 @@ export interface QuotaRequest {
   /** Null: counts as a request only. */
   readonly meter: string | null;
   readonly amount: Decimal;
+  /** Values of the usage's dimensions; absent: none. */
+  readonly dimensions?: Dimensions;
   readonly idempotencyKey: string;
   readonly ttlMs: number;
 }
@@ -38,7 +42,7 @@ export interface BatchRequest extends QuotaRequest {
 export type BatchAnswer =
   | { readonly kind: "decision"; readonly decision: Decision }
   | { readonly kind: "released"; readonly released: boolean }
-  /** CONFLICT, TOO_MANY_KEYS, or UNAVAILABLE for a release. */
+  /** INVALID (a dimension is missing), CONFLICT, TOO_MANY_KEYS, or UNAVAILABLE for a release. */
   | { readonly kind: "error"; readonly error: MetrlyError };
 
 export type Gate = ReturnType<typeof createGate>;
@@ -51,6 +55,12 @@ export interface GateOptions {
   readonly freshness: Pick<Freshness, "isFresh" | "confirm">;
   /** Resolves when a tenant whose counters lack usage was repaired, or cannot be soon. */
   repaired(tenantId: string): Promise<void>;
+  /** Of each limit with `by`, the combinations to look at among those with these values, most used first. */
+  combinations(
+    limited: LimitedTenant,
+    limits: readonly LimitInForce[],
+    values: Dimensions,
+  ): Promise<ReadonlyMap<LimitInForce, readonly (readonly string[])[]>>;
   /** Called when the counters could not decide; the limits' kinds decided instead. */
   onUnavailable(error: unknown): void;
   /** Called for each denial of a consume by a hard limit. */
@@ -59,6 +69,9 @@ export interface GateOptions {
 
 /** Maximum loads and raised bounds per request; more means that the counters are lost repeatedly. */
 const MAX_ROUNDS = 32;
+/** After so many rounds of a request, there are pauses between them. */
+const HURRIED_ROUNDS = 2;
+const PAUSE_MS = 10;
 /** Suggested retry delay while the counters do not answer, ms. */
 const UNAVAILABLE_RETRY_MS = 1_000;
 /** How much longer than its reservations a bound may last, at most. */
@@ -119,7 +132,7 @@ export function createGate(options: GateOptions) {
           const operation = left[index];
           if (operation === undefined) break;
           if (isOpen(outcome, operation)) {
-            await prepareFor(outcome, operation, tenant.id);
+            await prepareFor(outcome, operation, tenant.id, rounds);
             break;
           }
           outcomes.push(decidedBy(outcome));
@@ -141,7 +154,7 @@ export function createGate(options: GateOptions) {
         const [outcome] = await counters.execute(tenant.id, [operation], tenant.testClock ?? undefined);
         if (outcome === undefined) continue;
         if (!isOpen(outcome, operation)) return decidedBy(outcome);
-        await prepareFor(outcome, operation, tenant.id);
+        await prepareFor(outcome, operation, tenant.id, rounds);
       }
     } catch (error) {
       noteUnavailable(error);
@@ -156,8 +169,11 @@ export function createGate(options: GateOptions) {
   }
 
   /** Does what the operation needs before it can be decided. */
-  async function prepareFor(outcome: Outcome, operation: Operation, tenantId: string): Promise<void> {
-    if (outcome.kind === "unknown") await loader.load(tenantId);
+  async function prepareFor(outcome: Outcome, operation: Operation, tenantId: string, rounds: number): Promise<void> {
+    // A settlement under way is given time: what is read beside it does not fit the counters.
+    if (rounds >= HURRIED_ROUNDS) await sleep(PAUSE_MS);
+    if (outcome.kind === "unknown" && outcome.missing !== undefined) await loader.extend(tenantId, outcome.missing);
+    else if (outcome.kind === "unknown") await loader.load(tenantId);
     else if (outcome.kind === "bounds" && operation.kind !== "release") {
       const { epoch, needs } = outcome;
       await bounds.raise({ tenantId, epoch, needs, slackMs: Math.min(operation.ttlMs, MOST_SLACK_MS) });
@@ -173,18 +189,25 @@ export function createGate(options: GateOptions) {
     const concern = concernOf(limited, meter);
     if (inForce === undefined || concern === undefined)
       return { kind: "decision", decision: unlimited("NO_LIMITS", true, now, inForce) };
-    const { content, charges, laterCharges } = askedOf(concern, meter, amount);
+    const { dimensions: given = NO_DIMENSIONS } = request;
+    const missing = concern.required.filter((name) => !given.has(name));
+    if (missing.length > 0) return { kind: "error", error: dimensionsMissing(missing) };
+    const asked = askedOf(concern, meter, amount, given);
+    if (asked.limits.length === 0) return { kind: "decision", decision: unlimited("NO_LIMITS", true, now, inForce) };
+    const { content, charges, laterCharges, dimensions } = asked;
+    const common = { kind: operation, key: idempotencyKey, content, meter: asked.meter, ttlMs, charges, laterCharges };
     return {
       kind: "limited",
-      concern,
+      asked,
       inForce,
-      operation: { kind: operation, key: idempotencyKey, content, meter: concern.meter, ttlMs, charges, laterCharges },
+      operation: dimensions === undefined ? common : { ...common, dimensions },
     };
   }
 
   function answer(limited: LimitedTenant, prepared: Prepared, outcome: Outcome | undefined): BatchAnswer {
     switch (prepared.kind) {
       case "decision":
+      case "error":
         return prepared;
       case "release":
         if (outcome?.kind === "released") return { kind: "released", released: outcome.released };
@@ -199,10 +222,10 @@ export function createGate(options: GateOptions) {
   }
 
   function explained({ tenant, now }: LimitedTenant, prepared: Limited, outcome: Outcome | undefined): Decision {
-    const { concern, inForce, operation } = prepared;
-    const verdict = outcome?.kind === "decided" ? outcome : unanswered(concern, now);
-    const asked = concern.limits.map(({ limit, charge }) => ({
-      limit,
+    const { asked: askedFor, inForce, operation } = prepared;
+    const verdict = outcome?.kind === "decided" ? outcome : unanswered(askedFor, now);
+    const asked = askedFor.limits.map(({ charge, ...limit }) => ({
+      ...limit,
       charged: operation.charges[charge]?.amount ?? 0n,
       reading: verdict.readings[charge] ?? NOTHING,
     }));
@@ -220,11 +243,11 @@ export function createGate(options: GateOptions) {
       limited = known(limits.current(tenantId));
       prepared = prepareAll();
     }
-    const operations = prepared.flatMap((one) => (one.kind === "decision" ? [] : [one.operation]));
+    const operations = prepared.flatMap((one) => (isDecided(one) ? [] : [one.operation]));
     const outcomes = operations.length === 0 || waited === undefined ? [] : await execute(limited, operations);
     let next = 0;
     return prepared.map((one) => {
-      if (one.kind === "decision") return one;
+      if (isDecided(one)) return one;
       next += 1;
       return answer(limited, one, outcomes[next - 1]);
     });
@@ -239,6 +262,7 @@ export function createGate(options: GateOptions) {
       prepared = prepare(limited, operation, request);
     }
     if (prepared.kind === "decision") return prepared.decision;
+    if (prepared.kind === "error") throw prepared.error;
     const outcome = waited === undefined ? undefined : await executeOne(limited, prepared.operation);
     const only = answer(limited, prepared, outcome);
     if (only.kind === "error") throw only.error;
@@ -247,11 +271,11 @@ export function createGate(options: GateOptions) {
   }
 
   return {
-    /** Evaluates a request without charging. */
+    /** Evaluates a request without charging. Throws INVALID when a dimension is missing. */
     check: (request: QuotaRequest) => decide("check", request),
     /**
-     * Reserves if every hard limit has room; a repeated key gets the same decision and is charged once. Throws CONFLICT when the
-     * key stands for another request, TOO_MANY_KEYS.
+     * Reserves if every hard limit has room; a repeated key gets the same decision and is charged once. Throws INVALID when a
+     * dimension is missing, CONFLICT when the key stands for another request, TOO_MANY_KEYS.
      */
     consume: (request: QuotaRequest) => decide("consume", request),
     /** Releases the remaining reservation of the key. Throws UNAVAILABLE. */
@@ -263,34 +287,55 @@ export function createGate(options: GateOptions) {
     },
     /** Decides a tenant's requests in their order, each with its own answer. */
     batch,
-    async status(tenantId: string): Promise<readonly LimitReading[]> {
+    /** The limits in force; of those with `by`, the combinations that are used most among those with these values. */
+    async status(
+      tenantId: string,
+      isWanted: (limit: LimitInForce) => boolean = () => true,
+      values: Dimensions = NO_DIMENSIONS,
+    ): Promise<readonly LimitReading[]> {
       const limited = known(limits.current(tenantId));
       const { inForce, now } = limited;
       const concern = concernOf(limited, EVERY_LIMIT);
       if (inForce === undefined || concern === undefined) return [];
-      const charges = unchargedOf(concern);
-      const [outcome] = await execute(limited, [{ ...LOOK, charges }]);
-      const verdict = outcome?.kind === "decided" ? outcome : unanswered(concern, now);
-      return concern.limits.map(({ limit, charge }) =>
-        readLimit(limit, verdict.readings[charge] ?? NOTHING, verdict.now),
+      const wanted = concern.limits.filter(({ limit }) => isWanted(limit));
+      const combinations = await options.combinations(
+        limited,
+        wanted.map(({ limit }) => limit),
+        values,
       );
+      const look = looksOf({ ...concern, limits: wanted }, combinations);
+      const readings: LimitReading[] = [];
+      for (let from = 0; from < look.limits.length; from += LOOKED_AT_ONCE) {
+        const some = look.limits.slice(from, from + LOOKED_AT_ONCE);
+        const charges = look.charges.slice(from, from + LOOKED_AT_ONCE);
+        const [outcome] = await execute(limited, [{ ...LOOK, charges }]);
+        const verdict = outcome?.kind === "decided" ? outcome : unanswered({ limits: some, charges }, now);
+        for (const [index, { limit, values: own }] of some.entries())
+          readings.push(readLimit(limit, verdict.readings[index] ?? NOTHING, verdict.now, undefined, own));
+      }
+      return readings;
     },
   };
 }
 
+/** Counters that one look reads. */
+const LOOKED_AT_ONCE = 100;
+
 interface Limited {
   readonly kind: "limited";
-  readonly concern: Concern;
+  readonly asked: Asked;
   readonly inForce: LimitsInForce;
   readonly operation: Exclude<Operation, { kind: "release" }>;
 }
 
-type Prepared =
-  | { readonly kind: "decision"; readonly decision: Decision }
-  | { readonly kind: "release"; readonly operation: Operation }
-  | Limited;
+type Prepared = Finished | { readonly kind: "release"; readonly operation: Operation } | Limited;
 
-const isDecided = ({ kind }: Prepared): boolean => kind === "decision";
+type Finished =
+  | { readonly kind: "decision"; readonly decision: Decision }
+  | { readonly kind: "error"; readonly error: MetrlyError };
+
+const isDecided = (prepared: Prepared): prepared is Finished =>
+  prepared.kind === "decision" || prepared.kind === "error";
 
 /** Whether the operation waits for something. */
 const isOpen = (outcome: Outcome, { kind }: Operation): boolean =>
@@ -308,14 +353,26 @@ function known(limited: LimitedTenant | undefined): LimitedTenant {
   return limited;
 }
 
-const conflict = (held: string, { key, content }: { readonly key: string; readonly content: string }): MetrlyError =>
-  new MetrlyError("CONFLICT", `The idempotency key ${JSON.stringify(key)} stands for ${held}, not for ${content}`);
+const conflict = (held: string, operation: Limited["operation"]): MetrlyError =>
+  new MetrlyError(
+    "CONFLICT",
+    `The idempotency key ${JSON.stringify(operation.key)} stands for ${held}, not for ${askedText(operation)}`,
+  );
+
+const dimensionsMissing = (names: readonly string[]): MetrlyError =>
+  new MetrlyError(
+    "INVALID",
+    `dimensions: needs ${names.map((name) => JSON.stringify(name)).join(", ")}: limits of the tenant's plan count by ${names.length === 1 ? "it" : "them"}`,
+  );
 
 const tooManyKeys = (most: number): MetrlyError =>
   new MetrlyError("TOO_MANY_KEYS", `The tenant has ${most} live idempotency keys, the most that it may have`);
 
 /** While the counters do not answer, hard limits deny and soft ones allow. */
-function unanswered({ limits, charges }: Concern, now: number): Omit<Decided, "kind" | "repeated"> {
+function unanswered(
+  { limits, charges }: Pick<Asked, "limits" | "charges">,
+  now: number,
+): Omit<Decided, "kind" | "repeated"> {
   const retryAt = now + UNAVAILABLE_RETRY_MS;
   const allowed = !limits.some(({ limit }) => isDenying(limit.kind));
   return {

@@ -6,14 +6,16 @@ import { isPeriodWindow, WINDOW_MS } from "#schema/vocabulary.js";
 import {
   CountersUnavailable,
   type LoadedCounter,
+  type LoadedScope,
   type LoadedUsage,
   type Observed,
   type QuotaCounters,
   type TenantLoad,
 } from "../counters/counters.js";
 import { amountOf } from "../rules/amount.js";
-import { type CounterKey, counterId } from "../rules/limits.js";
+import { type CounterKey, counterId, isFamily } from "../rules/limits.js";
 import { totalsOfPeriods } from "../rules/period-totals.js";
+import { familyOf, seriesOf, seriesOfCounter } from "../rules/scopes.js";
 import {
   boundsOf,
   counterWindow,
@@ -41,7 +43,11 @@ export interface LoaderOptions {
 /** Maximum tenants loaded together: those that arrive meanwhile are in the next batch. */
 const LOADED_AT_ONCE = 500;
 
+/** Combinations of a tenant, of those that its requests wait for, loaded together. */
+const COMBINATIONS_AT_ONCE = 500;
+
 export function createCounterLoader({ counters, database, limits, freshness }: LoaderOptions) {
+  const extending = new Map<string, Extending>();
   const waiting = new Map<string, Waiting>();
   const running = new Map<string, Waiting>();
   let isLoading = false;
@@ -99,6 +105,32 @@ export function createCounterLoader({ counters, database, limits, freshness }: L
     await freshness.compare(ids);
   }
 
+  async function extendTogether(tenantId: string, ids: readonly string[]): Promise<void> {
+    const [limited] = limitedOf([tenantId]);
+    if (limited === undefined) return;
+    const now = await clockOf(limited);
+    const wanted = ids.flatMap((id) => memberOf(limited, id) ?? []);
+    const facts = (await readFacts(database, [extensionWanted(limited, now, wanted)])).get(tenantId) ?? NO_FACTS;
+    const { tenant } = limited;
+    const at = tenant.testClock ?? now;
+    await counters.extend({
+      tenantId,
+      seq: facts.seq,
+      scopes: scopesOf(limited, facts),
+      counters: wanted
+        .filter(({ key }) => key.meter !== null)
+        .map(({ id, key }) => ({
+          counter: id,
+          window: counterWindow(key.window, boundsOf(key.window, limited.now, tenant)),
+          usage: usageOf(key, seriesOfCounter(id), facts, tenant, at),
+          recorded: facts.recorded.has(seriesOfCounter(id)),
+        })),
+    });
+  }
+
+  const clockOf = ({ tenant, now }: LimitedTenant): Promise<number> =>
+    tenant.testClock === null ? counters.now() : Promise.resolve(now);
+
   const limitedOf = (tenantIds: readonly string[]): readonly LimitedTenant[] =>
     tenantIds
       .map((tenantId) => limits.current(tenantId))
@@ -124,6 +156,29 @@ export function createCounterLoader({ counters, database, limits, freshness }: L
         ),
       ]);
     },
+    /**
+     * Adds counters of single combinations to a tenant that is loaded, unless a settlement comes between: then they are still
+     * missing. Those that requests of a tenant wait for are read together.
+     */
+    extend(tenantId: string, missing: readonly string[]): Promise<void> {
+      const one = extending.get(tenantId) ?? { wanted: new Set<string>(), next: undefined, running: Promise.resolve() };
+      extending.set(tenantId, one);
+      for (const id of missing) one.wanted.add(id);
+      if (one.next === undefined) {
+        const next = one.running.then(async () => {
+          await new Promise<void>(nextTurn);
+          const ids = [...one.wanted].slice(0, COMBINATIONS_AT_ONCE);
+          for (const id of ids) one.wanted.delete(id);
+          one.next = undefined;
+          await extendTogether(tenantId, ids);
+        });
+        one.next = next;
+        one.running = next.then(nothing, nothing).then(() => {
+          if (one.next === undefined) extending.delete(tenantId);
+        });
+      }
+      return one.next;
+    },
     /** Builds a tenant's counters from the database after any loss. Single-flight per tenant. */
     load(tenantId: string): Promise<void> {
       const already = running.get(tenantId) ?? waiting.get(tenantId);
@@ -139,6 +194,16 @@ export function createCounterLoader({ counters, database, limits, freshness }: L
   };
 }
 
+/** Combinations that requests of a tenant wait for. */
+interface Extending {
+  readonly wanted: Set<string>;
+  /** The reading that has not begun. */
+  next: Promise<void> | undefined;
+  running: Promise<void>;
+}
+
+const nothing = (): void => undefined;
+
 interface Waiting {
   readonly tenantId: string;
   readonly done: Promise<void>;
@@ -148,7 +213,7 @@ interface Waiting {
 
 const NOT_OBSERVED: Observed = { since: 0, token: "" };
 const NOTHING_IN_FORCE = { epoch: "", hasOwnClock: false, counters: [], lost: [] };
-const NO_FACTS: TenantFacts = { seq: 0, totals: [], lost: [] };
+const NO_FACTS: TenantFacts = { seq: 0, totals: [], lost: [], recorded: new Set(), combinations: new Map() };
 
 /** `countersNow`: what this process takes for now may be minutes off. */
 export function factsWanted({ tenant, now, inForce, counted }: LimitedTenant, countersNow: number): FactsOf {
@@ -163,7 +228,42 @@ export function factsWanted({ tenant, now, inForce, counted }: LimitedTenant, co
     now: at,
     periodStart: inForce?.period.start ?? now,
     ...(calendar.length > 0 && { calendarSince: Math.min(...calendar) }),
+    series: counted.flatMap(({ meter, scope }) =>
+      meter === null || scope === undefined || scope.by.length > 0 ? [] : [seriesOf(meter, scope)],
+    ),
+    scopes: counted.flatMap(({ meter, scope }) =>
+      meter === null || scope === undefined || scope.by.length === 0 ? [] : [seriesOf(meter, scope)],
+    ),
   };
+}
+
+interface Member {
+  readonly id: string;
+  readonly key: CounterKey;
+}
+
+/** The combination's counter with this id; undefined: no limit counts by it any more. */
+function memberOf({ counted }: LimitedTenant, id: string): Member | undefined {
+  const family = familyOf(id);
+  const key = counted.find((one) => isFamily(one) && counterId(one) === family);
+  return key && { id, key };
+}
+
+function extensionWanted(limited: LimitedTenant, now: number, members: readonly Member[]): FactsOf {
+  const series = members.flatMap(({ id, key }) => (key.meter === null ? [] : [seriesOfCounter(id)]));
+  return { ...factsWanted(limited, now), series: [...new Set(series)], isExtension: true };
+}
+
+/** Of every limit that counts by them, also of requests. */
+function scopesOf({ counted, inForce, now }: LimitedTenant, { combinations }: TenantFacts): readonly LoadedScope[] {
+  const found = new Map<string, LoadedScope>();
+  for (const { meter, scope } of counted) {
+    if (scope === undefined) continue;
+    const key = seriesOf(meter ?? "", scope);
+    const { by, where } = scope;
+    found.set(key, { key, by, where, period: inForce?.period.start ?? now, recorded: combinations.get(key) ?? 0 });
+  }
+  return [...found.values()];
 }
 
 /**
@@ -171,23 +271,32 @@ export function factsWanted({ tenant, now, inForce, counted }: LimitedTenant, co
  * undefined: it had none.
  */
 function buildLoad(
-  { tenant, now, counted }: LimitedTenant,
+  limited: LimitedTenant,
   countersNow: number,
   epoch: string,
   facts: TenantFacts,
   lostBefore: number | undefined,
 ): TenantLoad {
-  const counters = counted.map(
+  const { tenant, now, counted } = limited;
+  const isLost = tenant.testClock === null && lostBefore !== undefined;
+  // Of single combinations nothing is read before somebody asks.
+  const single = counted.filter((key) => !isFamily(key));
+  const counters = single.map(
     (key): LoadedCounter => ({
       counter: counterId(key),
       window: counterWindow(key.window, boundsOf(key.window, now, tenant)),
       // A test tenant's time stands still, so that waiting would never end.
-      blockedUntil: tenant.testClock === null && lostBefore !== undefined ? blockedUntil(key, lostBefore) : 0,
-      usage: usageOf(key, facts, tenant, tenant.testClock ?? countersNow),
+      blockedUntil: isLost ? blockedUntil(key, lostBefore) : 0,
+      usage: usageOf(key, seriesOf(key.meter ?? "", key.scope), facts, tenant, tenant.testClock ?? countersNow),
     }),
   );
   const hasOwnClock = tenant.testClock !== null;
-  return { tenantId: tenant.id, epoch, hasOwnClock, seq: facts.seq, counters, lost: facts.lost };
+  const scopes = scopesOf(limited, facts);
+  return {
+    ...{ tenantId: tenant.id, epoch, hasOwnClock, seq: facts.seq, counters, lost: facts.lost },
+    ...(scopes.length > 0 && { scopes }),
+    ...(isLost && { lostBefore }),
+  };
 }
 
 /** A short window may hold admissions from just before the loss, which nobody remembers. */
@@ -198,14 +307,15 @@ function blockedUntil({ window }: CounterKey, lostBefore: number): number {
 /** Usage counts at the last moment at which it can have happened, but not in the future. */
 function usageOf(
   { meter, window }: CounterKey,
+  series: string,
   { totals }: TenantFacts,
   tenant: WindowsOf,
   now: number,
 ): readonly LoadedUsage[] {
   if (meter === null) return [];
   if (isPeriodWindow(window))
-    return [...totalsOfPeriods(meter, window, totals, tenant)].map(([at, total]) => ({ at, used: amountOf(total) }));
-  const usage = totals.filter((total) => total.meter === meter);
+    return [...totalsOfPeriods(series, window, totals, tenant)].map(([at, total]) => ({ at, used: amountOf(total) }));
+  const usage = totals.filter((total) => total.meter === series);
   const grain = REBUILT_FROM[window];
   return usage
     .filter((total) => total.grain === grain)

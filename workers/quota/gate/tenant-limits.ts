@@ -2,7 +2,8 @@ import type { Clock } from "#kernel/clock.js";
 import { periodAt } from "#kernel/period.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
-import { activeOverrides, tenantNow } from "#schema/tenancy-history.js";
+import { type AssignedPlan, activeOverrides, assignedPlan, planVersionOf, tenantNow } from "#schema/tenancy-history.js";
+import type { QuotaWindow } from "#schema/vocabulary.js";
 import type { QuotaCounters } from "../counters/counters.js";
 import {
   boundAt,
@@ -12,6 +13,8 @@ import {
   limitsInForce,
   type PlansAndMeters,
 } from "../rules/limits.js";
+import { type Scope, scopeOf, seriesOf } from "../rules/scopes.js";
+import type { CountedScope } from "../rules/usage-reading.js";
 import { outlivesLoss } from "../rules/windows.js";
 
 export interface LimitedTenant {
@@ -87,8 +90,29 @@ export function createTenantLimits(
     return found;
   }
 
+  const scopes = new WeakMap<TenantState, Map<string, readonly CountedScope[]>>();
+  /**
+   * What limits of a moment's billing period, and of plans that were assigned by then to follow, count with `by` or `where`, as known at
+   * a version: usage is totalled by them from the assignment on. The same for every reader of the ledger.
+   */
+  function scopesAt(tenant: TenantState, atMs: number, version: number): readonly CountedScope[] {
+    const ofTenant = scopes.get(tenant) ?? new Map<string, readonly CountedScope[]>();
+    scopes.set(tenant, ofTenant);
+    const key = `${periodAt(atMs, tenant.billingAnchorDay).start} ${version}`;
+    const before = ofTenant.get(key);
+    if (before !== undefined) return before;
+    const found = countedScopes(tenant, tenancy, atMs, version);
+    if (ofTenant.size >= REMEMBERED_PER_TENANT) ofTenant.clear();
+    ofTenant.set(key, found);
+    return found;
+  }
+
   return {
     at,
+    scopesOf:
+      (tenant: TenantState) =>
+      (atMs: number, version: number): readonly CountedScope[] =>
+        scopesAt(tenant, atMs, version),
     /** Undefined: the tenant does not exist. */
     current(tenantId: string): LimitedTenant | undefined {
       const tenant = tenancy.tenant(tenantId);
@@ -110,6 +134,37 @@ function countedOf(inForce: LimitsInForce | undefined, later: readonly LaterLimi
     ...(inForce?.limits ?? []),
     ...following.filter(({ meter, window }) => meter !== null && outlivesLoss(window)),
   ]);
+}
+
+function countedScopes(
+  tenant: TenantState,
+  tenancy: PlansAndMeters,
+  atMs: number,
+  version: number,
+): readonly CountedScope[] {
+  const found = new Map<string, { meter: string; scope: Scope; windows: Set<QuotaWindow> }>();
+  for (const { planId, planVersion } of plansFrom(tenant, atMs, version)) {
+    for (const limit of planVersionOf(tenancy.plan(planId), planVersion)?.limits ?? []) {
+      const scope = limit.meter === null ? undefined : scopeOf(limit);
+      if (limit.meter === null || scope === undefined) continue;
+      const series = seriesOf(limit.meter, scope);
+      const counted = found.get(series) ?? { meter: limit.meter, scope, windows: new Set() };
+      found.set(series, counted);
+      counted.windows.add(limit.window);
+    }
+  }
+  return [...found.values()];
+}
+
+/** The plan of a moment's billing period, and those that follow it, as known at a version. */
+function plansFrom(tenant: TenantState, atMs: number, version: number): readonly AssignedPlan[] {
+  const { start } = periodAt(atMs, tenant.billingAnchorDay);
+  const current = assignedPlan(tenant, start, version);
+  const following = tenant.assignments.filter(
+    ({ inVersion, effectiveFrom, cancelledInVersion }) =>
+      inVersion <= version && effectiveFrom > start && (cancelledInVersion === null || cancelledInVersion > version),
+  );
+  return current === undefined ? following : [current, ...following];
 }
 
 /** When limits are on another window. */

@@ -11,7 +11,9 @@ import { type Identity, maySee } from "#schema/policy.js";
 import type { DenialLog } from "../gate/denial-log.js";
 import type { Gate } from "../gate/gate.js";
 import { amountsOf, explanationOf, type LimitReading } from "../rules/decision.js";
-import { QuotaDenial, QuotaStatus, Tenant } from "./types.js";
+import type { LimitInForce } from "../rules/limits.js";
+import { scopeOf } from "../rules/scopes.js";
+import { DimensionMatchInput, QuotaDenial, QuotaStatus, Tenant } from "./types.js";
 
 @Resolver(() => Tenant)
 class TenantQuotas {
@@ -30,7 +32,9 @@ class TenantQuotas {
     idempotencyKey: string,
   ): Promise<QuotaDenial | null> {
     const found = await this.denials.find(tenant.id, idempotencyKey);
-    return found === undefined ? null : { ...found, explanation: explanationOf(found.reason) };
+    if (found === undefined) return null;
+    const limits = found.limits.map(({ dimensions = [], where = [], ...limit }) => ({ ...limit, dimensions, where }));
+    return { ...found, limits, explanation: explanationOf(found.reason) };
   }
 
   @FieldResolver(() => [QuotaStatus], { description: "The limits in force, with what is used and left" })
@@ -38,23 +42,35 @@ class TenantQuotas {
     @Root() tenant: Tenant,
     @Arg("meter", () => String, { nullable: true, description: "Only limits on this meter; default: all limits" })
     meter: string | null,
+    @Arg("dimensions", () => [DimensionMatchInput], {
+      nullable: true,
+      description:
+        "Of limits with `by`, only combinations with these values: at most 200 with recorded usage, most used first; of values of every dimension of a limit, that combination, also without usage",
+    })
+    dimensions: readonly DimensionMatchInput[] | null,
   ): Promise<readonly QuotaStatus[]> {
-    const reads = await this.gate.status(tenant.id);
-    return reads
-      .filter(({ limit }) => meter == null || limit.meter === meter)
-      .map((read) => statusView(tenant.id, read));
+    const values = new Map((dimensions ?? []).map(({ dimension, value }) => [dimension, value]));
+    if (values.size < (dimensions ?? []).length)
+      throw new MetrlyError("INVALID", "dimensions: names a dimension twice");
+    const reads = await this.gate.status(tenant.id, (limit) => meter == null || limit.meter === meter, values);
+    return reads.map((read) => statusView(tenant.id, read));
   }
 }
 
 function statusView(tenantId: string, read: LimitReading): QuotaStatus {
   const { limit } = read;
+  const { by = [], where = [] } = limit.counter.scope ?? {};
+  const scope = { ...(by.length > 0 && { by }), ...(where.length > 0 && { where }) };
   return {
-    ref: JSON.stringify({ tenantId, meter: limit.meter, window: limit.window, version: 0 }),
+    ref: JSON.stringify({ tenantId, meter: limit.meter, window: limit.window, ...scope, version: 0 }),
+    dimensions: read.dimensions,
     limit: {
       meter: limit.meter,
       window: limit.window,
       kind: limit.kind,
       limit: limit.text,
+      by,
+      where,
       warnAt: limit.warnAt.map(formatDecimal),
       warnAtAmounts: (limit.warnAtAmounts ?? []).map(formatDecimal),
       warnEvery: limit.warnEvery === undefined ? null : formatDecimal(limit.warnEvery),
@@ -72,6 +88,8 @@ const Ref = Type.Object({
   tenantId: Type.String(),
   meter: Type.Union([Type.String(), Type.Null()]),
   window: Type.String(),
+  by: Type.Optional(Type.Array(Type.String())),
+  where: Type.Optional(Type.Array(Type.Object({ dimension: Type.String(), value: Type.String() }))),
   version: Type.Integer({ minimum: 0 }),
 });
 /** How long a query waits for this process to reach the referenced change, ms. */
@@ -84,12 +102,17 @@ async function statusByRef(
   gate: Gate,
   tenancy: Pick<TenancyCopy, "reached" | "caughtUp" | "tenant">,
 ): Promise<QuotaStatus | null> {
-  const { tenantId, meter, window, version } = Value.Parse(Ref, JSON.parse(String(ref)));
+  const { tenantId, meter, window, version, ...limitScope } = Value.Parse(Ref, JSON.parse(String(ref)));
   if (!maySee(identity, "Query.tenant", tenantId)) return null;
   await heard(tenancy, version);
   if (tenancy.tenant(tenantId) === undefined) return null;
-  const reads = await gate.status(tenantId);
-  const read = reads.find(({ limit }) => limit.meter === meter && limit.window === window);
+  const scope = scopeOf(limitScope);
+  const isMeant = ({ counter, ...limit }: LimitInForce) =>
+    limit.meter === meter && limit.window === window && counter.scope?.id === scope?.id;
+  const [used] = await gate.status(tenantId, isMeant);
+  // Of a limit with `by` that nothing counts in yet, the combination without values.
+  const [read = used] =
+    used === undefined ? await gate.status(tenantId, isMeant, new Map(scope?.by.map((name) => [name, ""]))) : [];
   return read === undefined ? null : statusView(tenantId, read);
 }
 

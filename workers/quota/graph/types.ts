@@ -1,4 +1,4 @@
-import { Directive, Field, ID, ObjectType } from "type-graphql";
+import { Directive, Field, ID, InputType, ObjectType } from "type-graphql";
 import { enumOf } from "#platform/graphql/enums.js";
 import { DateTimeScalar, DecimalScalar } from "#platform/graphql/scalars.js";
 import { LIMIT_KIND_MEANINGS, LIMIT_KINDS, QUOTA_WINDOWS, WINDOW_MEANINGS } from "#schema/vocabulary.js";
@@ -15,6 +15,20 @@ const QuotaState = enumOf("QuotaState", LIMIT_STATES, "How near a limit is", {
 });
 
 @Directive("@shareable")
+@ObjectType({ description: "A value of one of a meter's dimensions" })
+export class DimensionMatch {
+  @Field(() => String, { description: "The dimension's name" }) readonly dimension!: string;
+  @Field(() => String, { description: "The value of the usage" }) readonly value!: string;
+}
+
+@InputType({ description: "A value of one of the meter's dimensions" })
+export class DimensionMatchInput {
+  @Field(() => String, { description: "The dimension's name, as in the meter's `dimensions`" })
+  readonly dimension!: string;
+  @Field(() => String, { description: "The value, compared exactly; at most 128 bytes" }) readonly value!: string;
+}
+
+@Directive("@shareable")
 @ObjectType({ description: "A limit of a plan. Without a `meter`, it counts requests" })
 export class QuotaLimit {
   @Field(() => String, { nullable: true, description: "The key of the meter; null: the limit counts requests" })
@@ -24,6 +38,12 @@ export class QuotaLimit {
   @Field(() => LimitKind, { description: "Whether it denies or only warns" }) readonly kind!: keyof typeof LimitKind;
   @Field(() => DecimalScalar, { description: "The largest quantity within the window; 0 with HARD denies everything" })
   readonly limit!: string;
+  @Field(() => [String], {
+    description: "Dimensions, each combination of whose values has a counter of its own; empty: one counter for all",
+  })
+  readonly by!: readonly string[];
+  @Field(() => [DimensionMatch], { description: "Values that usage must have to count; empty: all usage counts" })
+  readonly where!: readonly DimensionMatch[];
   @Field(() => [DecimalScalar], { description: "Fractions of the limit at which a `quota.warning` is sent" })
   readonly warnAt!: readonly string[];
   @Field(() => [DecimalScalar], { description: "Amounts at which a `quota.warning` is sent" })
@@ -44,6 +64,10 @@ export class QuotaStatus {
   readonly ref!: string;
   @Field(() => QuotaLimit, { description: "The limit in force: the plan's, or its override" })
   readonly limit!: QuotaLimit;
+  @Field(() => [DimensionMatch], {
+    description: "Of a limit with `by`: the combination of values that these numbers are about; empty otherwise",
+  })
+  readonly dimensions!: readonly DimensionMatch[];
   @Field(() => DecimalScalar, { description: "Recorded usage in the window" }) readonly used!: string;
   @Field(() => DecimalScalar, { description: "Admitted by `consume`, but not yet settled by recorded usage" })
   readonly reserved!: string;
@@ -79,6 +103,10 @@ export class QuotaDenialLimit {
   readonly meter!: string | null;
   @Field(() => String, { description: "The time over which it counts" }) readonly window!: string;
   @Field(() => String, { description: "HARD or SOFT" }) readonly kind!: string;
+  @Field(() => [DimensionMatch], { description: "Of a limit with `by`: the combination of values; empty otherwise" })
+  readonly dimensions!: readonly DimensionMatch[];
+  @Field(() => [DimensionMatch], { description: "Values that usage must have to count; empty: all usage counts" })
+  readonly where!: readonly DimensionMatch[];
   @Field(() => DecimalScalar, { description: "The largest quantity within the window" }) readonly limit!: string;
   @Field(() => DecimalScalar, { description: "Recorded usage in the window" }) readonly used!: string;
   @Field(() => DecimalScalar, { description: "Admitted by `consume`, but not yet settled by recorded usage" })

@@ -1,7 +1,8 @@
 import type { DecisionBody, DenialBody } from "#schema/openapi/decision.js";
 import type { Denial } from "../gate/denial-log.js";
 import { wholeOf } from "../rules/amount.js";
-import { amountsOf, type Decision, explanationOf, type LimitReading } from "../rules/decision.js";
+import { amountsOf, type Decision, explanationOf, type LimitReading, scopeMembers } from "../rules/decision.js";
+import { combinationId } from "../rules/scopes.js";
 import type { ParsedRequest } from "./request.js";
 
 /** The body of a decision, part of the public contract. */
@@ -17,6 +18,7 @@ export function decisionBody(decision: Decision, { tenantId, meter, idempotencyK
       meter: read.limit.meter,
       window: read.limit.window,
       kind: read.limit.kind,
+      ...scopeMembers(read),
       limit: read.limit.text,
       ...amountsOf(read),
       resetAt: new Date(read.resetAt).toISOString(),
@@ -62,7 +64,22 @@ export function decisionHeaders(decision: Decision): Record<string, string> {
   return headers;
 }
 
-const policyName = ({ limit }: LimitReading): string => `"${limit.meter ?? "requests"}:${limit.window}"`;
+/** Longer names of combinations are told by their digest: proxies refuse long headers. */
+const MOST_NAMED = 128;
+
+/** E.g. "api_calls:HOUR", or "tokens:DAY:user=u1" of a combination; values are percent-encoded. */
+function policyName({ limit, dimensions }: LimitReading): string {
+  const { scope } = limit.counter;
+  const name = `${limit.meter ?? "requests"}:${limit.window}`;
+  if (scope === undefined) return `"${name}"`;
+  const matches = [...dimensions, ...scope.where];
+  const told = matches.map(({ dimension, value }) => `${encoded(dimension)}=${encoded(value)}`).join(",");
+  const digest = [scope.id, ...(dimensions.length > 0 ? [combinationId(dimensions.map(({ value }) => value))] : [])];
+  return `"${name}:${told.length <= MOST_NAMED ? told : digest.join(".")}"`;
+}
+
+/** Names and values are valid Unicode. */
+const encoded = (text: string): string => encodeURIComponent(text).replaceAll("'", "%27");
 
 /** Integers of structured fields have at most 15 digits. */
 const MOST_WHOLE = 999_999_999_999_999n;

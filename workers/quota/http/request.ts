@@ -9,8 +9,10 @@ import { isDeeperThan, MAX_JSON_DEPTH } from "#kernel/json.js";
 import { isStorable } from "#kernel/storable-text.js";
 import { UnknownHere } from "#platform/tenancy-client/caught-up.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
+import { MAX_DIMENSION_BYTES } from "#schema/meters/meter-reading.js";
 import { DEFAULT_TTL_SECONDS, MAX_KEY_BYTES } from "#schema/openapi/limits.js";
 import { type QuotaOperation, QuotaRequest } from "#schema/openapi/quota-request.js";
+import { type Dimensions, NO_DIMENSIONS } from "../rules/scopes.js";
 
 const body = lazily(QuotaRequest);
 
@@ -19,6 +21,8 @@ export interface ParsedRequest {
   readonly tenantId: string;
   readonly meter: string | null;
   readonly amount: Decimal;
+  /** Values by name. */
+  readonly dimensions: Dimensions;
   readonly idempotencyKey: string;
   readonly ttlMs: number;
 }
@@ -64,6 +68,7 @@ export function parseRequest(
     tenantId: tenantOf(parsed.tenantId ?? null, key),
     meter,
     amount: amountOf(parsed.amount ?? "1"),
+    dimensions: dimensionsOf(parsed.dimensions),
     idempotencyKey,
     ttlMs: (parsed.ttlSeconds ?? DEFAULT_TTL_SECONDS) * 1000,
   };
@@ -121,6 +126,8 @@ function inexactByItem(text: string, isArray: boolean): ReadonlyMap<number, stri
 }
 
 const ONE = new Decimal(1);
+/** More than a meter has: clients may send those of all their meters. */
+const MAX_DIMENSIONS = 100;
 
 function amountOf(raw: string | number): Decimal {
   if (raw === "1" || raw === 1) return ONE;
@@ -129,6 +136,19 @@ function amountOf(raw: string | number): Decimal {
     throw invalid("amount", "must be a decimal with at most 18 integer and 12 fractional digits");
   if (amount.isNegative() && !amount.isZero()) throw invalid("amount", "must not be negative");
   return amount;
+}
+
+/** Values that no usage can have are refused: its event would be. */
+function dimensionsOf(given: Readonly<Record<string, string>> | undefined): Dimensions {
+  if (given === undefined) return NO_DIMENSIONS;
+  const dimensions = new Map(Object.entries(given));
+  if (dimensions.size > MAX_DIMENSIONS) throw invalid("dimensions", `has at most ${MAX_DIMENSIONS}`);
+  for (const [name, value] of dimensions) {
+    const path = `dimensions.${name.slice(0, 64)}`;
+    if (Buffer.byteLength(value) > MAX_DIMENSION_BYTES) throw invalid(path, `has at most ${MAX_DIMENSION_BYTES} bytes`);
+    if (!isStorable(value)) throw invalid(path, "must be valid Unicode without NUL");
+  }
+  return dimensions;
 }
 
 function wrongIn(value: unknown): MetrlyError {

@@ -78,6 +78,7 @@ function openProcess(world: World, { mostEntries, shared, aheadMs = 0 }: Process
   const loader = createCounterLoader({ counters, database, limits, freshness });
   const bounds = startBounds({ counters, rows: createBoundRows(database), onError: fail });
   const gate = createGate({
+    combinations: async () => new Map(),
     ...{ counters, loader, bounds, limits, freshness },
     async repaired(tenantId) {
       await state.beforeRepair();

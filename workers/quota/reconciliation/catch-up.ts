@@ -9,8 +9,9 @@ import type { PeriodTotal, QuotaCounters } from "../counters/counters.js";
 import { type CounterLoader, factsWanted } from "../gate/loader.js";
 import type { LimitedTenant, TenantLimits } from "../gate/tenant-limits.js";
 import { amountOf } from "../rules/amount.js";
-import { counterId } from "../rules/limits.js";
+import { counterId, isFamily } from "../rules/limits.js";
 import { totalsOfPeriods } from "../rules/period-totals.js";
+import { seriesOf } from "../rules/scopes.js";
 import { usageReadings } from "../rules/usage.js";
 import type { UsageReading } from "../rules/usage-reading.js";
 import { settleRequests } from "../settlement.js";
@@ -75,7 +76,9 @@ export function createCatchUp(options: CatchUpOptions) {
     if (one.isOver || seq <= one.at) return;
     one.readings = [];
     const usage = { tenant: limited.tenant, readings, previousSeq: one.at, seq };
-    for (const request of settleRequests(usage, limited.counted, totals)) {
+    // Counters of single combinations are read from the database when somebody asks.
+    const counted = limited.counted.filter((key) => !isFamily(key));
+    for (const request of settleRequests(usage, counted, totals)) {
       if ((await counters.settle(request)) === "applied") continue;
       one.isOver = true;
       return;
@@ -96,7 +99,9 @@ export function createCatchUp(options: CatchUpOptions) {
     // Voids and backfills only change totals.
     const one = entry.kind === "event" ? byTenant.get(entry.tenantId) : undefined;
     if (one === undefined || entry.seq <= one.at || entry.seq > one.facts.seq) return;
-    one.readings.push(...usageReadings(entry, tenancy.metersOfType, one.limited.tenant));
+    const { tenant } = one.limited;
+    const reading = { scopesAt: limits.scopesOf(tenant) };
+    one.readings.push(...usageReadings(entry, tenancy.metersOfType, tenant, reading));
   }
 
   /** A scan for one tenant reads only its own entries, however far back the first is. */
@@ -139,9 +144,9 @@ export function createCatchUp(options: CatchUpOptions) {
 /** All totals of the periods around now, as the database has them, oldest first. */
 function totalsOf({ tenant, counted }: LimitedTenant, facts: TenantFacts): readonly PeriodTotal[] {
   return counted.flatMap((key) => {
-    const { meter, window } = key;
-    if (meter === null || !isPeriodWindow(window)) return [];
-    const totals = [...totalsOfPeriods(meter, window, facts.totals, tenant)].sort(([a], [b]) => a - b);
+    const { meter, window, scope } = key;
+    if (meter === null || !isPeriodWindow(window) || isFamily(key)) return [];
+    const totals = [...totalsOfPeriods(seriesOf(meter, scope), window, facts.totals, tenant)].sort(([a], [b]) => a - b);
     return totals.map(([periodStart, total]) => ({ counter: counterId(key), periodStart, total: amountOf(total) }));
   });
 }

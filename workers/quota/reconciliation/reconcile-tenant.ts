@@ -6,6 +6,7 @@ import type { Database } from "#platform/database/database.js";
 import type { LedgerClient } from "#platform/ledger/client.js";
 import { ledgerPages } from "#platform/ledger/pages.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
+import type { DimensionMatchState } from "#schema/events/tenancy-changed.v1.js";
 import { storedBackfills } from "#schema/meters/counting-meters.js";
 import { isAdditive, isPeriodWindow, type PeriodWindow, SLIDING_WINDOWS, WINDOW_MS } from "#schema/vocabulary.js";
 import type { QuotaCounters } from "../counters/counters.js";
@@ -13,10 +14,11 @@ import { factsWanted } from "../gate/loader.js";
 import type { LimitedTenant, TenantLimits } from "../gate/tenant-limits.js";
 import { amountOf, amountText } from "../rules/amount.js";
 import { foldBackfill } from "../rules/backfill.js";
-import type { LimitInForce } from "../rules/limits.js";
+import { isFamily, type LimitInForce, memberId } from "../rules/limits.js";
 import { totalsOfPeriods } from "../rules/period-totals.js";
-import { type GrainBucket, grainsOf, usageReadings } from "../rules/usage.js";
-import type { UsageReading } from "../rules/usage-reading.js";
+import { matchesOf, seriesOf, seriesOfCounter } from "../rules/scopes.js";
+import { type GrainBucket, grainsOf, scopedGrains, usageReadings } from "../rules/usage.js";
+import type { ScopedReading, UsageReading } from "../rules/usage-reading.js";
 import {
   calendarSince,
   counterWindow,
@@ -46,6 +48,10 @@ export interface ReconcileOptions {
 export interface Difference {
   readonly tenantId: string;
   readonly meter: string;
+  /** Of a limit with `by`: the combination of values. */
+  readonly dimensions?: readonly DimensionMatchState[];
+  /** Of a limit with `where`: the values that usage must have. */
+  readonly where?: readonly DimensionMatchState[];
   readonly grain: Grain;
   readonly bucketStart: string;
   readonly ledger: string;
@@ -81,7 +87,7 @@ async function factsOf(database: Database, limited: LimitedTenant): Promise<Tena
     periodStart: periodAt(limited.now, limited.tenant.billingAnchorDay).start,
     calendarSince: calendarSince(limited.now, limited.tenant),
   };
-  const facts = (await readFacts(database, [wanted])).get(limited.tenant.id);
+  const facts = (await readFacts(database, [{ ...wanted, isOfEverySeries: true }])).get(limited.tenant.id);
   if (facts === undefined) throw new Error(`no facts of ${limited.tenant.id}`);
   return facts;
 }
@@ -117,6 +123,7 @@ export async function* reconcileTenant(
       kind: "difference",
       difference: {
         ...{ tenantId, ...bucketOf(key), ledger: ledger ?? "0", found: found ?? "0" },
+        ...countedOf(bucketOf(key).meter, derived.named),
         wrong: "database",
         repaired: repair,
       },
@@ -126,7 +133,7 @@ export async function* reconcileTenant(
   const ofCounters =
     wrong.length > 0 && !repair
       ? { skipped: "quota's database differs from the ledger; repair it first", differences: [] }
-      : await compareCounters(options, limited, repair);
+      : await compareCounters(options, limited, repair, derived.named);
   for (const difference of ofCounters.differences) yield { kind: "difference", difference };
   yield {
     kind: "done",
@@ -134,6 +141,29 @@ export async function* reconcileTenant(
     seq: facts.seq,
     events: derived.events,
     ...(ofCounters.skipped !== undefined && { countersSkipped: ofCounters.skipped }),
+  };
+}
+
+interface Derived {
+  readonly totals: Totals;
+  readonly events: number;
+  /** What each series of a scope counts. */
+  readonly named: ReadonlyMap<string, ScopedReading>;
+}
+
+/** A meter, or what of it a limit with `by` or `where` counts; of a series that the ledger does not have, its name. */
+function countedOf(
+  series: string,
+  named: ReadonlyMap<string, ScopedReading>,
+): Pick<Difference, "meter" | "dimensions" | "where"> {
+  const found = named.get(series);
+  if (found === undefined) return { meter: series };
+  const { counted, values } = found;
+  const { where } = counted.scope;
+  return {
+    meter: counted.meter,
+    ...(values.length > 0 && { dimensions: matchesOf(counted.scope, values) }),
+    ...(where.length > 0 && { where }),
   };
 }
 
@@ -174,7 +204,7 @@ async function* deriveTotals(
   { tenant, now }: LimitedTenant,
   toSeq: number,
   wanted: Wanted,
-): AsyncGenerator<ReconcileStep, { totals: Totals; events: number }> {
+): AsyncGenerator<ReconcileStep, Derived> {
   const partition = partitionOf(tenant.id, partitions);
   const slid = now - Math.max(...SLIDING_WINDOWS.map(reachMs));
   const oldest = Math.min(periodAt(now, tenant.billingAnchorDay).start, calendarSince(now, tenant), slid);
@@ -187,7 +217,9 @@ async function* deriveTotals(
     .map((backfill) => foldBackfill(backfill, asOfNow, tenancy.metersOfType, () => tenant));
   const totals = new Map<string, Decimal>();
   let events = 0;
-  function add({ meter, value }: UsageReading, { grain, bucketStart }: GrainBucket): void {
+  const named = new Map<string, ScopedReading>();
+  const scopesAt = limits.scopesOf(tenant);
+  function add(meter: string, { value }: UsageReading, { grain, bucketStart }: GrainBucket): void {
     if (!wanted(grain, bucketStart)) return;
     const key = keyOf(meter, grain, bucketStart);
     totals.set(key, (totals.get(key) ?? ZERO).plus(value));
@@ -197,17 +229,21 @@ async function* deriveTotals(
     for (const entry of page.entries) {
       events += entry.kind === "event" ? 1 : 0;
       for (const fold of folds) fold.add(entry);
-      for (const reading of usageReadings(entry, tenancy.metersOfType, tenant, backfills)) {
+      for (const reading of usageReadings(entry, tenancy.metersOfType, tenant, { scopesAt, backfills })) {
         const inForce = limits.at(tenant, reading.time, reading.tenancyVersion);
-        for (const bucket of grainsOf(reading, tenant, inForce)) add(reading, bucket);
+        for (const bucket of grainsOf(reading, tenant, inForce)) add(reading.meter, reading, bucket);
+        for (const scoped of reading.scoped ?? []) {
+          named.set(scoped.series, scoped);
+          for (const bucket of scopedGrains(reading, scoped.counted, tenant)) add(scoped.series, reading, bucket);
+        }
       }
     }
     yield { kind: "progress", tenantId: tenant.id, seq: Math.min(page.nextSeq - first, of), of };
   }
   for (const reading of folds.flatMap((fold) => [...fold.readings().values()].flat())) {
-    for (const bucket of grainsOf(reading, tenant, undefined)) add(reading, bucket);
+    for (const bucket of grainsOf(reading, tenant, undefined)) add(reading.meter, reading, bucket);
   }
-  return { totals, events };
+  return { totals, events, named };
 }
 
 /** By the difference, not to the target value: usage added meanwhile stays. */
@@ -233,11 +269,15 @@ async function correctDatabase(
   );
 }
 
+/** Counters that one look reads. */
+const LOOKED_AT_ONCE = 100;
+
 /** Compares a consistent pair: counters and database must be at the same position before and after. */
 async function compareCounters(
   { counters, database, catchUp }: ReconcileOptions,
   limited: LimitedTenant,
   repair: boolean,
+  named: ReadonlyMap<string, ScopedReading>,
 ): Promise<{ readonly differences: readonly Difference[]; readonly skipped?: string }> {
   const { tenant, inForce } = limited;
   const limits = (inForce?.limits ?? []).filter(isComparable);
@@ -247,25 +287,21 @@ async function compareCounters(
     const [before] = await counters.positions([tenant.id]);
     if (before === undefined) return { differences: [], skipped: "they are not loaded" };
     if (before < facts.seq) await catchUp([tenant.id]);
-    const used = await usedOf(limits);
+    const compared = limits.flatMap((limit) => comparedOf(limit, facts, tenant));
+    const used = await usedOf(compared);
     const [after] = await counters.positions([tenant.id]);
     if (before !== facts.seq || after !== facts.seq || used === undefined) continue;
-    const compared = limits.map((limit, index) => {
-      const total = totalOf(facts, limit, tenant);
-      return { limit, total: amountOf(total), used: used[index] ?? 0n };
+    const wrong = compared.flatMap((one) => {
+      const found = used.get(one.counter);
+      return found === undefined || found === one.total ? [] : [{ ...one, found }];
     });
-    const wrong = compared.filter((one) => one.total !== one.used);
-    const totals = wrong.map(({ limit, total }) => ({
-      counter: limit.counterId,
-      periodStart: limit.bounds.start,
-      total,
-    }));
+    const totals = wrong.map(({ counter, limit, total }) => ({ counter, periodStart: limit.bounds.start, total }));
     const isRepaired = repair && (await counters.correct(tenant.id, facts.seq, totals));
     if (repair && !isRepaired) continue;
     return {
-      differences: wrong.map(({ limit, total, used: found }) => ({
+      differences: wrong.map(({ counter, limit, total, found }) => ({
         tenantId: tenant.id,
-        meter: limit.meter,
+        ...countedOf(seriesOfCounter(counter), named),
         grain: limit.window,
         bucketStart: new Date(limit.bounds.start).toISOString(),
         ledger: amountText(total),
@@ -277,22 +313,58 @@ async function compareCounters(
   }
   return { differences: [], skipped: "they changed during the comparison; retry when the tenant is less active" };
 
-  async function usedOf(of: readonly LimitInForce[]): Promise<readonly bigint[] | undefined> {
-    const charges = of.map(({ counterId, meter, window, bounds }) => ({
-      ...{ counter: counterId, meter, window: counterWindow(window, bounds), amount: 0n },
-      ...{ hardLimit: null, laterLimits: [], bounded: false },
-    }));
-    const look = { kind: "check", key: "", content: "", meter: null, ttlMs: 0, charges } as const;
-    const [outcome] = await counters.execute(tenant.id, [look], tenant.testClock ?? undefined);
-    return outcome?.kind === "decided" ? outcome.readings.map((reading) => reading.used) : undefined;
+  /** What the counters hold; those of single combinations, only if they are loaded. Undefined: others are not. */
+  async function usedOf(all: readonly Compared[]): Promise<ReadonlyMap<string, bigint> | undefined> {
+    const found = new Map<string, bigint>();
+    for (let from = 0; from < all.length; ) {
+      const some = all.slice(from, from + LOOKED_AT_ONCE);
+      let left = some;
+      for (;;) {
+        const charges = left.map(({ counter, limit: { meter, window, bounds } }) => ({
+          ...{ counter, meter, window: counterWindow(window, bounds), amount: 0n },
+          ...{ hardLimit: null, laterLimits: [], bounded: false },
+        }));
+        const look = { kind: "check", key: "", content: "", meter: null, ttlMs: 0, charges } as const;
+        const [outcome] = await counters.execute(tenant.id, [look], tenant.testClock ?? undefined);
+        if (outcome?.kind === "decided") {
+          for (const [index, { counter }] of left.entries()) found.set(counter, outcome.readings[index]?.used ?? 0n);
+          break;
+        }
+        if (outcome?.kind !== "unknown" || outcome.missing === undefined) return undefined;
+        const missing = new Set(outcome.missing);
+        left = left.filter(({ counter }) => !missing.has(counter));
+      }
+      from += some.length;
+    }
+    return found;
   }
 }
 
-/** A limit on a meter, whose counter is set to the total of a window with a start and an end. */
+/** A limit on a meter, whose counters are set to the total of a window with a start and an end. */
 type Comparable = LimitInForce & { readonly meter: string; readonly window: PeriodWindow; readonly bounds: Period };
 
 const isComparable = (limit: LimitInForce): limit is Comparable =>
   limit.meter !== null && isPeriodWindow(limit.window) && limit.bounds !== undefined;
 
-const totalOf = ({ totals }: TenantFacts, { meter, window, bounds }: Comparable, tenant: WindowsOf): Decimal =>
-  totalsOfPeriods(meter, window, totals, tenant).get(bounds.start) ?? ZERO;
+interface Compared {
+  readonly limit: Comparable;
+  readonly counter: string;
+  readonly total: bigint;
+}
+
+/** Each counter of the limit with its total: of one with `by`, those of combinations with totals. */
+function comparedOf(limit: Comparable, facts: TenantFacts, tenant: WindowsOf): readonly Compared[] {
+  const { meter, window, bounds, counter } = limit;
+  const totalOf = (series: string): bigint =>
+    amountOf(totalsOfPeriods(series, window, facts.totals, tenant).get(bounds.start) ?? ZERO);
+  if (!isFamily(counter)) {
+    return [{ limit, counter: limit.counterId, total: totalOf(seriesOf(meter, counter.scope)) }];
+  }
+  const scope = seriesOf(meter, counter.scope);
+  const series = new Set(facts.totals.flatMap((one) => (one.meter.startsWith(`${scope}|`) ? one.meter : [])));
+  return [...series].map((one) => ({
+    limit,
+    counter: memberId(limit.counterId, one.slice(scope.length + 1)),
+    total: totalOf(one),
+  }));
+}

@@ -1,9 +1,11 @@
 import type { Period } from "#kernel/period.js";
+import type { DimensionMatchState } from "#schema/events/tenancy-changed.v1.js";
 import { REASONS, type Reason } from "#schema/openapi/decision.js";
 import { isDenying, isPeriodWindow, WINDOW_MS } from "#schema/vocabulary.js";
 import type { Amount, CounterReading, Decided } from "../counters/counters.js";
 import { amountText } from "./amount.js";
 import type { LimitInForce, LimitsInForce } from "./limits.js";
+import { matchesOf } from "./scopes.js";
 
 export const explanationOf = (reason: string): string =>
   Object.entries(REASONS).find(([name]) => name === reason)?.[1] ?? reason;
@@ -13,6 +15,8 @@ export type LimitState = (typeof LIMIT_STATES)[number];
 
 export interface LimitReading {
   readonly limit: LimitInForce;
+  /** Of a limit with `by`: the combination of values that it is about; empty otherwise. */
+  readonly dimensions: readonly DimensionMatchState[];
   readonly used: Amount;
   readonly reserved: Amount;
   /** The part of `used` or `reserved` that a loss of the counters may have hidden. */
@@ -31,6 +35,12 @@ export function amountsOf({ used, reserved, remaining }: LimitReading) {
   return { used: amountText(used), reserved: amountText(reserved), remaining: amountText(remaining) };
 }
 
+/** What a reading is about beside its meter and window; without `by` and `where`, nothing. */
+export const scopeMembers = ({ dimensions, limit: { counter } }: LimitReading) => ({
+  ...(dimensions.length > 0 && { dimensions: [...dimensions] }),
+  ...((counter.scope?.where.length ?? 0) > 0 && { where: [...(counter.scope?.where ?? [])] }),
+});
+
 export interface Decision {
   readonly allowed: boolean;
   readonly reason: Reason;
@@ -44,16 +54,24 @@ export interface Decision {
 
 /**
  * Evaluates one limit: the remainder, its reset, and its status. `charged` denies an amount that does not fit; undefined: no
- * request.
+ * request. `values`: of a limit with `by`, the combination.
  */
-export function readLimit(limit: LimitInForce, reading: CounterReading, now: number, charged?: Amount): LimitReading {
+export function readLimit(
+  limit: LimitInForce,
+  reading: CounterReading,
+  now: number,
+  charged?: Amount,
+  values: readonly string[] = [],
+): LimitReading {
   const taken = reading.used + reading.reserved;
   const isHard = isDenying(limit.kind);
   const isBlocked = reading.blockedUntil > now;
   const { start, end } = limit.bounds ?? slidTo(limit, now);
   const left = limit.units.most - taken;
+  const { scope } = limit.counter;
   return {
     limit,
+    dimensions: scope === undefined || values.length === 0 ? [] : matchesOf(scope, values),
     used: reading.used,
     reserved: reading.reserved,
     lost: reading.lost,
@@ -62,7 +80,7 @@ export function readLimit(limit: LimitInForce, reading: CounterReading, now: num
     resetAt: Math.max(reading.resetAt, reading.blockedUntil),
     state: stateOf(limit, reading, isBlocked),
     windowMs: end - start,
-    denies: charged !== undefined && isHard && reading.denies && (isBlocked || charged > left),
+    denies: charged !== undefined && isHard && reading.denies && (isBlocked || reading.full === true || charged > left),
   };
 }
 
@@ -87,6 +105,8 @@ function stateOf(
 /** One limit's charge, and the state of its counter. */
 export interface AskedOfLimit {
   readonly limit: LimitInForce;
+  /** Of a limit with `by`: the combination, in the order of its scope. */
+  readonly values?: readonly string[];
   readonly charged: Amount;
   readonly reading: CounterReading;
 }
@@ -103,8 +123,8 @@ export function explain(
   inForce: LimitsInForce,
   asked: readonly AskedOfLimit[],
 ): Decision {
-  const limits = asked.map(({ limit, charged, reading }) =>
-    readLimit(limit, reading, now, allowed ? undefined : charged),
+  const limits = asked.map(({ limit, reading, charged, values }) =>
+    readLimit(limit, reading, now, allowed ? undefined : charged, values),
   );
   const reason = allowed ? reasonToAllow(limits) : reasonToDeny(asked, limits, now, deniedByLoss);
   const plan = { id: inForce.planId, version: inForce.planVersion };
@@ -125,6 +145,7 @@ function reasonToDeny(
 ): Reason {
   const denying = asked.filter((_, index) => limits[index]?.denies);
   if (deniedByLoss || denying.some(({ reading }) => reading.blockedUntil > now)) return "COUNTER_REBUILDING";
+  if (denying.some(({ reading }) => reading.full === true)) return "DIMENSION_LIMIT";
   return denying.some(isTooLarge) ? "AMOUNT_EXCEEDS_LIMIT" : "LIMIT_EXCEEDED";
 }
 

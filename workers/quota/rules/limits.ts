@@ -7,9 +7,11 @@ import type {
   QuotaOverrideState,
   TenantState,
 } from "#schema/events/tenancy-changed.v1.js";
+import type { LimitScope } from "#schema/limit-scope.js";
 import { activeOverrides, assignedPlan, planVersionOf } from "#schema/tenancy-history.js";
 import { isPeriodWindow, type LimitKind, type QuotaWindow } from "#schema/vocabulary.js";
 import { amountOf } from "./amount.js";
+import { type Scope, scopeOf } from "./scopes.js";
 import { boundsOf, type WindowsOf } from "./windows.js";
 
 /** The identity of a counter: limits on the same meter and window share it. */
@@ -17,6 +19,8 @@ export interface CounterKey {
   /** Null: requests. */
   readonly meter: string | null;
   readonly window: QuotaWindow;
+  /** What it counts; absent: all of the meter. */
+  readonly scope?: Scope;
 }
 
 export interface LimitInForce {
@@ -34,6 +38,7 @@ export interface LimitInForce {
   /** Each multiple of it warns, as far as `crossings` tells them. */
   readonly warnEvery?: Decimal;
   readonly counter: CounterKey;
+  /** Of a limit with `by`, the family of its counters. */
   readonly counterId: string;
   /** The limit and its warnings as counters count. */
   readonly units: LimitUnits;
@@ -105,8 +110,13 @@ function overridden(limit: LimitInForce, overrides: readonly QuotaOverrideState[
   return found === undefined ? limit : overriddenBy(limit, found);
 }
 
-const isOf = (limit: LimitInForce, { meter, window }: QuotaOverrideState): boolean =>
-  meter === limit.meter && window === limit.window;
+const isOf = ({ counterId: id }: LimitInForce, override: QuotaOverrideState): boolean =>
+  counterId(keyOf(override)) === id;
+
+const keyOf = (limit: Pick<QuotaLimitState, "meter" | "window"> & LimitScope): CounterKey => {
+  const scope = scopeOf(limit);
+  return { meter: limit.meter, window: limit.window, ...(scope && { scope }) };
+};
 
 function overriddenBy(planLimit: LimitInForce, { limit, inVersion }: QuotaOverrideState): LimitInForce {
   const own = new Decimal(limit);
@@ -138,7 +148,7 @@ function limitInForce(state: QuotaLimitState, meterArchived: boolean): LimitInFo
     ...(state.warnAtAmounts && { warnAtAmounts: state.warnAtAmounts.map((amount) => new Decimal(amount)) }),
     ...(state.warnEvery !== undefined && { warnEvery: new Decimal(state.warnEvery) }),
   };
-  const counter = { meter, window };
+  const counter = keyOf(state);
   return {
     meter,
     window,
@@ -178,10 +188,17 @@ export const MOST_MULTIPLES = 1_000;
 export const warningStep = (limit: Decimal, warnEvery: Decimal): Decimal =>
   warnEvery.times(Decimal.max(1, limit.div(warnEvery.times(MOST_MULTIPLES)).ceil()));
 
-/** Id of a counter within its tenant, e.g. "api_calls|DAY"; requests have an empty meter. */
-export function counterId({ meter, window }: CounterKey): string {
-  return `${meter ?? ""}|${window}`;
+/** Id of a counter within its tenant, e.g. "api_calls|DAY"; requests have an empty meter. With a scope, also of a family of counters. */
+export function counterId({ meter, window, scope }: CounterKey): string {
+  return scope === undefined ? `${meter ?? ""}|${window}` : `${meter ?? ""}|${window}|${scope.id}`;
 }
+
+/** Id of a combination's counter in a family. */
+export const memberId = (family: string, combination: string): string =>
+  combination === "" ? family : `${family}|${combination}`;
+
+/** Whether each combination of values has a counter of its own. */
+export const isFamily = ({ scope }: Pick<CounterKey, "scope">): boolean => scope !== undefined && scope.by.length > 0;
 
 /** Distinct counters, in order of first occurrence. */
 export function countersOf(limits: readonly LimitInForce[]): CounterKey[] {

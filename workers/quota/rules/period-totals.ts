@@ -4,6 +4,7 @@ import { periodOf, SUMMED_FROM, type WindowsOf } from "./windows.js";
 
 /** A stored total. */
 export interface StoredTotal {
+  /** Or the series of a scope of it. */
   readonly meter: string;
   /** Its grain, by its name in the database. */
   readonly grain: string;

@@ -67,7 +67,7 @@ test("a void retracts from the meters that counted its event, by then also throu
   expect(readings[0]).toMatchObject({ seq: 9, time: NOVEMBER + 5, recordedAt: NOVEMBER + 20, tenancyVersion: 3 });
   const unmetered = event(1, { type: "other" });
   const backfills = [{ meter: meter("other", { eventType: "other" }), seq: 5 }];
-  expect(brief(usageReadings(voidOf(9, unmetered), metersOfType, { testClock: null }, backfills))).toEqual([
+  expect(brief(usageReadings(voidOf(9, unmetered), metersOfType, { testClock: null }, { backfills }))).toEqual([
     "other -2.5 -",
   ]);
   expect(usageReadings(voidOf(9, unmetered), metersOfType, { testClock: null })).toEqual([]);

@@ -57,6 +57,10 @@ const DIGEST_CHARACTERS = 22;
 const digestOf = (text: string): string =>
   createHash("sha256").update(text).digest("base64url").slice(0, DIGEST_CHARACTERS);
 
+/** A combination by the names of its dimensions. */
+export const matchesOf = ({ by }: Pick<Scope, "by">, values: readonly string[]): DimensionMatchState[] =>
+  by.map((dimension, index) => ({ dimension, value: values[index] ?? NO_VALUE }));
+
 // Names of what is counted. A meter's key has no "|", and neither has a digest.
 
 /** A meter's usage, of all or in a scope, or of one combination in it: `meter`, `meter|scope` or `meter|scope|combination`. */

@@ -5,6 +5,7 @@ import { type QuotaExceededV1, quotaExceededV1 } from "#schema/events/quota-exce
 import { type QuotaWarningV1, quotaWarningV1 } from "#schema/events/quota-warning.v1.js";
 import type { ThresholdKind } from "#schema/vocabulary.js";
 import { type LimitInForce, MOST_MULTIPLES, warningStep } from "./limits.js";
+import { combinationId, matchesOf } from "./scopes.js";
 
 export interface Crossing {
   readonly kind: "warning" | "exceeded";
@@ -88,6 +89,8 @@ export interface AlertFacts {
   readonly planId: string;
   readonly planVersion: number;
   readonly limit: LimitInForce;
+  /** Of a limit with `by`: the values that it is about, in the order of its scope. */
+  readonly values?: readonly string[];
   readonly windowStart: number;
   readonly used: Decimal;
   readonly at: number;
@@ -97,12 +100,15 @@ export type QuotaAlert = QuotaWarningV1 | QuotaExceededV1;
 
 /** Identifies the crossing, so that a replay gives the same one. */
 export function alertId(
-  { tenantId, planId, planVersion, limit, windowStart }: Omit<AlertFacts, "used" | "at">,
+  { tenantId, planId, planVersion, limit, values = [], windowStart }: Omit<AlertFacts, "used" | "at">,
   { threshold, thresholdKind }: Crossing,
 ): string {
   const start = new Date(windowStart).toISOString();
   const named = [tenantId, limit.meter ?? "requests", limit.window, `${planId}@${planVersion}`, start];
   named.push(thresholdKind === "AMOUNT" ? `amount ${threshold}` : threshold);
+  const { scope } = limit.counter;
+  // By their digests: values may be long, and hold anything.
+  if (scope !== undefined) named.push(values.length === 0 ? scope.id : `${scope.id}.${combinationId(values)}`);
   if (limit.override !== undefined) named.push(`override@${limit.override.inVersion}`);
   return named.join(":");
 }
@@ -116,6 +122,7 @@ export function alertOf(facts: AlertFacts, crossing: Crossing): QuotaAlert {
     tenantId,
     meter: limit.meter,
     window: limit.window,
+    ...scopeData(limit, facts.values ?? []),
     windowStart: new Date(facts.windowStart).toISOString(),
     kind: limit.kind,
     threshold,
@@ -135,6 +142,15 @@ export function alertOf(facts: AlertFacts, crossing: Crossing): QuotaAlert {
     time: at,
   };
   return kind === "warning" ? warning({ ...common, data }) : exceeded({ ...common, data });
+}
+
+/** Absent where the limit has none, as in what older releases wrote. */
+function scopeData({ counter: { scope } }: LimitInForce, values: readonly string[]) {
+  if (scope === undefined) return {};
+  return {
+    ...(values.length > 0 && { dimensions: matchesOf(scope, values) }),
+    ...(scope.where.length > 0 && { where: [...scope.where] }),
+  };
 }
 
 type Unnamed = Omit<QuotaWarningV1, "type" | "dataschema">;

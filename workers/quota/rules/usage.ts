@@ -1,13 +1,14 @@
 import { Decimal } from "#kernel/decimal.js";
-import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
+import type { MeterState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { type Backfill, countingMeters, type MetersOfType, metersAtRecording } from "#schema/meters/counting-meters.js";
 import { dataFor, readMeter } from "#schema/meters/meter-reading.js";
 import { usageChange } from "#schema/meters/usage-change.js";
 import { tenantNow } from "#schema/tenancy-history.js";
-import { isAdditive } from "#schema/vocabulary.js";
+import { CALENDAR_WINDOWS, isAdditive, SLIDING_WINDOWS } from "#schema/vocabulary.js";
 import type { LimitsInForce } from "./limits.js";
-import type { UsageReading } from "./usage-reading.js";
+import { combinationId, combinationOf, isWithin, seriesOf } from "./scopes.js";
+import type { CountedScope, ScopedReading, UsageReading } from "./usage-reading.js";
 import {
   ALWAYS_TOTALLED,
   bucketStart,
@@ -15,8 +16,10 @@ import {
   countsInDay,
   GRAIN_MS,
   type Grain,
+  isJudged,
   isSlice,
   periodOf,
+  REBUILT_FROM,
   type SlidingGrain,
   TOTALLED_WHERE_LIMITED,
   type WindowsOf,
@@ -30,7 +33,7 @@ export function usageReadings(
   entry: LedgerEntry,
   metersOfType: MetersOfType,
   tenant: Pick<TenantState, "testClock">,
-  backfills: readonly Backfill[] = [],
+  { scopesAt = NO_SCOPES, backfills = [] }: ReadingOptions = {},
 ): readonly UsageReading[] {
   const change = usageChange(entry);
   if (change === undefined) return [];
@@ -44,6 +47,8 @@ export function usageReadings(
     const reading = readMeter(meter, data);
     if (reading.kind === "invalid") continue;
     const value = new Decimal(reading.value);
+    // By the stamp of the event, so that a void takes back what was counted.
+    const scoped = scopedReadings(meter, reading.dimensions, scopesAt(event.time, event.tenancyVersion));
     const read = {
       seq: entry.seq,
       meter: meter.id,
@@ -53,10 +58,36 @@ export function usageReadings(
       arrivedAt: tenantNow(tenant, entry.recordedAt),
       recordedAt: entry.recordedAt,
       tenancyVersion: entry.tenancyVersion,
+      scoped: scoped.length > 0 ? scoped : undefined,
     };
     readings.push(event.imported ? { ...read, imported: event.imported } : read);
   }
   return readings;
+}
+
+export interface ReadingOptions {
+  /** The scopes that usage of a moment, stamped with a tenancy version, counts in. */
+  readonly scopesAt?: (atMs: number, version: number) => readonly CountedScope[];
+  readonly backfills?: readonly Backfill[];
+}
+
+const NO_SCOPES = (): readonly CountedScope[] => [];
+
+function scopedReadings(
+  meter: Pick<MeterState, "id" | "dimensions">,
+  values: readonly string[],
+  scopes: readonly CountedScope[],
+): readonly ScopedReading[] {
+  const own = scopes.filter((counted) => counted.meter === meter.id);
+  if (own.length === 0) return [];
+  const dimensions = new Map(meter.dimensions.map((name, index) => [name, values[index] ?? ""]));
+  return own.flatMap((counted) => {
+    const { scope } = counted;
+    if (isWithin(scope, dimensions) !== true) return [];
+    const combined = combinationOf(scope, dimensions);
+    const combination = combinationId(combined);
+    return [{ counted, values: combined, combination, series: seriesOf(meter.id, scope, combination) }];
+  });
 }
 
 export interface GrainBucket {
@@ -93,5 +124,30 @@ export function grainsOf(
     if (inForce?.limits.some(({ meter, window }) => meter === reading.meter && window === grain)) add(grain);
   }
   ALWAYS_TOTALLED.forEach(add);
+  return buckets;
+}
+
+/** The stored totals of a scope that a reading is added to: those that its limits need, while they are judged. */
+export function scopedGrains(
+  { time, arrivedAt, eventId, imported }: UsageReading,
+  { windows }: CountedScope,
+  tenant: WindowsOf,
+): readonly GrainBucket[] {
+  const buckets: GrainBucket[] = [];
+  const period = periodOf("BILLING_PERIOD", time, tenant);
+  if (windows.has("BILLING_PERIOD") && isJudged(period, arrivedAt))
+    buckets.push({ grain: "BILLING_PERIOD", bucketStart: period.start });
+  if (CALENDAR_WINDOWS.some((window) => windows.has(window)) && !imported) {
+    const day = periodOf("CALENDAR_DAY", time, tenant);
+    if (countsInDay(day, arrivedAt, tenant)) buckets.push({ grain: "CALENDAR_DAY", bucketStart: day.start });
+  }
+  if (eventId === undefined) return buckets;
+  for (const window of SLIDING_WINDOWS) {
+    if (!windows.has(window)) continue;
+    for (const grain of new Set<SlidingGrain>([window, REBUILT_FROM[window]])) {
+      const start = bucketStart(isSlice(grain) ? countsAt({ time, arrivedAt }) : time, GRAIN_MS[grain]);
+      if (start + COUNTED_FOR_MS[grain] >= arrivedAt) buckets.push({ grain, bucketStart: start });
+    }
+  }
   return buckets;
 }

@@ -154,3 +154,6 @@ export const TOTALS_KEPT_MS: readonly (readonly [SlidingGrain | "CALENDAR_DAY", 
   }),
   ["CALENDAR_DAY", judgedFor(MAX_CALENDAR_MONTH_MS) + SLACK_MS],
 ];
+
+/** How long totals of scopes' billing periods, and the combinations in them, are stored from the period's start, ms. */
+export const SCOPED_PERIOD_KEPT_MS = judgedFor(MAX_BILLING_PERIOD_MS) + SLACK_MS;

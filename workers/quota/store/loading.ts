@@ -4,6 +4,7 @@ import { SLIDING_WINDOWS } from "#schema/vocabulary.js";
 import type { LostBound } from "../counters/counters.js";
 import { amountOf } from "../rules/amount.js";
 import type { StoredTotal } from "../rules/period-totals.js";
+import { isScoped } from "../rules/scopes.js";
 import { MAX_BILLING_PERIOD_MS, REBUILT_FROM, reachMs } from "../rules/windows.js";
 import { answered } from "./unreachable.js";
 
@@ -15,6 +16,10 @@ export interface TenantFacts {
   readonly totals: readonly StoredTotal[];
   /** Bounds that have not ended, of every epoch: all are lost to counters that are built anew. */
   readonly lost: readonly LostBound[];
+  /** The wanted series of combinations that usage was recorded of in the billing period. */
+  readonly recorded: ReadonlySet<string>;
+  /** How many combinations of each wanted scope were. */
+  readonly combinations: ReadonlyMap<string, number>;
 }
 
 export interface FactsOf {
@@ -24,6 +29,21 @@ export interface FactsOf {
   readonly periodStart: number;
   /** From when on days of the calendar are wanted; absent: none are. */
   readonly calendarSince?: number;
+  /** What of the tenant's meters is wanted besides: series of scopes, of all or of single combinations. */
+  readonly series: readonly string[];
+  /** Every series, instead of those. */
+  readonly isOfEverySeries?: boolean;
+  /** Keys of scopes whose combinations are counted. */
+  readonly scopes: readonly string[];
+  /** Only that, for counters that are loaded but for these. */
+  readonly isExtension?: boolean;
+}
+
+interface FoundFacts extends TenantFacts {
+  readonly totals: StoredTotal[];
+  readonly lost: LostBound[];
+  readonly recorded: Set<string>;
+  readonly combinations: Map<string, number>;
 }
 
 /** The database's state for these tenants' counters, as of one moment. */
@@ -34,30 +54,116 @@ export function readFacts(database: Database, wanted: readonly FactsOf[]): Promi
       await tx.query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ");
       const positions = await positionsOfTenants(tx, tenantIds);
       const facts = new Map(
-        tenantIds.map((id) => [
+        tenantIds.map((id): [string, FoundFacts] => [
           id,
-          { seq: positions.get(id) ?? 0, totals: [] as StoredTotal[], lost: [] as LostBound[] },
+          { seq: positions.get(id) ?? 0, totals: [], lost: [], recorded: new Set(), combinations: new Map() },
         ]),
       );
-      for (const { tenant_id, meter, grain, bucket_start, total } of await totalsOf(tx, wanted))
-        facts
-          .get(tenant_id)
-          ?.totals.push({ meter, grain, bucketStart: bucket_start.getTime(), total: new Decimal(total) });
-      for (const { tenant_id, id, bound, expires_at } of await boundsOf(tx, wanted))
-        facts.get(tenant_id)?.lost.push({ id, bound: amountOf(new Decimal(bound)), until: expires_at.getTime() });
+      const whole = wanted.filter(({ isExtension }) => isExtension !== true);
+      if (whole.length > 0) {
+        addTotals(facts, await totalsOf(tx, whole));
+        for (const { tenant_id, id, bound, expires_at } of await boundsOf(tx, whole))
+          facts.get(tenant_id)?.lost.push({ id, bound: amountOf(new Decimal(bound)), until: expires_at.getTime() });
+      }
+      const some = wanted.filter(({ series, isOfEverySeries }) => series.length > 0 && isOfEverySeries !== true);
+      if (some.length > 0) {
+        addTotals(facts, await scopedTotalsOf(tx, some));
+        for (const { tenant_id, series } of await recordedOf(tx, some)) facts.get(tenant_id)?.recorded.add(series);
+      }
+      const every = wanted.filter(({ isOfEverySeries }) => isOfEverySeries === true);
+      if (every.length > 0) addTotals(facts, await everyScopedTotalOf(tx, every));
+      if (wanted.some(({ scopes }) => scopes.length > 0))
+        for (const { tenant_id, scope, combinations } of await countsOf(tx, wanted))
+          facts.get(tenant_id)?.combinations.set(scope, Number(combinations));
       return facts;
     }),
   );
 }
 
-async function totalsOf(tx: Transaction, wanted: readonly FactsOf[]) {
-  const { rows } = await tx.query<{
-    readonly tenant_id: string;
-    readonly meter: string;
-    readonly grain: string;
-    readonly bucket_start: Date;
-    readonly total: string;
-  }>(
+interface TotalRow {
+  readonly tenant_id: string;
+  readonly meter: string;
+  readonly grain: string;
+  readonly bucket_start: Date;
+  readonly total: string;
+}
+
+function addTotals(facts: ReadonlyMap<string, FoundFacts>, rows: readonly TotalRow[]): void {
+  for (const { tenant_id, meter, grain, bucket_start, total } of rows)
+    facts.get(tenant_id)?.totals.push({ meter, grain, bucketStart: bucket_start.getTime(), total: new Decimal(total) });
+}
+
+async function everyScopedTotalOf(tx: Transaction, wanted: readonly FactsOf[]): Promise<readonly TotalRow[]> {
+  const found = await tx.query<TotalRow>(
+    `SELECT t.tenant_id, t.series AS meter, t.grain, t.bucket_start, t.total::text AS total
+     FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS w (tenant_id, grain, since)
+     JOIN scoped_total t ON t.tenant_id = w.tenant_id AND t.grain = w.grain AND t.bucket_start >= w.since`,
+    sinceOf(wanted),
+  );
+  return found.rows;
+}
+
+/** Of the wanted series, what `totalsOf` reads of meters. */
+async function scopedTotalsOf(tx: Transaction, wanted: readonly FactsOf[]): Promise<readonly TotalRow[]> {
+  const rows = wanted.flatMap((one) =>
+    one.series.flatMap((series) => grainsSince(one).map(([grain, since]) => ({ ...one, series, grain, since }))),
+  );
+  const found = await tx.query<TotalRow>(
+    `SELECT t.tenant_id, t.series AS meter, t.grain, t.bucket_start, t.total::text AS total
+     FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) AS w (tenant_id, series, grain, since)
+     JOIN scoped_total t ON t.tenant_id = w.tenant_id AND t.series = w.series AND t.grain = w.grain
+       AND t.bucket_start >= w.since`,
+    [
+      rows.map(({ tenantId }) => tenantId),
+      rows.map(({ series }) => series),
+      rows.map(({ grain }) => grain),
+      rows.map(({ since }) => new Date(since)),
+    ],
+  );
+  return found.rows;
+}
+
+async function recordedOf(tx: Transaction, wanted: readonly FactsOf[]) {
+  const rows = wanted.flatMap(({ tenantId, series, periodStart }) =>
+    series.flatMap((one) => {
+      const end = one.lastIndexOf("|");
+      const scope = one.slice(0, end);
+      return isScoped(scope) ? [{ tenantId, scope, periodStart, id: one.slice(end + 1) }] : [];
+    }),
+  );
+  const found = await tx.query<{ readonly tenant_id: string; readonly series: string }>(
+    `SELECT c.tenant_id, c.scope || '|' || c.id AS series
+     FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[]) AS w (tenant_id, scope, period_start, id)
+     JOIN combination c USING (tenant_id, scope, period_start, id)`,
+    [
+      rows.map(({ tenantId }) => tenantId),
+      rows.map(({ scope }) => scope),
+      rows.map(({ periodStart }) => new Date(periodStart)),
+      rows.map(({ id }) => id),
+    ],
+  );
+  return found.rows;
+}
+
+async function countsOf(tx: Transaction, wanted: readonly FactsOf[]) {
+  const rows = wanted.flatMap(({ tenantId, periodStart, scopes }) =>
+    scopes.map((scope) => ({ tenantId, periodStart, scope })),
+  );
+  const found = await tx.query<{ readonly tenant_id: string; readonly scope: string; readonly combinations: number }>(
+    `SELECT c.tenant_id, c.scope, c.combinations
+     FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS w (tenant_id, scope, period_start)
+     JOIN combination_count c USING (tenant_id, scope, period_start)`,
+    [
+      rows.map(({ tenantId }) => tenantId),
+      rows.map(({ scope }) => scope),
+      rows.map(({ periodStart }) => new Date(periodStart)),
+    ],
+  );
+  return found.rows;
+}
+
+async function totalsOf(tx: Transaction, wanted: readonly FactsOf[]): Promise<readonly TotalRow[]> {
+  const { rows } = await tx.query<TotalRow>(
     `SELECT t.tenant_id, t.meter, t.grain, t.bucket_start, t.total::text AS total
      FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS w (tenant_id, grain, since)
      JOIN usage_total t ON t.tenant_id = w.tenant_id AND t.grain = w.grain AND t.bucket_start >= w.since`,
@@ -68,17 +174,21 @@ async function totalsOf(tx: Transaction, wanted: readonly FactsOf[]) {
 
 /** Columns of tenant, grain and the earliest relevant bucket start: one row each, also where two windows share a grain. */
 function sinceOf(wanted: readonly FactsOf[]): [string[], string[], Date[]] {
-  const rows = wanted.flatMap(({ tenantId, now, periodStart, calendarSince }) => {
-    const earliest = new Map<string, number>([["BILLING_PERIOD", periodStart - MAX_BILLING_PERIOD_MS]]);
-    if (calendarSince !== undefined) earliest.set("CALENDAR_DAY", calendarSince);
-    for (const window of SLIDING_WINDOWS) {
-      const grain = REBUILT_FROM[window];
-      const since = now - reachMs(window);
-      earliest.set(grain, Math.min(since, earliest.get(grain) ?? since));
-    }
-    return [...earliest].map(([grain, since]) => ({ tenantId, grain, since: new Date(since) }));
-  });
+  const rows = wanted.flatMap((one) =>
+    grainsSince(one).map(([grain, since]) => ({ tenantId: one.tenantId, grain, since: new Date(since) })),
+  );
   return [rows.map((row) => row.tenantId), rows.map((row) => row.grain), rows.map((row) => row.since)];
+}
+
+function grainsSince({ now, periodStart, calendarSince }: FactsOf): readonly (readonly [string, number])[] {
+  const earliest = new Map<string, number>([["BILLING_PERIOD", periodStart - MAX_BILLING_PERIOD_MS]]);
+  if (calendarSince !== undefined) earliest.set("CALENDAR_DAY", calendarSince);
+  for (const window of SLIDING_WINDOWS) {
+    const grain = REBUILT_FROM[window];
+    const since = now - reachMs(window);
+    earliest.set(grain, Math.min(since, earliest.get(grain) ?? since));
+  }
+  return [...earliest];
 }
 
 async function boundsOf(tx: Transaction, wanted: readonly FactsOf[]) {

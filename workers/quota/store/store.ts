@@ -2,13 +2,16 @@ import { Decimal, formatDecimal } from "#kernel/decimal.js";
 import type { Database, Transaction } from "#platform/database/database.js";
 import { enqueueOutbox } from "#platform/outbox/outbox.js";
 import { QUOTA_ALERTS } from "#schema/topics.js";
+import { isScoped } from "../rules/scopes.js";
 import type { QuotaAlert } from "../rules/thresholds.js";
 import type { Grain } from "../rules/windows.js";
+import { createCombinations } from "./combinations.js";
 import { positionsOfTenants } from "./loading.js";
 import { answered } from "./unreachable.js";
 
 export interface TotalDelta {
   readonly tenantId: string;
+  /** Or the series of a scope of it. */
   readonly meter: string;
   readonly grain: Grain;
   readonly bucketStart: number;
@@ -27,35 +30,21 @@ export type QuotaStore = ReturnType<typeof createQuotaStore>;
 
 /** Quota's database, known only to `store/`. */
 export function createQuotaStore(database: Database, partitionOf: (tenantId: string) => number) {
+  const combinations = createCombinations();
   return {
     /** Adds usage and returns the new totals, in the order of `deltas`. */
     async addUsage(tx: Transaction, deltas: readonly TotalDelta[]): Promise<readonly Decimal[]> {
-      const sorted = [...deltas.entries()].sort(([, a], [, b]) => (lockOrder(a) < lockOrder(b) ? -1 : 1));
-      const { rows } = await tx.query<{ n: number; total: string }>(
-        `WITH delta AS (
-           SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::numeric[])
-             AS d (n, tenant_id, meter, grain, bucket_start, total)
-         ), added AS (
-           INSERT INTO usage_total (tenant_id, meter, grain, bucket_start, total)
-           SELECT tenant_id, meter, grain, bucket_start, total FROM delta
-           ON CONFLICT (tenant_id, meter, grain, bucket_start) DO UPDATE SET total = usage_total.total + excluded.total
-           RETURNING *
-         )
-         SELECT delta.n, added.total::text AS total
-         FROM delta JOIN added USING (tenant_id, meter, grain, bucket_start)`,
-        [
-          sorted.map(([n]) => n),
-          sorted.map(([, d]) => d.tenantId),
-          sorted.map(([, d]) => d.meter),
-          sorted.map(([, d]) => d.grain),
-          sorted.map(([, d]) => new Date(d.bucketStart)),
-          sorted.map(([, d]) => formatDecimal(d.delta)),
-        ],
-      );
       const totals = new Array<Decimal>(deltas.length);
-      for (const { n, total } of rows) totals[n] = new Decimal(total);
+      const sorted = [...deltas.entries()].sort(([, a], [, b]) => (lockOrder(a) < lockOrder(b) ? -1 : 1));
+      for (const table of TABLES) {
+        const own = sorted.filter(([, { meter }]) => isScoped(meter) === (table === SCOPED));
+        if (own.length > 0) for (const [n, total] of await addTo(tx, table, own)) totals[n] = total;
+      }
       return totals;
     },
+
+    /** Stores the combinations of usage that are new. */
+    addCombinations: combinations.add,
 
     /** Advances tenants' positions; returns the previous ones (0: none). */
     async movePositions(
@@ -76,22 +65,12 @@ export function createQuotaStore(database: Database, partitionOf: (tenantId: str
 
     /** What the days of these windows sum up to, in their order. */
     async sumsOfDays(tx: Transaction, windows: readonly SumOfDays[]): Promise<readonly Decimal[]> {
-      if (windows.length === 0) return [];
-      const { rows } = await tx.query<{ total: string }>(
-        `SELECT (SELECT COALESCE(sum(t.total), 0) FROM usage_total t
-                  WHERE t.tenant_id = w.tenant_id AND t.meter = w.meter AND t.grain = 'CALENDAR_DAY'
-                    AND t.bucket_start >= w.since AND t.bucket_start < w.until)::text AS total
-         FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[])
-           WITH ORDINALITY AS w (tenant_id, meter, since, until, n)
-         ORDER BY w.n`,
-        [
-          windows.map(({ tenantId }) => tenantId),
-          windows.map(({ meter }) => meter),
-          windows.map(({ bucketStart }) => new Date(bucketStart)),
-          windows.map(({ end }) => new Date(end)),
-        ],
-      );
-      return rows.map(({ total }) => new Decimal(total));
+      const sums = new Array<Decimal>(windows.length);
+      for (const table of TABLES) {
+        const own = [...windows.entries()].filter(([, { meter }]) => isScoped(meter) === (table === SCOPED));
+        if (own.length > 0) for (const [n, sum] of await sumsIn(tx, table, own)) sums[n] = sum;
+      }
+      return sums;
     },
 
     async backfills(q: Pick<Transaction, "query">, partition: number) {
@@ -151,6 +130,59 @@ export function createQuotaStore(database: Database, partitionOf: (tenantId: str
       return new Map(rows.map((row) => [row.tenant_id, row.seq]));
     },
   };
+}
+
+/** A table of totals, and its column for what is counted. */
+interface TotalsTable {
+  readonly name: string;
+  readonly counted: string;
+}
+const SCOPED: TotalsTable = { name: "scoped_total", counted: "series" };
+const TABLES: readonly TotalsTable[] = [{ name: "usage_total", counted: "meter" }, SCOPED];
+
+type Numbered<T> = readonly (readonly [number, T])[];
+
+async function addTo(tx: Transaction, { name, counted }: TotalsTable, sorted: Numbered<TotalDelta>) {
+  const { rows } = await tx.query<{ n: number; total: string }>(
+    `WITH delta AS (
+       SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::numeric[])
+         AS d (n, tenant_id, ${counted}, grain, bucket_start, total)
+     ), added AS (
+       INSERT INTO ${name} (tenant_id, ${counted}, grain, bucket_start, total)
+       SELECT tenant_id, ${counted}, grain, bucket_start, total FROM delta
+       ON CONFLICT (tenant_id, ${counted}, grain, bucket_start) DO UPDATE SET total = ${name}.total + excluded.total
+       RETURNING *
+     )
+     SELECT delta.n, added.total::text AS total
+     FROM delta JOIN added USING (tenant_id, ${counted}, grain, bucket_start)`,
+    [
+      sorted.map(([n]) => n),
+      sorted.map(([, d]) => d.tenantId),
+      sorted.map(([, d]) => d.meter),
+      sorted.map(([, d]) => d.grain),
+      sorted.map(([, d]) => new Date(d.bucketStart)),
+      sorted.map(([, d]) => formatDecimal(d.delta)),
+    ],
+  );
+  return rows.map(({ n, total }) => [n, new Decimal(total)] as const);
+}
+
+async function sumsIn(tx: Transaction, { name, counted }: TotalsTable, windows: Numbered<SumOfDays>) {
+  const { rows } = await tx.query<{ n: number; total: string }>(
+    `SELECT w.n, (SELECT COALESCE(sum(t.total), 0) FROM ${name} t
+              WHERE t.tenant_id = w.tenant_id AND t.${counted} = w.counted AND t.grain = 'CALENDAR_DAY'
+                AND t.bucket_start >= w.since AND t.bucket_start < w.until)::text AS total
+     FROM unnest($1::int[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[])
+       AS w (n, tenant_id, counted, since, until)`,
+    [
+      windows.map(([n]) => n),
+      windows.map(([, { tenantId }]) => tenantId),
+      windows.map(([, { meter }]) => meter),
+      windows.map(([, { bucketStart }]) => new Date(bucketStart)),
+      windows.map(([, { end }]) => new Date(end)),
+    ],
+  );
+  return rows.map(({ n, total }) => [n, new Decimal(total)] as const);
 }
 
 /** Every writer uses one row order, so that two partitions cannot deadlock. */

@@ -42,7 +42,9 @@ test("what was granted and totalled by counters of windows still counts, at leas
   await old.stop();
 
   const database = await openDatabase({ ...options, migrationsDir: migrationsDirOf("quota") });
-  const facts = (await readFacts(database, [{ tenantId: "acme", now, periodStart: month }])).get("acme");
+  const facts = (
+    await readFacts(database, [{ tenantId: "acme", now, periodStart: month, series: [], scopes: [] }])
+  ).get("acme");
   const lost = facts?.lost.map(({ id, bound, until }) => [id, Number(bound / 10n ** 12n), until]);
   expect(lost).toHaveLength(3);
   expect(lost).toContainEqual(["m|calls", 30, now + 2 * HOUR_MS]);

@@ -1,0 +1,184 @@
+import { expect, test } from "vitest";
+import { waitFor } from "../../tests/servers/servers.js";
+import { describeRoom, type Room, type RoomTenant } from "./room.testing.js";
+import type { World } from "./world.testing.js";
+
+function prepare(world: World): void {
+  world.meter("tokens", { aggregation: "SUM", valueProperty: "n", dimensions: ["user", "model"] });
+  const limit = { meter: "tokens", warnAt: ["0.8"] };
+  world.plan("per-user", [
+    { ...limit, limit: "1000" },
+    { ...limit, limit: "100", by: ["user"] },
+    { ...limit, window: "HOUR", limit: "50", by: ["user"], where: [{ dimension: "model", value: "large" }] },
+  ]);
+  world.plan("filtered", [{ ...limit, limit: "10", where: [{ dimension: "model", value: "large" }] }]);
+  world.plan("rate", [{ meter: null, window: "MINUTE", limit: "2", by: ["user"] }]);
+  world.plan("soft", [{ ...limit, kind: "SOFT", limit: "10", by: ["user"] }]);
+  world.plan("minute", [{ ...limit, window: "MINUTE", limit: "10", by: ["user"] }]);
+}
+
+function tenantOf(room: Room, name: string, plan: string) {
+  const tenant: RoomTenant = room.tenant(name, plan);
+  let keys = 0;
+  const ask = (path: string, user: string | undefined, amount: number, model = "small", key = `k${keys++}`) =>
+    room.post(path, tenant.headers, {
+      meter: "tokens",
+      amount: String(amount),
+      idempotencyKey: key,
+      dimensions: { ...(user !== undefined && { user }), model },
+    });
+  return {
+    ...tenant,
+    ask,
+    consume: (user: string, amount: number, model?: string, key?: string) => ask("consume", user, amount, model, key),
+    async use(id: string, n: number, data: Readonly<Record<string, string>>): Promise<void> {
+      await room.world().record(tenant.id, [{ id, type: "use.tokens", data: { n, ...data } }]);
+      await room.applied(tenant.id);
+    },
+    /** Waits until the user's limit by the billing period shows this usage. */
+    shows: (user: string, used: string, index = 1) =>
+      waitFor(
+        async () => {
+          const { body } = await ask("check", user, 0);
+          return body.limits[index]?.used === used ? body.limits[index] : undefined;
+        },
+        { what: `${user} to show ${used} used` },
+      ),
+  };
+}
+
+describeRoom(
+  "limits by dimension",
+  prepare,
+  (room) => {
+    test("each user has a counter of its own, and a denial by it charges no other limit", async () => {
+      const tenant = tenantOf(room, "own", "per-user");
+      const first = await tenant.consume("u1", 90);
+      expect(first.body).toMatchObject({ allowed: true, reason: "WITHIN_LIMITS" });
+      expect(first.body.limits).toMatchObject([
+        { reserved: "90", limit: "1000" },
+        { reserved: "90", limit: "100", dimensions: [{ dimension: "user", value: "u1" }] },
+      ]);
+      expect((await tenant.consume("u1", 20)).body).toMatchObject({ allowed: false, reason: "LIMIT_EXCEEDED" });
+      const other = await tenant.consume("u2", 100);
+      expect(other.body.limits).toMatchObject([{ reserved: "190" }, { reserved: "100", remaining: "0" }]);
+      expect(other.headers["ratelimit"]).toContain('"tokens:BILLING_PERIOD:user=u2";r=0');
+    });
+
+    test("a limit with a filter counts and asks only what matches", async () => {
+      const tenant = tenantOf(room, "filter", "per-user");
+      expect((await tenant.consume("u1", 60, "small")).body.limits).toHaveLength(2);
+      const large = await tenant.consume("u1", 40, "large");
+      expect(large.body.limits).toMatchObject([
+        {},
+        { reserved: "100" },
+        { window: "HOUR", reserved: "40", where: [{ dimension: "model", value: "large" }] },
+      ]);
+      const filtered = tenantOf(room, "only", "filtered");
+      expect((await filtered.consume("u1", 11, "small")).body).toMatchObject({ allowed: true, reason: "NO_LIMITS" });
+      expect((await filtered.consume("u1", 11, "large")).body.reason).toBe("AMOUNT_EXCEEDS_LIMIT");
+    });
+
+    test("a request without the dimensions that limits count by is invalid, and names them", async () => {
+      const tenant = tenantOf(room, "missing", "per-user");
+      const answer = await room.post("consume", tenant.headers, { meter: "tokens", idempotencyKey: "a" });
+      expect(answer.status).toBe(400);
+      expect(answer.body).toMatchObject({ code: "INVALID", detail: expect.stringMatching(/"user".*"model"/) });
+      const [wrong, right] = await room.batch(tenant.headers, [
+        { meter: "tokens", idempotencyKey: "b", dimensions: { model: "small" } },
+        { meter: "tokens", idempotencyKey: "c", dimensions: { user: "u1", model: "small", other: "x" } },
+      ]);
+      expect(wrong).toMatchObject({ code: "INVALID" });
+      expect(right).toMatchObject({ allowed: true });
+    });
+
+    test("a key stands for its dimensions, too", async () => {
+      const tenant = tenantOf(room, "key", "per-user");
+      expect((await tenant.consume("u1", 5, "small", "same")).body.allowed).toBe(true);
+      expect((await tenant.consume("u1", 5, "small", "same")).body.limits[1]?.reserved).toBe("5");
+      const other = await tenant.consume("u2", 5, "small", "same");
+      expect([other.status, other.body.code]).toEqual([409, "CONFLICT"]);
+    });
+
+    test('recorded usage settles by its own dimensions, and without one has the value ""', async () => {
+      const tenant = tenantOf(room, "settle", "per-user");
+      await tenant.consume("u1", 60, "small", "job");
+      await tenant.use("job", 30, { user: "u1" });
+      expect(await tenant.shows("u1", "30")).toMatchObject({ reserved: "0", remaining: "70" });
+      await tenant.use("unasked", 7, {});
+      expect(await tenant.shows("", "7")).toMatchObject({ dimensions: [{ dimension: "user", value: "" }] });
+      expect(await tenant.shows("u1", "30")).toMatchObject({ remaining: "70" });
+      expect(await tenant.shows("u3", "0")).toMatchObject({ remaining: "100" });
+    });
+
+    test.each(["stop", "kill"] as const)("counters come back after a %s as the database has them", async (how) => {
+      const tenant = tenantOf(room, `again-${how}`, "per-user");
+      await tenant.use("before", 95, { user: "u1", model: "large" });
+      await tenant.shows("u1", "95");
+      await tenant.consume("u2", 10, "small", "held");
+      await room.restart(how);
+      // What was reserved before a loss counts for every user until it would have ended: nobody knows whose it was.
+      const isLost = how === "kill" && room.backend === "in process";
+      expect(await tenant.shows("u1", "95")).toMatchObject({ remaining: isLost ? "0" : "5" });
+      const denied = await tenant.consume("u1", 6);
+      expect(denied.body.allowed).toBe(false);
+      const { body } = await tenant.ask("check", "u2", 91);
+      expect(body.allowed).toBe(false);
+    });
+
+    test("requests are limited by user and minute", async () => {
+      const tenant = tenantOf(room, "rate", "rate");
+      const ask = (user: string, key: string) =>
+        room.post("consume", tenant.headers, { idempotencyKey: key, dimensions: { user } });
+      const answers = [await ask("u1", "a"), await ask("u1", "b"), await ask("u1", "c"), await ask("u2", "d")];
+      expect(answers.map(({ body }) => body.allowed)).toEqual([true, true, false, true]);
+      await room.post("release", tenant.headers, { idempotencyKey: "a" });
+      expect((await ask("u1", "e")).body.allowed).toBe(true);
+    });
+
+    test("a short window frees what its own user released", async () => {
+      const tenant = tenantOf(room, "short", "minute");
+      await tenant.consume("u1", 10, "small", "one");
+      await tenant.consume("u2", 10, "small", "two");
+      await room.post("release", tenant.headers, { idempotencyKey: "two" });
+      expect((await tenant.consume("u1", 1)).body.allowed).toBe(false);
+      expect((await tenant.consume("u2", 10)).body.allowed).toBe(true);
+    });
+
+    test("more combinations than a tenant may have are denied, those that are there are not", async () => {
+      const tenant = tenantOf(room, "many", "per-user");
+      for (let n = 0; n < 20; n += 1)
+        expect((await tenant.consume(`u${n}`, 1, "small", `n${n}`)).body.allowed).toBe(true);
+      const denied = await tenant.consume("u20", 1);
+      expect([denied.status, denied.body.reason, room.retryAfter(denied)]).toEqual([429, "DIMENSION_LIMIT", null]);
+      expect((await tenant.consume("u3", 1)).body.allowed).toBe(true);
+      await room.post("release", tenant.headers, { idempotencyKey: "n0" });
+      expect((await tenant.consume("u20", 1)).body.allowed).toBe(true);
+      const soft = tenantOf(room, "soft", "soft");
+      for (let n = 0; n < 22; n += 1) expect((await soft.consume(`u${n}`, 1)).body.allowed).toBe(true);
+    });
+
+    test("alerts name the combination, once for each", async () => {
+      const tenant = tenantOf(room, "told", "per-user");
+      await tenant.use("a", 85, { user: "u1", model: "small" });
+      await tenant.use("b", 85, { user: "u2", model: "small" });
+      await tenant.use("c", 20, { user: "u1", model: "small" });
+      const alerts = await waitFor(
+        async () => {
+          const told = await room.world().alerts(tenant.id);
+          return told.length >= 3 ? told : undefined;
+        },
+        { what: "the alerts" },
+      );
+      expect(
+        alerts.map(({ type, data }) => [type, data.threshold, data.dimensions?.map(({ value }) => value), data.used]),
+      ).toEqual([
+        ["metrly.quota.warning.v1", "0.8", ["u1"], "85"],
+        ["metrly.quota.warning.v1", "0.8", ["u2"], "85"],
+        ["metrly.quota.exceeded.v1", "1", ["u1"], "105"],
+      ]);
+      expect(new Set(alerts.map(({ id }) => id)).size).toBe(3);
+    });
+  },
+  { maxCombinations: 20 },
+);
