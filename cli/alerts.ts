@@ -42,8 +42,13 @@ export async function watchAlerts(options: WatchOptions, env: Env): Promise<void
 }
 
 function describe(alert: Alert): string {
-  return `${alert.at}  ${alert.kind.padEnd(8)}  ${alert.tenantId}  ${alert.meter ?? "requests"} per ${alert.window}: used ${alert.used} of ${alert.limit} (${crossedText(alert)} crossed)`;
+  return `${alert.at}  ${alert.kind.padEnd(8)}  ${alert.tenantId}  ${alert.meter ?? "requests"}${aboutOf(alert)} per ${alert.window}: used ${alert.used} of ${alert.limit} (${crossedText(alert)} crossed)`;
 }
+
+const aboutOf = ({ dimensions }: Alert): string =>
+  dimensions.length === 0
+    ? ""
+    : ` for ${dimensions.map(({ dimension, value }) => `${dimension} ${JSON.stringify(value)}`).join(", ")}`;
 
 async function allTenants(connection: Connection): Promise<string[]> {
   const tenants = await everyPage(async (page) => (await askGraph(connection, TENANTS, page)).tenants);

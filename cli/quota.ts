@@ -15,6 +15,11 @@ export interface ReconcileCommand {
   readonly url?: string;
 }
 
+interface Match {
+  readonly dimension: string;
+  readonly value: string;
+}
+
 interface Step {
   readonly kind: "progress" | "difference" | "done";
   readonly tenantId?: string;
@@ -25,6 +30,8 @@ interface Step {
   readonly difference?: {
     readonly tenantId: string;
     readonly meter: string;
+    readonly dimensions?: readonly Match[];
+    readonly where?: readonly Match[];
     readonly grain: string;
     readonly bucketStart: string;
     readonly ledger: string;
@@ -73,8 +80,20 @@ function describe({ kind, difference, tenantId, countersSkipped }: Step): void {
   if (kind !== "difference" || difference === undefined) return;
   const { meter, grain, bucketStart, ledger, found, wrong, repaired } = difference;
   process.stdout.write(
-    `${difference.tenantId}  ${meter} per ${grain} from ${bucketStart}: ledger ${ledger}, quota's ${wrong} ${found}${repaired ? " (repaired)" : ""}\n`,
+    `${difference.tenantId}  ${meter}${aboutText(difference)} per ${grain} from ${bucketStart}: ledger ${ledger}, quota's ${wrong} ${found}${repaired ? " (repaired)" : ""}\n`,
   );
+}
+
+/** The combination that a limit is about, and its filter; clients chose the values. */
+function aboutText({
+  dimensions = [],
+  where = [],
+}: {
+  readonly dimensions?: readonly Match[];
+  readonly where?: readonly Match[];
+}): string {
+  const matches = [...dimensions, ...where].map(({ dimension, value }) => `${dimension} ${JSON.stringify(value)}`);
+  return matches.length === 0 ? "" : ` for ${matches.join(", ")}`;
 }
 
 const DENIAL = graphql(`
@@ -82,7 +101,7 @@ const DENIAL = graphql(`
     tenant(id: $tenantId) {
       quotaDenial(idempotencyKey: $key) {
         at meter amount reason explanation retryAt
-        limits { meter window kind limit used reserved remaining resetAt denies }
+        limits { meter window kind limit dimensions { dimension value } where { dimension value } used reserved remaining resetAt denies }
       }
     }
   }
@@ -107,7 +126,7 @@ export async function explainDenial(
   }
   const lines = denial.limits.map(
     (limit) =>
-      `${limit.denies ? "*" : " "} ${limit.meter ?? "requests"} per ${limit.window} (${limit.kind}): used ${limit.used} + reserved ${limit.reserved} of ${limit.limit}, ${limit.remaining} left; resets at ${limit.resetAt}`,
+      `${limit.denies ? "*" : " "} ${limit.meter ?? "requests"}${aboutText(limit)} per ${limit.window} (${limit.kind}): used ${limit.used} + reserved ${limit.reserved} of ${limit.limit}, ${limit.remaining} left; resets at ${limit.resetAt}`,
   );
   const asked = `${denial.at}  asked for ${denial.amount} of ${denial.meter ?? "requests"}`;
   const again = denial.retryAt === null ? [] : [`It fits at ${denial.retryAt}, if no other request comes first.`];

@@ -69,6 +69,8 @@ export function addLook(program: MetrlyCommand): void {
     .command("show <tenant>", { isDefault: true })
     .description("show a tenant's limits, with what is used and remaining")
     .example("quotas show acme", { what: "The tenants", by: "tenants list" })
+    .option("--by <dimension,...>", "only limits that count by these dimensions: a line for each combination")
+    .option("--dimension <name=value...>", "of limits that count by it, only combinations with this value")
     .printsRows()
     .action(async (id: string, options) => (await import("../show/quotas.js")).showQuotas(id, options, process.env));
   quotas

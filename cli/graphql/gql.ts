@@ -36,12 +36,12 @@ type Documents = {
     "query WhoAsks { viewer { id roles } }": typeof types.WhoAsksDocument,
     "\n  query UnbilledTenants($after: Cursor) {\n    tenants(first: 50, after: $after) {\n      nodes {\n        id\n        accounting { unmetered }\n        upcomingInvoice { unpricedUsage { meter dimensions { value } quantity } }\n      }\n      pageInfo { hasNextPage endCursor }\n    }\n  }\n": typeof types.UnbilledTenantsDocument,
     "query UnmeteredOf($tenantId: ID!) { unmeteredTypes(tenantId: $tenantId) { eventType count } }": typeof types.UnmeteredOfDocument,
-    "\n  query Denial($tenantId: ID!, $key: String!) {\n    tenant(id: $tenantId) {\n      quotaDenial(idempotencyKey: $key) {\n        at meter amount reason explanation retryAt\n        limits { meter window kind limit used reserved remaining resetAt denies }\n      }\n    }\n  }\n": typeof types.DenialDocument,
+    "\n  query Denial($tenantId: ID!, $key: String!) {\n    tenant(id: $tenantId) {\n      quotaDenial(idempotencyKey: $key) {\n        at meter amount reason explanation retryAt\n        limits { meter window kind limit dimensions { dimension value } where { dimension value } used reserved remaining resetAt denies }\n      }\n    }\n  }\n": typeof types.DenialDocument,
     "\n  query Meters { meters { key name eventType aggregation valueProperty dimensions unit } }\n": typeof types.MetersDocument,
     "\n  query Plans($first: Int!, $after: Cursor) {\n    plans(first: $first, after: $after) {\n      nodes { id name archived latest { version currency recurringFee } }\n      pageInfo { hasNextPage endCursor }\n    }\n  }\n": typeof types.PlansDocument,
     "\n  query Event($tenantId: ID!, $source: String!, $id: String!) {\n    event(tenantId: $tenantId, source: $source, id: $id) {\n      id source type time receivedAt recordedAt status seq duplicates quarantineReason voidReason data\n    }\n    tenant(id: $tenantId) { id }\n  }\n": typeof types.EventDocument,
     "\n  query Invoices($tenantId: ID!, $first: Int!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      invoices(first: $first, after: $after) {\n        nodes { id number status period { start end } total { amount currency } }\n        pageInfo { hasNextPage endCursor }\n      }\n    }\n  }\n": typeof types.InvoicesDocument,
-    "\n  query Quotas($tenantId: ID!) {\n    tenant(id: $tenantId) { quotas { limit { meter window kind limit } used reserved remaining resetAt state } }\n  }\n": typeof types.QuotasDocument,
+    "\n  query Quotas($tenantId: ID!, $dimensions: [DimensionMatchInput!]) {\n    tenant(id: $tenantId) {\n      quotas(dimensions: $dimensions) {\n        limit { meter window kind limit by where { dimension value } }\n        dimensions { dimension value }\n        used reserved remaining resetAt state\n      }\n    }\n  }\n": typeof types.QuotasDocument,
     "\n  query Tenants($first: Int!, $after: Cursor) {\n    tenants(first: $first, after: $after) {\n      nodes { id name status testClock plan { version plan { id } } }\n      pageInfo { hasNextPage endCursor }\n    }\n  }\n": typeof types.TenantsDocument,
     "\n  query Tenant($id: ID!) {\n    tenant(id: $id) {\n      id name status currency billingAnchorDay graceDays startsAt createdAt timeZone testClock plan { version plan { id } }\n    }\n  }\n": typeof types.TenantDocument,
     "\n  mutation CreateTenant($input: CreateTenantInput!) { createTenant(input: $input) { id } }\n": typeof types.CreateTenantDocument,
@@ -50,7 +50,7 @@ type Documents = {
     "\n  query Periods($tenantId: ID!, $first: Int!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      billingPeriods(first: $first, after: $after) { nodes { start end } pageInfo { hasNextPage endCursor } }\n    }\n  }\n": typeof types.PeriodsDocument,
     "\n  query InvoicePart($id: ID!, $part: Int!) {\n    invoice(id: $id) { status sha256 generatedAt documentPart(part: $part) }\n  }\n": typeof types.InvoicePartDocument,
     "\n  query Verify($id: ID!) { verifyInvoice(id: $id) { matches expectedSha256 checkedEvents differences } }\n": typeof types.VerifyDocument,
-    "\n  subscription Alerts($tenantId: ID!, $after: Cursor) {\n    quotaAlerts(tenantId: $tenantId, after: $after) {\n      cursor tenantId kind meter window windowStart threshold thresholdKind limit used at\n    }\n  }\n": typeof types.AlertsDocument,
+    "\n  subscription Alerts($tenantId: ID!, $after: Cursor) {\n    quotaAlerts(tenantId: $tenantId, after: $after) {\n      cursor tenantId kind meter window dimensions { dimension value } windowStart threshold thresholdKind limit used at\n    }\n  }\n": typeof types.AlertsDocument,
     "\n  query WatchedTenants($first: Int!) {\n    tenants(first: $first) { nodes { ...Watched } pageInfo { hasNextPage } }\n  }\n  fragment Watched on Tenant {\n    id status\n    accounting { accepted inFlight quarantined }\n    quotas { state used reserved limit { meter window kind limit } }\n  }\n": typeof types.WatchedTenantsDocument,
     "\n  query WatchedTenant($tenantId: ID!) { tenant(id: $tenantId) { ...Watched } }\n": typeof types.WatchedTenantDocument,
     "\n  query DeadLetters($tenantId: ID!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      webhookEndpoints {\n        id\n        deliveries(first: 200, after: $after, status: DEAD) {\n          nodes { id eventId eventType deadReason attempts { at responseStatus error } }\n          pageInfo { hasNextPage endCursor }\n        }\n      }\n    }\n  }\n": typeof types.DeadLettersDocument,
@@ -87,12 +87,12 @@ const documents: Documents = {
     "query WhoAsks { viewer { id roles } }": types.WhoAsksDocument,
     "\n  query UnbilledTenants($after: Cursor) {\n    tenants(first: 50, after: $after) {\n      nodes {\n        id\n        accounting { unmetered }\n        upcomingInvoice { unpricedUsage { meter dimensions { value } quantity } }\n      }\n      pageInfo { hasNextPage endCursor }\n    }\n  }\n": types.UnbilledTenantsDocument,
     "query UnmeteredOf($tenantId: ID!) { unmeteredTypes(tenantId: $tenantId) { eventType count } }": types.UnmeteredOfDocument,
-    "\n  query Denial($tenantId: ID!, $key: String!) {\n    tenant(id: $tenantId) {\n      quotaDenial(idempotencyKey: $key) {\n        at meter amount reason explanation retryAt\n        limits { meter window kind limit used reserved remaining resetAt denies }\n      }\n    }\n  }\n": types.DenialDocument,
+    "\n  query Denial($tenantId: ID!, $key: String!) {\n    tenant(id: $tenantId) {\n      quotaDenial(idempotencyKey: $key) {\n        at meter amount reason explanation retryAt\n        limits { meter window kind limit dimensions { dimension value } where { dimension value } used reserved remaining resetAt denies }\n      }\n    }\n  }\n": types.DenialDocument,
     "\n  query Meters { meters { key name eventType aggregation valueProperty dimensions unit } }\n": types.MetersDocument,
     "\n  query Plans($first: Int!, $after: Cursor) {\n    plans(first: $first, after: $after) {\n      nodes { id name archived latest { version currency recurringFee } }\n      pageInfo { hasNextPage endCursor }\n    }\n  }\n": types.PlansDocument,
     "\n  query Event($tenantId: ID!, $source: String!, $id: String!) {\n    event(tenantId: $tenantId, source: $source, id: $id) {\n      id source type time receivedAt recordedAt status seq duplicates quarantineReason voidReason data\n    }\n    tenant(id: $tenantId) { id }\n  }\n": types.EventDocument,
     "\n  query Invoices($tenantId: ID!, $first: Int!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      invoices(first: $first, after: $after) {\n        nodes { id number status period { start end } total { amount currency } }\n        pageInfo { hasNextPage endCursor }\n      }\n    }\n  }\n": types.InvoicesDocument,
-    "\n  query Quotas($tenantId: ID!) {\n    tenant(id: $tenantId) { quotas { limit { meter window kind limit } used reserved remaining resetAt state } }\n  }\n": types.QuotasDocument,
+    "\n  query Quotas($tenantId: ID!, $dimensions: [DimensionMatchInput!]) {\n    tenant(id: $tenantId) {\n      quotas(dimensions: $dimensions) {\n        limit { meter window kind limit by where { dimension value } }\n        dimensions { dimension value }\n        used reserved remaining resetAt state\n      }\n    }\n  }\n": types.QuotasDocument,
     "\n  query Tenants($first: Int!, $after: Cursor) {\n    tenants(first: $first, after: $after) {\n      nodes { id name status testClock plan { version plan { id } } }\n      pageInfo { hasNextPage endCursor }\n    }\n  }\n": types.TenantsDocument,
     "\n  query Tenant($id: ID!) {\n    tenant(id: $id) {\n      id name status currency billingAnchorDay graceDays startsAt createdAt timeZone testClock plan { version plan { id } }\n    }\n  }\n": types.TenantDocument,
     "\n  mutation CreateTenant($input: CreateTenantInput!) { createTenant(input: $input) { id } }\n": types.CreateTenantDocument,
@@ -101,7 +101,7 @@ const documents: Documents = {
     "\n  query Periods($tenantId: ID!, $first: Int!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      billingPeriods(first: $first, after: $after) { nodes { start end } pageInfo { hasNextPage endCursor } }\n    }\n  }\n": types.PeriodsDocument,
     "\n  query InvoicePart($id: ID!, $part: Int!) {\n    invoice(id: $id) { status sha256 generatedAt documentPart(part: $part) }\n  }\n": types.InvoicePartDocument,
     "\n  query Verify($id: ID!) { verifyInvoice(id: $id) { matches expectedSha256 checkedEvents differences } }\n": types.VerifyDocument,
-    "\n  subscription Alerts($tenantId: ID!, $after: Cursor) {\n    quotaAlerts(tenantId: $tenantId, after: $after) {\n      cursor tenantId kind meter window windowStart threshold thresholdKind limit used at\n    }\n  }\n": types.AlertsDocument,
+    "\n  subscription Alerts($tenantId: ID!, $after: Cursor) {\n    quotaAlerts(tenantId: $tenantId, after: $after) {\n      cursor tenantId kind meter window dimensions { dimension value } windowStart threshold thresholdKind limit used at\n    }\n  }\n": types.AlertsDocument,
     "\n  query WatchedTenants($first: Int!) {\n    tenants(first: $first) { nodes { ...Watched } pageInfo { hasNextPage } }\n  }\n  fragment Watched on Tenant {\n    id status\n    accounting { accepted inFlight quarantined }\n    quotas { state used reserved limit { meter window kind limit } }\n  }\n": types.WatchedTenantsDocument,
     "\n  query WatchedTenant($tenantId: ID!) { tenant(id: $tenantId) { ...Watched } }\n": types.WatchedTenantDocument,
     "\n  query DeadLetters($tenantId: ID!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      webhookEndpoints {\n        id\n        deliveries(first: 200, after: $after, status: DEAD) {\n          nodes { id eventId eventType deadReason attempts { at responseStatus error } }\n          pageInfo { hasNextPage endCursor }\n        }\n      }\n    }\n  }\n": types.DeadLettersDocument,
@@ -204,7 +204,7 @@ export function graphql(source: "query UnmeteredOf($tenantId: ID!) { unmeteredTy
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "\n  query Denial($tenantId: ID!, $key: String!) {\n    tenant(id: $tenantId) {\n      quotaDenial(idempotencyKey: $key) {\n        at meter amount reason explanation retryAt\n        limits { meter window kind limit used reserved remaining resetAt denies }\n      }\n    }\n  }\n"): typeof import('./graphql.js').DenialDocument;
+export function graphql(source: "\n  query Denial($tenantId: ID!, $key: String!) {\n    tenant(id: $tenantId) {\n      quotaDenial(idempotencyKey: $key) {\n        at meter amount reason explanation retryAt\n        limits { meter window kind limit dimensions { dimension value } where { dimension value } used reserved remaining resetAt denies }\n      }\n    }\n  }\n"): typeof import('./graphql.js').DenialDocument;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
@@ -224,7 +224,7 @@ export function graphql(source: "\n  query Invoices($tenantId: ID!, $first: Int!
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "\n  query Quotas($tenantId: ID!) {\n    tenant(id: $tenantId) { quotas { limit { meter window kind limit } used reserved remaining resetAt state } }\n  }\n"): typeof import('./graphql.js').QuotasDocument;
+export function graphql(source: "\n  query Quotas($tenantId: ID!, $dimensions: [DimensionMatchInput!]) {\n    tenant(id: $tenantId) {\n      quotas(dimensions: $dimensions) {\n        limit { meter window kind limit by where { dimension value } }\n        dimensions { dimension value }\n        used reserved remaining resetAt state\n      }\n    }\n  }\n"): typeof import('./graphql.js').QuotasDocument;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
@@ -260,7 +260,7 @@ export function graphql(source: "\n  query Verify($id: ID!) { verifyInvoice(id: 
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "\n  subscription Alerts($tenantId: ID!, $after: Cursor) {\n    quotaAlerts(tenantId: $tenantId, after: $after) {\n      cursor tenantId kind meter window windowStart threshold thresholdKind limit used at\n    }\n  }\n"): typeof import('./graphql.js').AlertsDocument;
+export function graphql(source: "\n  subscription Alerts($tenantId: ID!, $after: Cursor) {\n    quotaAlerts(tenantId: $tenantId, after: $after) {\n      cursor tenantId kind meter window dimensions { dimension value } windowStart threshold thresholdKind limit used at\n    }\n  }\n"): typeof import('./graphql.js').AlertsDocument;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */

@@ -243,8 +243,10 @@ export type QuotaAlertKind =
   /** Usage has crossed a threshold of the limit */
   | 'WARNING';
 
-/** A limit of a plan; at most one per meter and window */
+/** A limit of a plan; at most one per meter, window, `by` and `where` */
 export type QuotaLimitInput = {
+  /** Dimensions of the meter: each combination of their values has a counter of its own; at most 10. Of requests, which then need a window of SECOND or MINUTE, any dimensions that clients send */
+  readonly by?: ReadonlyArray<string> | null | undefined;
   /** Whether it denies or only warns */
   readonly kind: LimitKind;
   /** The largest quantity within the window; 0 with HARD denies everything */
@@ -257,6 +259,8 @@ export type QuotaLimitInput = {
   readonly warnAtAmounts?: ReadonlyArray<string> | null | undefined;
   /** An amount at each multiple of which a `quota.warning` is sent: of those that one event passes, the highest. At least a thousandth of the limit; default: none */
   readonly warnEvery?: string | null | undefined;
+  /** Dimension values that usage must have, all of them, to count; at most 10, none of a dimension in `by` */
+  readonly where?: ReadonlyArray<DimensionMatchInput> | null | undefined;
   /** The time over which it counts */
   readonly window: QuotaWindow;
 };
@@ -512,7 +516,7 @@ export type DenialQueryVariables = Exact<{
 }>;
 
 
-export type DenialQuery = { readonly tenant: { readonly quotaDenial: { readonly at: string, readonly meter: string | null, readonly amount: string, readonly reason: string, readonly explanation: string, readonly retryAt: string | null, readonly limits: ReadonlyArray<{ readonly meter: string | null, readonly window: string, readonly kind: string, readonly limit: string, readonly used: string, readonly reserved: string, readonly remaining: string, readonly resetAt: string, readonly denies: boolean }> } | null } | null };
+export type DenialQuery = { readonly tenant: { readonly quotaDenial: { readonly at: string, readonly meter: string | null, readonly amount: string, readonly reason: string, readonly explanation: string, readonly retryAt: string | null, readonly limits: ReadonlyArray<{ readonly meter: string | null, readonly window: string, readonly kind: string, readonly limit: string, readonly used: string, readonly reserved: string, readonly remaining: string, readonly resetAt: string, readonly denies: boolean, readonly dimensions: ReadonlyArray<{ readonly dimension: string, readonly value: string }>, readonly where: ReadonlyArray<{ readonly dimension: string, readonly value: string }> }> } | null } | null };
 
 export type MetersQueryVariables = Exact<{ [key: string]: never; }>;
 
@@ -547,10 +551,11 @@ export type InvoicesQuery = { readonly tenant: { readonly invoices: { readonly n
 
 export type QuotasQueryVariables = Exact<{
   tenantId: string;
+  dimensions?: ReadonlyArray<DimensionMatchInput> | DimensionMatchInput | null | undefined;
 }>;
 
 
-export type QuotasQuery = { readonly tenant: { readonly quotas: ReadonlyArray<{ readonly used: string, readonly reserved: string, readonly remaining: string, readonly resetAt: string, readonly state: QuotaState, readonly limit: { readonly meter: string | null, readonly window: QuotaWindow, readonly kind: LimitKind, readonly limit: string } }> } | null };
+export type QuotasQuery = { readonly tenant: { readonly quotas: ReadonlyArray<{ readonly used: string, readonly reserved: string, readonly remaining: string, readonly resetAt: string, readonly state: QuotaState, readonly limit: { readonly meter: string | null, readonly window: QuotaWindow, readonly kind: LimitKind, readonly limit: string, readonly by: ReadonlyArray<string>, readonly where: ReadonlyArray<{ readonly dimension: string, readonly value: string }> }, readonly dimensions: ReadonlyArray<{ readonly dimension: string, readonly value: string }> }> } | null };
 
 export type TenantsQueryVariables = Exact<{
   first: number;
@@ -625,7 +630,7 @@ export type AlertsSubscriptionVariables = Exact<{
 }>;
 
 
-export type AlertsSubscription = { readonly quotaAlerts: { readonly cursor: string, readonly tenantId: string, readonly kind: QuotaAlertKind, readonly meter: string | null, readonly window: QuotaWindow, readonly windowStart: string, readonly threshold: string, readonly thresholdKind: ThresholdKind, readonly limit: string, readonly used: string, readonly at: string } };
+export type AlertsSubscription = { readonly quotaAlerts: { readonly cursor: string, readonly tenantId: string, readonly kind: QuotaAlertKind, readonly meter: string | null, readonly window: QuotaWindow, readonly windowStart: string, readonly threshold: string, readonly thresholdKind: ThresholdKind, readonly limit: string, readonly used: string, readonly at: string, readonly dimensions: ReadonlyArray<{ readonly dimension: string, readonly value: string }> } };
 
 export type WatchedTenantsQueryVariables = Exact<{
   first: number;
@@ -996,6 +1001,14 @@ export const DenialDocument = new TypedDocumentString(`
         window
         kind
         limit
+        dimensions {
+          dimension
+          value
+        }
+        where {
+          dimension
+          value
+        }
         used
         reserved
         remaining
@@ -1086,14 +1099,23 @@ export const InvoicesDocument = new TypedDocumentString(`
 }
     `) as unknown as TypedDocumentString<InvoicesQuery, InvoicesQueryVariables>;
 export const QuotasDocument = new TypedDocumentString(`
-    query Quotas($tenantId: ID!) {
+    query Quotas($tenantId: ID!, $dimensions: [DimensionMatchInput!]) {
   tenant(id: $tenantId) {
-    quotas {
+    quotas(dimensions: $dimensions) {
       limit {
         meter
         window
         kind
         limit
+        by
+        where {
+          dimension
+          value
+        }
+      }
+      dimensions {
+        dimension
+        value
       }
       used
       reserved
@@ -1254,6 +1276,10 @@ export const AlertsDocument = new TypedDocumentString(`
     kind
     meter
     window
+    dimensions {
+      dimension
+      value
+    }
     windowStart
     threshold
     thresholdKind

@@ -2,6 +2,7 @@ import { nowMs } from "#platform/lifecycle/time.js";
 import type { Env } from "#platform/process/config.js";
 import type { QuotaWindow } from "#schema/vocabulary.js";
 import { askGraph, findConnection } from "../connection/connection.js";
+import { UserError } from "../connection/failure.js";
 import type { QuotasQuery } from "../graphql/graphql.js";
 import { graphql } from "../graphql/index.js";
 import { stateOf } from "./limit-state.js";
@@ -9,8 +10,14 @@ import { present, printRows, type ShowOptions, sayEmpty } from "./print.js";
 import { bar, type Column, shortTime } from "./table.js";
 
 const QUOTAS = graphql(`
-  query Quotas($tenantId: ID!) {
-    tenant(id: $tenantId) { quotas { limit { meter window kind limit } used reserved remaining resetAt state } }
+  query Quotas($tenantId: ID!, $dimensions: [DimensionMatchInput!]) {
+    tenant(id: $tenantId) {
+      quotas(dimensions: $dimensions) {
+        limit { meter window kind limit by where { dimension value } }
+        dimensions { dimension value }
+        used reserved remaining resetAt state
+      }
+    }
   }
 `);
 
@@ -24,9 +31,21 @@ const SHORT: Readonly<Partial<Record<QuotaWindow, string>>> = {
   BILLING_PERIOD: "PERIOD",
 };
 
-export async function showQuotas(tenantId: string, options: ShowOptions, env: Env): Promise<void> {
-  const { tenant } = await askGraph(await findConnection(options, env), QUOTAS, { tenantId });
-  const { quotas } = present(tenant, tenantId);
+export interface QuotasOptions extends ShowOptions {
+  /** Dimensions, separated by commas: only limits that count by all of them. */
+  readonly by?: string;
+  /** Values, as NAME=VALUE: of limits that count by these, only such combinations. */
+  readonly dimension?: readonly string[];
+}
+
+export async function showQuotas(tenantId: string, options: QuotasOptions, env: Env): Promise<void> {
+  const { dimension = [] } = options;
+  const by = options.by?.split(",") ?? [];
+  const dimensions = dimension.map(matchOf);
+  const connection = await findConnection(options, env);
+  const { tenant } = await askGraph(connection, QUOTAS, { tenantId, dimensions });
+  const all = present(tenant, tenantId).quotas;
+  const quotas = all.filter(({ limit }) => by.every((name) => limit.by.includes(name)));
   const columns: Column<Quota>[] = [
     { name: "METER", text: ({ limit }) => limit.meter ?? "requests" },
     {
@@ -34,6 +53,7 @@ export async function showQuotas(tenantId: string, options: ShowOptions, env: En
       text: ({ limit }) => limit.window,
       short: ({ limit }) => SHORT[limit.window] ?? limit.window,
     },
+    ...(quotas.some((quota) => aboutOf(quota) !== "") ? [{ name: "OF", text: aboutOf }] : []),
     { name: "KIND", text: ({ limit }) => limit.kind },
     { name: "USED", text: ({ used }) => used, isNumber: true },
     { name: "RESERVED", text: ({ reserved }) => reserved, isNumber: true },
@@ -48,7 +68,19 @@ export async function showQuotas(tenantId: string, options: ShowOptions, env: En
     { name: "", text: () => "", picture: { width: 20, draw: (quota, width) => bar(shareOf(quota), width) } },
   ];
   await printRows(quotas, columns, options);
-  if (quotas.length === 0) sayEmpty(`No limits: the plan of ${tenantId} has none, or it has no plan.`, options);
+  if (quotas.length > 0) return;
+  const counting = by.length === 0 ? "" : ` that count by ${by.join(" and ")}, or nothing was used`;
+  sayEmpty(`No limits${counting}: the plan of ${tenantId} has none, or it has no plan.`, options);
+}
+
+/** The combination, and what usage must be of; clients chose the values. */
+const aboutOf = ({ dimensions, limit: { where } }: Quota): string =>
+  [...dimensions, ...where].map(({ dimension, value }) => `${dimension}=${JSON.stringify(value).slice(1, -1)}`).join(" ");
+
+function matchOf(text: string): { readonly dimension: string; readonly value: string } {
+  const end = text.indexOf("=");
+  if (end < 1) throw new UserError(`--dimension: "${text}" is not NAME=VALUE`);
+  return { dimension: text.slice(0, end), value: text.slice(end + 1) };
 }
 
 const shareOf = ({ used, reserved, limit }: Quota): number =>

@@ -219,8 +219,10 @@ export type QuotaAlertKind =
   /** Usage has crossed a threshold of the limit */
   | 'WARNING';
 
-/** A limit of a plan; at most one per meter and window */
+/** A limit of a plan; at most one per meter, window, `by` and `where` */
 export type QuotaLimitInput = {
+  /** Dimensions of the meter: each combination of their values has a counter of its own; at most 10. Of requests, which then need a window of SECOND or MINUTE, any dimensions that clients send */
+  readonly by?: ReadonlyArray<string> | null | undefined;
   /** Whether it denies or only warns */
   readonly kind: LimitKind;
   /** The largest quantity within the window; 0 with HARD denies everything */
@@ -233,6 +235,8 @@ export type QuotaLimitInput = {
   readonly warnAtAmounts?: ReadonlyArray<string> | null | undefined;
   /** An amount at each multiple of which a `quota.warning` is sent: of those that one event passes, the highest. At least a thousandth of the limit; default: none */
   readonly warnEvery?: string | null | undefined;
+  /** Dimension values that usage must have, all of them, to count; at most 10, none of a dimension in `by` */
+  readonly where?: ReadonlyArray<DimensionMatchInput> | null | undefined;
   /** The time over which it counts */
   readonly window: QuotaWindow;
 };

@@ -6,6 +6,7 @@ import { type AppenderLimits, createAppender } from "./intake/appender.js";
 import { createMetrics } from "./metrics.js";
 import { followUsageReaders } from "./readers/usage-readers.js";
 import { createDimensionLimit } from "./recorder/dimension-limit.js";
+import { createLimits } from "./recorder/dimension-limits.js";
 import { type Publisher, startPublisher } from "./recorder/publisher.js";
 import { type Recorder, startRecorder } from "./recorder/recorder.js";
 import { startTicks, type Ticks } from "./recorder/ticks.js";
@@ -51,7 +52,7 @@ export async function startIngestionCore(context: ServiceContext, intake: Partia
   const recorder = await startRecorder({
     database,
     tenancy,
-    dimensions: createDimensionLimit(config.maxDimensionValues),
+    dimensions: createDimensionLimit(createLimits(tenancy, config)),
     clock,
     log,
     partitionCount,

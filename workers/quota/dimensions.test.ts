@@ -62,7 +62,7 @@ describeRoom(
       expect((await tenant.consume("u1", 20)).body).toMatchObject({ allowed: false, reason: "LIMIT_EXCEEDED" });
       const other = await tenant.consume("u2", 100);
       expect(other.body.limits).toMatchObject([{ reserved: "190" }, { reserved: "100", remaining: "0" }]);
-      expect(other.headers["ratelimit"]).toContain('"tokens:BILLING_PERIOD:user=u2";r=0');
+      expect(other.headers.ratelimit).toContain('"tokens:BILLING_PERIOD:user=u2";r=0');
     });
 
     test("a limit with a filter counts and asks only what matches", async () => {

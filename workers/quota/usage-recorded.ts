@@ -260,7 +260,7 @@ function sumsOf(
   };
   counted.forEach(take);
   for (const { time, tenancyVersion } of readings)
-    limits.at(tenant, time, tenancyVersion)?.limits.forEach(({ counter }) => take(counter));
+    for (const { counter } of limits.at(tenant, time, tenancyVersion)?.limits ?? []) take(counter);
   return found;
 }
 

@@ -41,7 +41,7 @@ export const LOOK: readonly SavedOperation[] = [
     `
     query Quotas($tenantId: ID!) {
       tenant(id: $tenantId) {
-        quotas { state used reserved remaining resetAt limit { meter window kind limit } }
+        quotas { state used reserved remaining resetAt dimensions { dimension value } limit { meter window kind limit by where { dimension value } } }
       }
     }`,
     { tenantId: CHOSEN_TENANT },
@@ -74,7 +74,7 @@ export const LOOK: readonly SavedOperation[] = [
     query Alerts($tenantId: ID!, $after: Cursor) {
       tenant(id: $tenantId) {
         alerts(first: 50, after: $after) {
-          nodes { at kind meter window threshold thresholdKind limit used }
+          nodes { at kind meter window dimensions { dimension value } threshold thresholdKind limit used }
           pageInfo { hasNextPage endCursor }
         }
       }
@@ -86,7 +86,7 @@ export const LOOK: readonly SavedOperation[] = [
     "A tenant's alerts as they happen (keep it running)",
     `
     subscription QuotaAlerts($tenantId: ID!, $after: Cursor) {
-      quotaAlerts(tenantId: $tenantId, after: $after) { cursor kind meter window threshold thresholdKind limit used at tenant { name } }
+      quotaAlerts(tenantId: $tenantId, after: $after) { cursor kind meter window dimensions { dimension value } threshold thresholdKind limit used at tenant { name } }
     }`,
     { tenantId: CHOSEN_TENANT, after: null },
   ),

@@ -7,6 +7,9 @@ export type DimensionLimit = ReturnType<typeof createDimensionLimit>;
 /** The counted dimension values, as one transaction of a partition sees and extends them. */
 export type CountedDimensions = Awaited<ReturnType<DimensionLimit["open"]>>;
 
+/** How many values a scope may have. */
+export type LimitOf = (scope: DimensionScope) => number;
+
 interface Counted {
   readonly partition: number;
   /** How many there are. */
@@ -22,11 +25,15 @@ const MAX_CACHED_VALUES = 250_000;
 /** Scopes whose values are read whole for a transaction. Imports may have many more, of every period that there was. */
 const MAX_WHOLE_SCOPES = 100;
 
+/** Scopes that may have more values are not cached. */
+const MAX_WHOLE_VALUES = 10_000;
+
 /**
  * Caches counted dimension values, so that the database is queried once per scope. A partition's cache is valid only while its
  * cursor is where this process left it: another recorder may have added values.
  */
-export function createDimensionLimit(limit: number, maxWholeScopes = MAX_WHOLE_SCOPES) {
+export function createDimensionLimit(limit: number | LimitOf, maxWholeScopes = MAX_WHOLE_SCOPES) {
+  const limitOf: LimitOf = typeof limit === "number" ? () => limit : limit;
   const cache = new LRUCache<string, Counted>({
     maxSize: MAX_CACHED_VALUES,
     sizeCalculation: ({ values }) => values.size + 1,
@@ -38,7 +45,7 @@ export function createDimensionLimit(limit: number, maxWholeScopes = MAX_WHOLE_S
   }
 
   return {
-    limit,
+    limitOf,
     /**
      * In the transaction that holds the partition's cursor, which is at `next`. `usesOf`: those that it will ask for, when there are too many
      * scopes to read whole.
@@ -58,13 +65,17 @@ export function createDimensionLimit(limit: number, maxWholeScopes = MAX_WHOLE_S
         if (known === undefined) missing.push(scope);
         else counted.set(scope.key, known);
       }
-      const whole = missing.slice(0, maxWholeScopes);
+      // Of a scope that may have very many, only what is asked for.
+      const small = missing.filter((scope) => limitOf(scope) <= MAX_WHOLE_VALUES);
+      const whole = small.slice(0, maxWholeScopes);
       for (const [key, values] of await readDimensionValues(tx, partition, whole))
         counted.set(key, { partition, size: values.size, values, isWhole: true, isFull: false });
       if (missing.length > whole.length) {
-        const rest = new Set(missing.slice(maxWholeScopes).map(({ key }) => key));
-        const uses = usesOf().filter(({ scope }) => rest.has(scope.key));
-        for (const [key, read] of await readDimensionUses(tx, partition, missing.slice(maxWholeScopes), uses))
+        const isWhole = new Set(whole);
+        const rest = missing.filter((scope) => !isWhole.has(scope));
+        const keys = new Set(rest.map(({ key }) => key));
+        const uses = usesOf().filter(({ scope }) => keys.has(scope.key));
+        for (const [key, read] of await readDimensionUses(tx, partition, rest, uses))
           counted.set(key, { partition, ...read, isWhole: false, isFull: false });
       }
       return countIn(partition, counted);
@@ -77,8 +88,8 @@ export function createDimensionLimit(limit: number, maxWholeScopes = MAX_WHOLE_S
     const full = new Map<string, DimensionScope>();
     const isCounted = ({ scope: { key }, value }: DimensionUse): boolean =>
       counted.get(key)?.values.has(value) === true || added.get(key)?.has(value) === true;
-    const isFull = ({ key }: DimensionScope): boolean =>
-      (counted.get(key)?.size ?? 0) + (added.get(key)?.size ?? 0) >= limit;
+    const isFull = (scope: DimensionScope): boolean =>
+      (counted.get(scope.key)?.size ?? 0) + (added.get(scope.key)?.size ?? 0) >= limitOf(scope);
     /** Counts an event's values regardless of the limit. */
     function count(fresh: readonly DimensionUse[]): void {
       for (const use of fresh) {

@@ -108,11 +108,14 @@ function report(
   step: RecordingStep,
   { full }: Recorded,
 ): void {
-  for (const { tenantId, meter, period } of full)
+  for (const scope of full) {
+    const { tenantId, meter, period } = scope;
+    const limit = dimensions.limitOf(scope);
     logger.warn(
-      { tenantId, meter: meter.id, periodStart: new Date(period.start).toISOString(), limit: dimensions.limit },
+      { tenantId, meter: meter.id, periodStart: new Date(period.start).toISOString(), limit },
       "a meter reached its limit of dimension value combinations; events with new ones are quarantined",
     );
+  }
   for (const { offset, error } of step.poison)
     logger.error({ partition, offset, reason: error }, "poison record; kept in poison_record");
   if (step.refusedTicks > 0) onTick(false);

@@ -41,7 +41,7 @@ import {
   saveBatch,
   saveReach,
 } from "../store/recording.js";
-import type { CountedDimensions, DimensionLimit } from "./dimension-limit.js";
+import type { CountedDimensions, DimensionLimit, LimitOf } from "./dimension-limit.js";
 
 export interface RecordingDependencies {
   /** Whether every reader of the ledger reads columns. */
@@ -133,7 +133,7 @@ async function recordStamped(
     if (cursor.tenancyVersion > stamp.tenancyVersion)
       throw new Error(`this copy of tenancy is at ${stamp.tenancyVersion}, the ledger at ${cursor.tenancyVersion}`);
     const open: Recording = {
-      ...{ tx, partition, cursor, stamp, reader, limit: dimensions.limit },
+      ...{ tx, partition, cursor, stamp, reader, limitOf: dimensions.limitOf },
       counting: (events, usesOf) => dimensions.open(tx, partition, first, scopesOf(reader, events), usesOf),
     };
     const { counted, ...effect } =
@@ -198,7 +198,7 @@ interface Recording {
   readonly cursor: RecorderCursor;
   readonly stamp: Stamp;
   readonly reader: EventReader;
-  readonly limit: number;
+  readonly limitOf: LimitOf;
   /** The counted values in the scopes of these events; `usesOf`: all that will be asked for. */
   counting(
     events: readonly Parameters<EventReader["scopes"]>[0][],
@@ -217,7 +217,7 @@ async function recordElements(open: Recording, { elements }: RecordingStep): Pro
     const reading = reader.read(item);
     if (reading.kind === "invalid") return { reason: "VALUE_INVALID", detail: reading.detail };
     const full = counted.admit(reading.uses);
-    return full === undefined ? undefined : overLimit(full, open.limit);
+    return full === undefined ? undefined : overLimit(full, open.limitOf(full));
   });
   await saveBatch(tx, partition, outcome);
   let duplicates = 0;

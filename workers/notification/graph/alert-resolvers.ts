@@ -34,6 +34,8 @@ function alertOf({
     kind: type === "quota.warning" ? "WARNING" : "EXCEEDED",
     meter: data.meter,
     window: data.window,
+    dimensions: data.dimensions ?? [],
+    where: data.where ?? [],
     windowStart: new Date(data.windowStart),
     threshold: data.threshold,
     thresholdKind: data.thresholdKind ?? "SHARE",

@@ -51,6 +51,13 @@ export class InvoiceType {
   @Field(() => ID, { description: "`inv_<tenant>_<ordinal>`" }) readonly id!: string;
 }
 
+@Directive("@shareable")
+@ObjectType("DimensionMatch", { description: "A value of one of a meter's dimensions" })
+export class DimensionMatchType {
+  @Field(() => String, { description: "The dimension's name" }) readonly dimension!: string;
+  @Field(() => String, { description: "The value of the usage" }) readonly value!: string;
+}
+
 @ObjectType("QuotaAlert", {
   description: "Usage has crossed a threshold of a limit; reported once per window and threshold",
 })
@@ -65,6 +72,14 @@ export class QuotaAlertType {
   @Field(() => String, { nullable: true, description: "Null if the limit counts requests" })
   readonly meter!: string | null;
   @Field(() => QuotaWindow, { description: "The window of the limit" }) readonly window!: keyof typeof QuotaWindow;
+  @Field(() => [DimensionMatchType], {
+    description: "Of a limit with `by`: the combination of values that it is about; empty otherwise",
+  })
+  readonly dimensions!: readonly DimensionMatchType[];
+  @Field(() => [DimensionMatchType], {
+    description: "Of a limit with `where`: the values that usage must have to count; empty otherwise",
+  })
+  readonly where!: readonly DimensionMatchType[];
   @Field(() => DateTimeScalar, {
     description:
       "Start of the second, minute, hour or day (UTC), of the calendar's day, week or month, or of the billing period in which it happened",

@@ -42,7 +42,10 @@ export function describePayload(json: string): Description {
     case "quota.exceeded": {
       const what = data.meter === null ? "requests" : text("meter");
       const window = WINDOWS[payload.data.window];
-      const limit = `${text("limit")} ${what} per ${window}`;
+      const { dimensions = [], where = [] } = payload.data;
+      // Quoted: clients chose the values.
+      const about = [...dimensions, ...where].map(({ dimension, value }) => `${dimension} ${JSON.stringify(value)}`);
+      const limit = `${text("limit")} ${what} per ${window}${about.length === 0 ? "" : ` for ${about.join(", ")}`}`;
       return {
         subject:
           payload.type === "quota.warning"
