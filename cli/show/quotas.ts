@@ -75,7 +75,9 @@ export async function showQuotas(tenantId: string, options: QuotasOptions, env: 
 
 /** The combination, and what usage must be of; clients chose the values. */
 const aboutOf = ({ dimensions, limit: { where } }: Quota): string =>
-  [...dimensions, ...where].map(({ dimension, value }) => `${dimension}=${JSON.stringify(value).slice(1, -1)}`).join(" ");
+  [...dimensions, ...where]
+    .map(({ dimension, value }) => `${dimension}=${JSON.stringify(value).slice(1, -1)}`)
+    .join(" ");
 
 function matchOf(text: string): { readonly dimension: string; readonly value: string } {
   const end = text.indexOf("=");

@@ -31,6 +31,7 @@ const look = (seconds: number, tenants: readonly WatchedTenant[], text?: string)
 const alert: Alert = {
   ...{ cursor: "c", tenantId: "acme", kind: "WARNING", meter: "calls", window: "HOUR", used: "8", limit: "10" },
   ...{
+    dimensions: [],
     threshold: "0.8",
     thresholdKind: "SHARE",
     at: "2026-11-28T11:59:58.000Z",

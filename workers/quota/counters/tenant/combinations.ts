@@ -1,5 +1,5 @@
 import { MINUTE_MS } from "#kernel/duration.js";
-import { combinationId, combinationOf, isWithin, namesOf, scopeKeyOf } from "../../rules/scopes.js";
+import { combinationId, combinationOf, isWithin, scopeKeyOf } from "../../rules/scopes.js";
 import type { CounterCharge, LoadedScope } from "../counters.js";
 import type { Family } from "./counters.js";
 import type { Reservation } from "./reservations.js";
@@ -128,9 +128,6 @@ function* membersHolding(
   if (held !== undefined) yield held;
 }
 
-/** The values of the dimensions that decide which counters a reservation is in. */
-export const decisive = namesOf;
-
 /** Whether one more combination would be too many. */
 export function isTooMany(
   state: State,
@@ -141,8 +138,14 @@ export function isTooMany(
 ): boolean {
   if (hardLimit === null) return false;
   if (meter === null) {
-    const members = state.counters.families().get(familyId)?.members;
-    return members !== undefined && !members.has(counter.id) && members.size >= most;
+    const isFull = (): boolean => {
+      const members = state.counters.families().get(familyId)?.members;
+      return members !== undefined && !members.has(counter.id) && members.size >= most;
+    };
+    if (!isFull()) return false;
+    // Those whose window has passed make room.
+    sweep(state);
+    return isFull();
   }
   if (counter.recorded || state.reservations.isOpen(counter.series)) return false;
   const key = scopeKeyOf(counter.series) ?? "";
