@@ -1,4 +1,6 @@
+import { type DocumentNode, execute, parse } from "graphql";
 import { expect, test } from "vitest";
+import type { RecordedEvent } from "#schema/events/usage-recorded.v1.js";
 import { waitFor } from "../../tests/servers/servers.js";
 import { describeRoom, type Room, type RoomTenant } from "./room.testing.js";
 import type { World } from "./world.testing.js";
@@ -17,8 +19,20 @@ function prepare(world: World): void {
   world.plan("minute", [{ ...limit, window: "MINUTE", limit: "10", by: ["user"] }]);
 }
 
-function tenantOf(room: Room, name: string, plan: string) {
+const QUOTAS: DocumentNode = parse(`query ($id: ID!, $dimensions: [DimensionMatchInput!]) {
+  _entities(representations: [{ __typename: "Tenant", id: $id }]) { ... on Tenant {
+    quotas(meter: "tokens", dimensions: $dimensions) { limit { window by where { value } } dimensions { value } used } } } }`);
+const PLATFORM = { kind: "SERVICE", id: "test", tenantId: null, roles: ["PLATFORM_ADMIN"], scopes: [] };
+
+interface Shown {
+  readonly limit: { readonly window: string; readonly by: readonly string[] };
+  readonly dimensions: readonly { readonly value: string }[];
+  readonly used: string;
+}
+
+function tenantOf(room: Room, name: string, plan: string | null) {
   const tenant: RoomTenant = room.tenant(name, plan);
+  const events = new Map<string, RecordedEvent>();
   let keys = 0;
   const ask = (path: string, user: string | undefined, amount: number, model = "small", key = `k${keys++}`) =>
     room.post(path, tenant.headers, {
@@ -32,8 +46,22 @@ function tenantOf(room: Room, name: string, plan: string) {
     ask,
     consume: (user: string, amount: number, model?: string, key?: string) => ask("consume", user, amount, model, key),
     async use(id: string, n: number, data: Readonly<Record<string, string>>): Promise<void> {
-      await room.world().record(tenant.id, [{ id, type: "use.tokens", data: { n, ...data } }]);
+      const [entry] = await room.world().record(tenant.id, [{ id, type: "use.tokens", data: { n, ...data } }]);
+      events.set(id, entry as RecordedEvent);
       await room.applied(tenant.id);
+    },
+    events,
+    /** Used, and by whom, of the limit by user and billing period. */
+    async quotas(dimensions: readonly { readonly dimension: string; readonly value: string }[]): Promise<string[]> {
+      const schema = room.service().service.subgraph?.schema;
+      if (schema === undefined) throw new Error("no subgraph");
+      const variableValues = { id: tenant.id, dimensions };
+      const contextValue = { identity: PLATFORM };
+      const answer = await execute({ schema, document: QUOTAS, variableValues, contextValue });
+      const found: { _entities: [{ quotas: Shown[] }] } = JSON.parse(JSON.stringify(answer.data));
+      return found._entities[0].quotas
+        .filter(({ limit }) => limit.by.length > 0 && limit.window === "BILLING_PERIOD")
+        .map((quota) => `${quota.used} ${quota.dimensions[0]?.value}`);
     },
     /** Waits until the user's limit by the billing period shows this usage. */
     shows: (user: string, used: string, index = 1) =>
@@ -156,6 +184,34 @@ describeRoom(
       expect((await tenant.consume("u20", 1)).body.allowed).toBe(true);
       const soft = tenantOf(room, "soft", "soft");
       for (let n = 0; n < 22; n += 1) expect((await soft.consume(`u${n}`, 1)).body.allowed).toBe(true);
+    });
+
+    test("usage counts from the assignment of the plan on, and a void takes back what was counted", async () => {
+      const tenant = tenantOf(room, "from", null);
+      await tenant.use("before", 40, { user: "u1" });
+      room.world().tenant(tenant.id, "per-user");
+      await tenant.use("after", 30, { user: "u1" });
+      expect(await tenant.shows("u1", "70", 0)).toMatchObject({ limit: "1000" });
+      expect(await tenant.shows("u1", "30")).toMatchObject({ limit: "100" });
+      for (const id of ["before", "after"]) {
+        const event = tenant.events.get(id);
+        if (event === undefined) throw new Error(`no event ${id}`);
+        await room
+          .world()
+          .publish(tenant.id, [{ kind: "void", tenantId: tenant.id, reason: "wrong", actor: "me", event }]);
+      }
+      await room.applied(tenant.id);
+      await tenant.shows("u1", "0", 0);
+      await tenant.shows("u1", "0");
+    });
+
+    test("the graph shows the combinations that are used most, those that match, and one that is named", async () => {
+      const tenant = tenantOf(room, "shown", "per-user");
+      for (const [user, n] of Object.entries({ u1: 5, u2: 50, u3: 20 })) await tenant.use(user, n, { user });
+      await tenant.shows("u2", "50");
+      expect(await tenant.quotas([])).toEqual(["50 u2", "20 u3", "5 u1"]);
+      expect(await tenant.quotas([{ dimension: "user", value: "u3" }])).toEqual(["20 u3"]);
+      expect(await tenant.quotas([{ dimension: "user", value: "nobody" }])).toEqual(["0 nobody"]);
     });
 
     test("alerts name the combination, once for each", async () => {

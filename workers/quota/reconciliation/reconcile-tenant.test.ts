@@ -20,6 +20,11 @@ describe.skipIf(!hasPostgres || !hasRedis)("reconciliation with the ledger", () 
     world = await openWorld({ redisUrl: redisUrl() });
     world.meter("calls");
     world.meter("tokens", { aggregation: "SUM", valueProperty: "n" });
+    world.meter("named", { aggregation: "SUM", valueProperty: "n", dimensions: ["user", "model"] });
+    world.plan("by-user", [
+      { limit: "100", meter: "named", by: ["user"] },
+      { limit: "100", meter: "named", where: [{ dimension: "model", value: "large" }] },
+    ]);
     world.plan("both", [
       { limit: "100", meter: "calls" },
       { limit: "5.5", meter: "tokens" },
@@ -139,6 +144,46 @@ describe.skipIf(!hasPostgres || !hasRedis)("reconciliation with the ledger", () 
     expect((await reconcile({})).differences).toMatchObject([{ ...wrong, repaired: false }]);
     expect((await reconcile({ repair: "true" })).differences).toMatchObject([{ ...wrong, repaired: true }]);
     expect((await reconcile({})).differences).toEqual([]);
+  });
+
+  test("combinations of limits by dimension are compared by their names, in the database and the counters", async () => {
+    world.tenant("combined", "by-user");
+    const headers = world.key("combined");
+    const data = (user: string, model: string) => ({ n: "2", user, model });
+    await world.record("combined", [
+      { id: "a", type: "use.named", data: data("u1", "large") },
+      { id: "b", type: "use.named", data: data("u2", "large") },
+      { id: "c", type: "use.named", data: data("u1", "small") },
+    ]);
+    await waitFor(() => world.appliedSeq("combined"), { what: "usage to be applied" });
+    expect((await reconcile({ tenantId: "combined" })).differences).toEqual([]);
+    const total =
+      "SELECT series FROM scoped_total WHERE tenant_id = 'combined' AND total = 4 AND grain = 'BILLING_PERIOD'";
+    const { rows } = await world.database.pool.query<{ series: string }>(total);
+    expect(rows).toHaveLength(2);
+    const ofUser = rows.map(({ series }) => series).find((series) => series.split("|").length === 3) ?? "";
+    await world.database.pool.query("UPDATE scoped_total SET total = 9 WHERE tenant_id = 'combined' AND series = $1", [
+      ofUser,
+    ]);
+    const wrong = { meter: "named", grain: "BILLING_PERIOD", ledger: "4", found: "9", wrong: "database" };
+    const dimensions = [{ dimension: "user", value: "u1" }];
+    const repaired = await reconcile({ tenantId: "combined", repair: "true" });
+    expect(repaired.differences).toMatchObject([{ ...wrong, dimensions, repaired: true }]);
+    expect((await reconcile({ tenantId: "combined" })).differences).toEqual([]);
+
+    const payload = { meter: "named", amount: "0", dimensions: { user: "u1", model: "large" } };
+    await service.app.inject({ method: "POST", url: "/v1/quota/check", headers, payload });
+    const [, scope, combination] = ofUser.split("|");
+    const seq = (await counters.positions(["combined"]))[0] ?? 0;
+    await counters.correct("combined", seq, [
+      {
+        ...{ counter: `named|BILLING_PERIOD|${scope}|${combination}`, periodStart: monthStart },
+        total: amountOf(new Decimal("1")),
+      },
+    ]);
+    const ofCounter = { meter: "named", dimensions, ledger: "4", found: "1", wrong: "counters" };
+    expect((await reconcile({ tenantId: "combined", repair: "true" })).differences).toMatchObject([ofCounter]);
+    expect((await reconcile({ tenantId: "combined" })).differences).toEqual([]);
   });
 
   test("is for operators of this installation, and knows only tenants that there are", async () => {

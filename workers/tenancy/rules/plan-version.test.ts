@@ -68,6 +68,15 @@ const pathsOf = (plan: PlanDraft) => {
 };
 
 describe("a plan version", () => {
+  test("may have several limits on a meter and window that count by different dimensions", () => {
+    const europe = [{ dimension: "region", value: "eu" }];
+    const limits = [
+      ...[limit(), limit({ by: ["model"] }), limit({ where: europe }), limit({ by: ["model"], where: europe })],
+      limit({ meter: null, by: ["user"], where: [{ dimension: "tier", value: "free" }] }),
+    ];
+    expect(pathsOf(terms({ limits }))).toEqual([]);
+  });
+
   const many = <T>(count: number, item: T): T[] => Array.from({ length: count }, () => item);
   const tiers = (count: number) => tiered(...Array.from({ length: count - 1 }, (_, n) => String(n + 1)), null);
   test.each<[string, PlanDraft, string[]]>([
@@ -259,6 +268,38 @@ describe("a plan version", () => {
     ["a negative limit", [limit({ limit: "-0.1" })], ["limits[0].limit"]],
     ["a threshold above 1", [limit({ warnAt: ["1.01"] })], ["limits[0].warnAt[0]"]],
     ["a threshold of 0", [limit({ warnAt: ["0"] })], ["limits[0].warnAt[0]"]],
+    ["a dimension that the meter has not", [limit({ by: ["user"] })], ["limits[0].by[0]"]],
+    ["a dimension twice", [limit({ by: ["region", "region"] })], ["limits[0].by[1]"]],
+    [
+      "a condition on an unknown dimension, and one twice",
+      [
+        limit({
+          where: [
+            { dimension: "user", value: "u1" },
+            { dimension: "region", value: "eu" },
+            { dimension: "region", value: "us" },
+          ],
+        }),
+      ],
+      ["limits[0].where[0].dimension", "limits[0].where[2].dimension"],
+    ],
+    [
+      "a dimension in by and where",
+      [limit({ by: ["model", "region"], where: [{ dimension: "region", value: "eu" }] })],
+      ["limits[0].by[1]"],
+    ],
+    [
+      "a long value",
+      [limit({ where: [{ dimension: "region", value: "é".repeat(65) }] })],
+      ["limits[0].where[0].value"],
+    ],
+    ["requests by user and hour", [limit({ meter: null, window: "HOUR", by: ["user"] })], ["limits[0].by"]],
+    ["requests by no name", [limit({ meter: null, by: [""] })], ["limits[0].by[0]"]],
+    [
+      "the same dimensions in another order",
+      [limit({ by: ["region", "model"] }), limit({ by: ["model", "region"] })],
+      ["limits[1]"],
+    ],
     ["thresholds that don't ascend", [limit({ warnAt: ["0.8", "0.8"] })], ["limits[0].warnAt[1]"]],
     [
       "amounts that don't ascend, or are none",
