@@ -4,6 +4,8 @@ import type { Decision, Quota } from "./quota.js";
 export interface GuardOptions<Request> {
   readonly meter?: string;
   readonly amount?: (request: Request) => string | number;
+  /** Values of the usage's dimensions; required are those that limits of the tenant's plan count by. */
+  readonly dimensions?: (request: Request) => Readonly<Record<string, string>>;
   /** The tenant; required with a platform key. */
   readonly tenantId?: (request: Request) => string;
   /**
@@ -22,13 +24,14 @@ export interface Guarded {
 export async function guard<Request>(
   quota: Quota,
   request: Request,
-  { meter, amount, tenantId, idempotencyKey }: GuardOptions<Request>,
+  { meter, amount, dimensions, tenantId, idempotencyKey }: GuardOptions<Request>,
 ): Promise<Guarded> {
   const key = idempotencyKey?.(request) ?? crypto.randomUUID();
   const decision = await quota.consume({
     idempotencyKey: key,
     ...(meter !== undefined && { meter }),
     ...(amount !== undefined && { amount: amount(request) }),
+    ...(dimensions !== undefined && { dimensions: dimensions(request) }),
     ...(tenantId !== undefined && { tenantId: tenantId(request) }),
   });
   return { decision, idempotencyKey: key };

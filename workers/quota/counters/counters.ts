@@ -1,5 +1,5 @@
 import { HOUR_MS } from "#kernel/duration.js";
-import type { Dimensions, Scope } from "../rules/scopes.js";
+import type { DimensionMatchState } from "#schema/events/tenancy-changed.v1.js";
 
 /**
  * The counters behind quota decisions: fast, atomic per tenant, and never the only copy of durable facts. Amounts are exact,
@@ -7,6 +7,19 @@ import type { Dimensions, Scope } from "../rules/scopes.js";
  * is passed. A tenant's counters are one state machine (`tenant/`); the adapters differ in where they keep its state.
  */
 export type Amount = bigint;
+
+/** Values of dimensions, by name. */
+export type Dimensions = ReadonlyMap<string, string>;
+
+/** What a limit with `by` or `where` counts, beside its meter and window. */
+export interface Scope {
+  /** The same for every limit with these dimensions and conditions, in any order. */
+  readonly id: string;
+  /** Ascending. */
+  readonly by: readonly string[];
+  /** Ascending by dimension. */
+  readonly where: readonly DimensionMatchState[];
+}
 
 export type CounterWindow =
   /** SECOND and MINUTE: what was asked for counts at the moment of its admission, other usage by its own time. */

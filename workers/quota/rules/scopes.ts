@@ -1,20 +1,11 @@
 import { createHash } from "node:crypto";
 import type { DimensionMatchState } from "#schema/events/tenancy-changed.v1.js";
 import { type LimitScope, scopeText, sorted, sortedMatches } from "#schema/limit-scope.js";
+import type { Dimensions, Scope } from "../counters/counters.js";
 
-/** Values of dimensions, by name. */
-export type Dimensions = ReadonlyMap<string, string>;
+export type { Dimensions, Scope };
+
 export const NO_DIMENSIONS: Dimensions = new Map();
-
-/** What a limit with `by` or `where` counts, beside its meter and window. */
-export interface Scope {
-  /** The same for every limit with these dimensions and conditions, in any order. */
-  readonly id: string;
-  /** Ascending. */
-  readonly by: readonly string[];
-  /** Ascending by dimension. */
-  readonly where: readonly DimensionMatchState[];
-}
 
 /** Undefined: the limit counts everything of its meter together. */
 export function scopeOf(limit: LimitScope): Scope | undefined {

@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from "vitest";
 import { DAY_MS } from "#kernel/duration.js";
 import { startPruning } from "../prune.js";
-import { TOTALS_KEPT_MS } from "../rules/windows.js";
+import { SCOPED_PERIOD_KEPT_MS, TOTALS_KEPT_MS } from "../rules/windows.js";
 import { quotaDatabase } from "./database.testing.js";
 import { ENDED_BOUNDS_KEPT_MS, pruneUsage } from "./pruning.js";
 
@@ -10,7 +10,9 @@ const TEST_CLOCK = Date.UTC(2024, 1, 3);
 const KEPT = [...TOTALS_KEPT_MS, ["BILLING_PERIOD", 400 * DAY_MS] as const];
 
 const database = quotaDatabase();
-beforeEach(() => database().pool.query("TRUNCATE usage_total, granted_bound"));
+beforeEach(() =>
+  database().pool.query("TRUNCATE usage_total, granted_bound, scoped_total, combination, combination_count"),
+);
 
 /** Totals of each grain that begin a millisecond before the horizon and at it, and bounds that ended then. */
 async function store(tenantId: string, now: number): Promise<void> {
@@ -79,4 +81,38 @@ test("what the counters still reach stays, wherever the clock of the process is"
   expect(errors).toHaveLength(1);
   expect(await left("granted_bound", "id", "acme")).toEqual(["held", "just ended"]);
   expect(await left("usage_total", "grain", "acme")).toHaveLength(KEPT.length + 1);
+});
+
+test("totals and combinations of scopes go once no window of theirs is judged, billing periods too, by each tenant's clock", async () => {
+  for (const [tenantId, now] of [
+    ["acme", NOW],
+    ["tested", TEST_CLOCK],
+  ] as const) {
+    for (const [grain, ms] of [...TOTALS_KEPT_MS, ["BILLING_PERIOD", SCOPED_PERIOD_KEPT_MS] as const])
+      for (const at of [now - ms - 1, now - ms])
+        await database().pool.query("INSERT INTO scoped_total VALUES ($1, 'calls|s|c', $2, $3, 1)", [
+          ...[tenantId, grain, new Date(at)],
+        ]);
+    for (const at of [now - SCOPED_PERIOD_KEPT_MS - 1, now - SCOPED_PERIOD_KEPT_MS]) {
+      await database().pool.query("INSERT INTO combination VALUES ($1, 'calls|s', $2, 'c', '{u1}')", [
+        ...[tenantId, new Date(at)],
+      ]);
+      await database().pool.query("INSERT INTO combination_count VALUES ($1, 'calls|s', $2, 1)", [
+        tenantId,
+        new Date(at),
+      ]);
+    }
+  }
+  await pruneUsage(database(), { now: NOW, testClocks: new Map([["tested", TEST_CLOCK]]) });
+  for (const tenantId of ["acme", "tested"]) {
+    const count = async (table: string): Promise<number> => {
+      const { rows } = await database().pool.query<{ n: number }>(
+        `SELECT count(*)::int AS n FROM ${table} WHERE tenant_id = $1`,
+        [tenantId],
+      );
+      return rows[0]?.n ?? 0;
+    };
+    expect(await count("scoped_total")).toBe(TOTALS_KEPT_MS.length + 1);
+    expect([await count("combination"), await count("combination_count")]).toEqual([1, 1]);
+  }
 });
