@@ -13,8 +13,8 @@ export const UNSEEN_DECISIONS: readonly Bug[] = [
     edits: [
       {
         file: "workers/quota/counters/tenant/admitting.ts",
-        find: "if (held.content !== request.content) return",
-        put: "if (held.meter !== request.meter) return",
+        find: "if (!isSame(held, request)) return",
+        put: "if (held.meter !== request.meter && !isSame(held, request)) return",
       },
     ],
   },
