@@ -11,8 +11,10 @@ import type { Stage, StoredRow } from "./stage.testing.js";
 import type { TenantSpec } from "./steps.testing.js";
 
 const QUOTAS: DocumentNode = parse(`query ($id: ID!) { _entities(representations: [{ __typename: "Tenant", id: $id }]) {
-  ... on Tenant { quotas { limit { meter window kind limit } used reserved remaining resetAt } } } }`);
+  ... on Tenant { quotas(dimensions: [{ dimension: "user", value: "the one" }]) { limit { meter window kind limit } used reserved remaining resetAt } } } }`);
 const PLATFORM = { kind: "SERVICE", id: "test", tenantId: null, roles: ["PLATFORM_ADMIN"], scopes: [] };
+/** Of whom all asked for and recorded is. */
+export const USER = "the one";
 type Amounts = Pick<LimitBody, "used" | "reserved" | "remaining" | "resetAt">;
 /** Far above what anything takes on a busy machine. */
 const REST_MS = 60_000;
@@ -90,6 +92,7 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
         meter: one.meter,
         window: one.window,
         kind: one.hard ? ("HARD" as const) : ("SOFT" as const),
+        ...(one.by && { by: ["user"] }),
         limit: textOf(one.limit),
         warnAt: [...one.warnAt],
         ...(one.warnAtAmounts.length > 0 && { warnAtAmounts: one.warnAtAmounts.map(textOf) }),
@@ -107,8 +110,8 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
       ...(zone !== "UTC" && { timeZone: zone }),
       testClock: hasOwnClock ? oracle.now() : null,
       assignments: assignments.map((one) => ({ ...one, planVersion: 1, cancelledInVersion: null })),
-      quotaOverrides: limits.overrides().map(({ meter, window, limit, until, source }) => ({
-        ...{ meter, window, until },
+      quotaOverrides: limits.overrides().map(({ meter, window, by, limit, until, source }) => ({
+        ...{ meter, window, until, ...(by && { by: ["user"] }) },
         limit: textOf(limit),
         reason: "a story",
         inVersion: Number(source),
@@ -128,6 +131,8 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
   function passing(pass: () => void): void {
     const before = limits.planAt(oracle.now());
     pass();
+    // Counters of users are forgotten when nobody asks, and built again.
+    if (limits.hasBy) oracle.blur();
     if (limits.planAt(oracle.now()) !== before) isWhole = false;
   }
 
@@ -142,6 +147,7 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
 
   const payloadOf = ({ meter, amount, key, ttlMs }: Sent) => ({
     ...(meter !== null && { meter, amount: textOf(amount) }),
+    dimensions: { user: USER },
     idempotencyKey: key,
     ttlSeconds: ttlMs / 1000,
   });
@@ -340,7 +346,8 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
       const limit = inForce[index % Math.max(1, inForce.length)];
       if (limit === undefined) return;
       const source = String(world().tenancy.version() + 1);
-      limits.override({ meter: limit.meter, window: limit.window, limit: value, until: oracle.now() + forMs, source });
+      const { meter, window, by } = limit;
+      limits.override({ meter, window, by, limit: value, until: oracle.now() + forMs, source });
       publish();
     },
     endOverrides(): void {

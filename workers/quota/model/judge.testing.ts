@@ -111,8 +111,10 @@ export function createJudge({ oracle, book, hasMeter, isRefused, isBehind }: Jud
       const charge = limit.meter === null ? exactOf("1") : amount;
       const isDenying = (side: "least" | "most") => oracle.taken(limit, side) + charge > limit.limit;
       const isExhausted = (side: "least" | "most") => oracle.taken(limit, side) >= limit.limit;
-      if (isDenying("most") && isExhausted("most")) {
-        book.denied(limit, oracle.now(), isDenying("least") && isExhausted("least"));
+      // Of a user of whom nothing counts nobody is told.
+      const isKnown = (side: "least" | "most") => !limit.by || oracle.taken(limit, side) > 0n;
+      if (isDenying("most") && isExhausted("most") && isKnown("most")) {
+        book.denied(limit, oracle.now(), isDenying("least") && isExhausted("least") && isKnown("least"));
       }
     }
   }

@@ -21,6 +21,8 @@ export interface Limit {
   readonly meter: string | null;
   readonly window: Window;
   readonly hard: boolean;
+  /** Whether each user has a counter of its own. A story's tenants have one user, and others that ask for nothing. */
+  readonly by: boolean;
   readonly limit: Exact;
   /** Fractions, ascending. */
   readonly warnAt: readonly string[];
@@ -36,6 +38,7 @@ export interface LimitAt extends Limit {
 interface Override {
   readonly meter: string | null;
   readonly window: Window;
+  readonly by: boolean;
   readonly limit: Exact;
   until: number;
   readonly source: string;
@@ -78,6 +81,8 @@ export function createLimits(
     since: (at: number): number => Math.min(...PERIODS.map((window) => span(window, at).start)),
     planAt,
     at,
+    /** Whether some limit counts by users: then counters may be built from stored totals at any time. */
+    hasBy: Object.values(plans).some((all) => all.some(({ by }) => by)),
     concerning: (meter: string | null, moment: number): readonly LimitAt[] =>
       at(moment).filter((limit) => limit.meter === null || limit.meter === meter),
     /** The meters of all plans; null: requests. */

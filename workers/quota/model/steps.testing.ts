@@ -16,6 +16,7 @@ const meter = fc.constantFrom("units", "units", "units", "units", "calls", "call
 const limitOf: fc.Arbitrary<Limit> = fc.record({
   meter: fc.oneof({ weight: 3, arbitrary: meter }, { weight: 1, arbitrary: fc.constant(null) }),
   window: fc.constantFrom(...WINDOWS, "HOUR", "DAY", "BILLING_PERIOD"),
+  by: fc.constant(false),
   hard: fc.boolean().chain((soft) => fc.constantFrom(true, true, true, !soft)),
   limit: fc.oneof(
     { weight: 6, arbitrary: halves(1, 16) },
@@ -39,14 +40,25 @@ const planOf = fc.uniqueArray(limitOf, {
   selector: (one) => `${one.meter} ${one.window}`,
 });
 
-/** The next plan has some of the limits with other values, and others; a window does not turn from soft to hard. */
+/** Of requests in short windows, and of meters; usage of before a meter does not count by users. */
+const mayBeBy = ({ meter, window }: Limit): boolean =>
+  meter === null ? window === "SECOND" || window === "MINUTE" : meter !== "later";
+
+/**
+ * The next plan has some of the limits with other values, and others; a window does not turn from soft to hard. Usage counts by users
+ * from the assignment on: such limits are in both plans.
+ */
 const plansOf = fc
   .tuple(
     planOf,
-    fc.array(fc.tuple(fc.boolean(), halves(0, 16)), { minLength: 5, maxLength: 5 }),
+    fc.array(fc.tuple(fc.boolean(), halves(0, 16), fc.boolean()), { minLength: 5, maxLength: 5 }),
     fc.array(limitOf, { maxLength: 2 }),
   )
-  .map(([first, changes, others]) => {
+  .map(([limits, changes, others]) => {
+    const first = limits.map((limit, index) => {
+      const [isKept, , isBy] = changes[index] ?? [true, limit.limit, false];
+      return { ...limit, by: isKept && isBy && mayBeBy(limit) };
+    });
     const kept = first.flatMap((limit, index) => {
       const [isKept, value] = changes[index] ?? [true, limit.limit];
       return isKept ? [{ ...limit, limit: value }] : [];

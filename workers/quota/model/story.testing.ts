@@ -1,6 +1,6 @@
 import { partitionOf } from "#kernel/partition.js";
 import type { RecordedEvent } from "#schema/events/usage-recorded.v1.js";
-import { type Actor, createActor, type PastEvent } from "./actor.testing.js";
+import { type Actor, createActor, type PastEvent, USER } from "./actor.testing.js";
 import { type Exact, ONE, textOf } from "./amounts.testing.js";
 import { contentOf, type Sent } from "./judge.testing.js";
 import { isPeriod, isShort, LENGTH, type Limits, type Window } from "./limits.testing.js";
@@ -25,9 +25,10 @@ export async function play(stage: Stage, { tenants, steps }: StorySpec): Promise
   const named = (meter: string) => (meter === "later" ? later : meter);
   const sents = new Map<string, Sent>();
   if (world().tenancy.meter("units") === undefined) {
-    world().meter("units", { aggregation: "SUM", valueProperty: "n" });
-    world().meter("calls");
-    world().meter("weight", { eventType: "use.calls", aggregation: "SUM", valueProperty: "n" });
+    world().meter("units", { aggregation: "SUM", valueProperty: "n", dimensions: ["user"] });
+    world().meter("calls", { dimensions: ["user"] });
+    const weighed = { eventType: "use.calls", aggregation: "SUM" as const, valueProperty: "n" };
+    world().meter("weight", { ...weighed, dimensions: ["user"] });
   }
   const actors = tenants.map((spec, n) =>
     createActor({ stage, id: `s${story}-${n}`, spec, named, hasMeter: (meter) => meter !== later || hasLater }),
@@ -92,7 +93,7 @@ export async function play(stage: Stage, { tenants, steps }: StorySpec): Promise
       events.map(({ spec, id, time }) => ({
         ...{ id, time },
         type: `use.${named(spec.type)}`,
-        data: { n: textOf(spec.amount) },
+        data: { n: textOf(spec.amount), user: USER },
       })),
     );
     actor.recorded();
