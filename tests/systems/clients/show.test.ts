@@ -337,6 +337,47 @@ describe("what the command line shows", () => {
     expect(all.map(firstOf).sort()).toEqual(["calls|-|-|3", "words|a b|(none)|1", "words|a b|c|1"]);
   });
 
+  test("limits by dimension have a line for each combination, and can be asked for by their values", async () => {
+    const input = {
+      ...{ key: "seats", name: "Seats", eventType: "seat", aggregation: "COUNT", dimensions: ["user", "model"] },
+    };
+    await ask(metrly.url, admin, world.CREATE_METER, { input });
+    const limit = { meter: "seats", window: "BILLING_PERIOD", kind: "HARD", limit: "10" };
+    const where = [{ dimension: "model", value: "large" }];
+    const limits = [limit, { ...limit, by: ["user"] }, { ...limit, by: ["user"], where }];
+    const version = { currency: "EUR", prices: [], limits };
+    await ask(metrly.url, admin, world.CREATE_PLAN, { input: { id: "by-user", name: "By user", version } });
+    await ask(metrly.url, admin, world.CREATE_TENANT, { input: { id: "users", name: "Users", planId: "by-user" } });
+    const { out: key } = await runCliHere(metrly, ["api-keys", "issue", "--tenant", "users", "--scopes", "ingest"]);
+    const events = ["u1", "u1", "u 2"].map((user, n) => ({
+      ...{ specversion: "1.0", id: `s${n}`, type: "seat", source: "test", data: { user, model: "small" } },
+    }));
+    await waitFor(async () => (await postEvents(metrly.url, key.trim(), events)).status === 202, {
+      what: "the events",
+    });
+    const rows = async (...args: string[]) =>
+      (await shown("quotas", "users", ...args))
+        .trim()
+        .split("\n")
+        .slice(1)
+        .map((line) => line.split("\t").slice(2, 5).join("|"));
+    const all = await waitFor(
+      async () => {
+        const found = await rows();
+        return found.includes("user=u 2|HARD|1") ? found : undefined;
+      },
+      { what: "their usage" },
+    );
+    expect(all).toEqual(["|HARD|3", "user=u1|HARD|2", "user=u 2|HARD|1"]);
+    expect(await rows("--by", "user")).toEqual(["user=u1|HARD|2", "user=u 2|HARD|1"]);
+    expect(await rows("--by", "user", "--dimension", "user=u3")).toEqual([
+      "user=u3|HARD|0",
+      "user=u3 model=large|HARD|0",
+    ]);
+    const wrong = await runCliHere(metrly, ["quotas", "users", "--dimension", "user"]);
+    expect([wrong.code, wrong.err]).toEqual([1, '--dimension: "user" is not NAME=VALUE\n']);
+  });
+
   test("one tenant, one invoice and one event are shown, and what is missing is named", async () => {
     expect(await shown("tenants", "show", "acme")).toMatch(/^plan +basic@1$/m);
     expect(await shown("events", "show", "e1", "--tenant", "acme", "--source", "test")).toMatch(/^status +RECORDED$/m);

@@ -222,6 +222,10 @@ export function createReservations(initial: Iterable<Reservation> = []) {
     nextExpiry: (): number => expiries.first(),
     /** When the last open reservation of a series ends; 0: there is none. Where they are many, of any since there was none. */
     lastEnd(series: string): number {
+      if (scopesOf.size === 0) {
+        const open = openOf.get(series);
+        return open === undefined ? 0 : lastOf(open, series);
+      }
       let last = 0;
       for (const open of held(series)) if (open !== undefined) last = Math.max(last, lastOf(open, series));
       return last;

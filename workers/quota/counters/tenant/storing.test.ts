@@ -113,3 +113,20 @@ function view(state: TenantState, now: number) {
   const outcome = state.execute(request("check", ""), now, MOST);
   return { outcome, keys: [...state.reservations()].sort(([a], [b]) => (a < b ? -1 : 1)), seq: state.seq() };
 }
+
+test("a state that has a scope is closed to processes that do not know scopes, for ever", () => {
+  const scope = { key: "calls|s", by: ["user"], where: [], period: START, recorded: 0 };
+  const identityOf = (state: { head(): readonly string[] }) => {
+    const head = state.head();
+    const identity: unknown[] = JSON.parse(head[head.indexOf("i") + 1] ?? "[]");
+    return identity.length;
+  };
+  expect(identityOf(createTenant(missing(0), START))).toBe(2);
+  const state = createTenant(missing(0), START);
+  state.extend({ tenantId: "t", seq: 0, scopes: [scope], counters: [] });
+  expect(identityOf(state)).toBe(3);
+  const changes = state.changes();
+  const set = changes?.head.set ?? [];
+  expect(JSON.parse(set[set.indexOf("i") + 1] ?? "")).toHaveLength(3);
+  expect(set).toContain("k:calls|s");
+});
