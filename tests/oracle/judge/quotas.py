@@ -153,11 +153,13 @@ def _same_key(world: World, tenant: Tenant, verdicts: Verdicts) -> None:
             is_alive = tenant.time(again.span)[1] < one.expires and not any(r.sent < again.answered for r in one.releases)
             if not is_alive or any(f.answered > one.entry.sent and f.sent < again.answered for f in faults):
                 continue
+            # Others deny anything: a suspended tenant's, or those of counters that are being rebuilt.
+            if not again.answer["allowed"] and again.answer["reason"] not in FULL:
+                continue
             lines = [one.entry.line, again.line]
             if amounts_of(again.input) != one.amounts:
                 verdicts.refuse("same key", f"{tenant.id} {one.key}: another request with a live key was decided", lines)
-            elif again.answer["allowed"] or again.answer["reason"] in FULL:
-                # Others deny anything: a suspended tenant's, or those of counters that are being rebuilt.
+            else:
                 verdicts.fact(f"same key: {tenant.id} {one.key}", "allowed, as before", "allowed" if again.answer["allowed"] else "denied", lines, again.answer["allowed"])
 
 

@@ -41,7 +41,14 @@ export async function rest(world: World, receiver: Receiver): Promise<void> {
       { tenantId },
       (data) => first(data).invoices.nodes,
     );
-    await waitFor(() => answer.every(({ id }) => receiver.names.has(id)), { what: "invoices at their receiver" });
+    const invoices = answer.map(({ id }) => id);
+    await waitFor(
+      async () => {
+        if (invoices.every((id) => receiver.names.has(id))) return true;
+        throw new Error(JSON.stringify([invoices, await client.look("deliveries", operations.DELIVERIES, { tenantId }, (data) => data)]));
+      },
+      { what: "invoices at their receiver", pauseMs: POLL_MS },
+    );
     return { outcome: "ok" };
   });
 }
