@@ -151,6 +151,16 @@ export const SHOWN: readonly Case[] = [
     ask(begin(HARD), "consume", "k", "1", decision(false, "0", { reason: "TENANT_SUSPENDED" })),
     "reason of a decision",
   ),
+  judged(
+    "a live key with another amount while suspended",
+    ask(
+      full().add("suspendTenant", { id: "t", billing: "CONTINUE" }),
+      "consume",
+      "k",
+      "1",
+      decision(false, "10", { reason: "TENANT_SUSPENDED" }),
+    ),
+  ),
   judged("a document that says what is shown", billed(DOCUMENT)),
   judged("a document with another total", billed({ ...DOCUMENT, total: "5.00" }), "content of a document"),
   judged("a document with another line", billed({ ...DOCUMENT, lines: [] }), "content of a document"),
