@@ -1,5 +1,5 @@
 import { DAY_MS } from "#kernel/duration.js";
-import { createHistory, type Line, type Told, wallClock } from "../../../oracle/history.js";
+import { createHistory, type Line, wallClock } from "../../../oracle/history.js";
 import { ask } from "../../../support/client.js";
 import { randomOf } from "../../../support/random.js";
 import * as operations from "./operations.js";
@@ -7,7 +7,7 @@ import { receive } from "./receiver.js";
 import { lookAround, periodsOf, rest } from "./rest.js";
 import { dice, metersOf, TIME_ZONES, termsOf, timeOf } from "./terms.js";
 import { toldClient } from "./told.js";
-import { advance, type World } from "./world.js";
+import { advance, untilKnown, type World } from "./world.js";
 
 export interface LifeOptions {
   readonly url: string;
@@ -33,7 +33,16 @@ export async function live({ url, admin, name, seed, steps }: LifeOptions): Prom
   history.note("once");
   const receiver = await receive(history);
   const setUp = toldClient(history, { url, admin, key: "", tenantId: name });
-  const create = (op: string, text: string, input: object) => setUp.ask<never>(op, text, input, { input });
+  /** Told again while nobody knows whether it happened; undefined: it had happened before. */
+  async function create<Answer>(op: string, text: string, input: object): Promise<Answer | undefined> {
+    let answer: Answer | undefined;
+    await untilKnown(async () => {
+      const told = await setUp.ask<Answer>(op, text, input, { input });
+      answer = told.answer;
+      return told;
+    });
+    return answer;
+  }
   for (const meter of metersOf(name)) await create("createMeter", operations.CREATE_METER, meter);
   const version = termsOf(name, d);
   await create("createPlan", operations.CREATE_PLAN, { id: name, name, version });
@@ -47,12 +56,12 @@ export async function live({ url, admin, name, seed, steps }: LifeOptions): Prom
     },
     ...{ billingAnchorDay: d.whole(1, 28), graceDays: d.whole(0, 5), timeZone: d.one(TIME_ZONES) },
   });
-  const endpoint: Told<{ readonly endpoint: { readonly id: string } }> = await create(
+  const created = await create<{ readonly endpoint: { readonly id: string } }>(
     "createWebhookEndpoint",
     operations.CREATE_ENDPOINT,
     { tenantId: name, url: receiver.url, eventTypes: EVENT_TYPES },
   );
-  receiver.endpointId = endpoint.answer?.endpoint.id ?? "";
+  receiver.endpointId = created?.endpoint.id ?? "";
   const input = { tenantId: name, name, scopes: ["INGEST", "QUOTA", "READ"] };
   const { issueApiKey } = await ask<Issued, object>(url, admin, operations.ISSUE_KEY, { input });
   const client = toldClient(history, { url, admin, key: issueApiKey.secret, tenantId: name });

@@ -42,12 +42,11 @@ export async function rest(world: World, receiver: Receiver): Promise<void> {
       (data) => first(data).invoices.nodes,
     );
     const invoices = answer.map(({ id }) => id);
-    await waitFor(
-      async () => {
-        if (invoices.every((id) => receiver.names.has(id))) return true;
-        throw new Error(JSON.stringify([invoices, await client.look("deliveries", operations.DELIVERIES, { tenantId }, (data) => data)]));
+    await waitFor(() => invoices.every((id) => receiver.names.has(id)), { what: "invoices at their receiver" }).catch(
+      async (error) => {
+        const { answer } = await client.look("deliveries", operations.DELIVERIES, { tenantId }, (data) => data);
+        throw new Error(`${invoices.join(", ")}; deliveries: ${JSON.stringify(answer)}`, { cause: error });
       },
-      { what: "invoices at their receiver", pauseMs: POLL_MS },
     );
     return { outcome: "ok" };
   });
