@@ -125,3 +125,15 @@ test("what could not be read again is not written", () => {
     RangeError,
   );
 });
+
+test("entries that a block would give back with another number or stamp are not written", () => {
+  const { key: _, fingerprint: __, ...own } = {
+    ...{ tenantId: "acme", source: "s", id: "i", type: "t", time: 0, receivedAt: 0, data: "{}" },
+    ...DIGESTS,
+  };
+  const entry = (seq: number, changed: Partial<LedgerEntry> = {}): LedgerEntry =>
+    ({ kind: "event", seq, recordedAt: 1, tenancyVersion: 2, ...own, ...changed }) as LedgerEntry;
+  expect(() => recordedColumns(0, [entry(7), entry(8)])).not.toThrow();
+  for (const second of [entry(9), entry(7), entry(8, { recordedAt: 2 }), entry(8, { tenancyVersion: 3 })])
+    expect(() => recordedColumns(0, [entry(7), second])).toThrow(RangeError);
+});

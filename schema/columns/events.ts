@@ -78,7 +78,7 @@ export function readEventColumns(
   // No text is empty, which bounds the columns of no width, too.
   if (count > section("ids").length || count > section("data").length)
     throw new Malformed("a record has too few texts");
-  const streams = readStreams(streamsSection.toString("utf8"), contract);
+  const streams = readStreams(streamsSection, contract);
   const read = {
     streams,
     numbers: readColumn(section("numbers"), count),

@@ -42,7 +42,7 @@ const READERS = [
 
 /** With the checksum of its bytes, as a writer with bad intent would set it. */
 function resealed(bytes: Buffer): Buffer {
-  if (bytes.length >= 8) bytes.writeUInt32BE(crc32(bytes.subarray(8)), 4);
+  if (bytes.length >= 8) bytes.writeUInt32BE(crc32(bytes.subarray(8), crc32(bytes.subarray(0, 4))), 4);
   return bytes;
 }
 
@@ -58,11 +58,13 @@ function refusal(run: () => unknown): unknown {
 const REFUSALS = [Malformed, UpgradeRequired, ContractViolation, SyntaxError];
 const isRefusal = (error: unknown): boolean => REFUSALS.some((kind) => error instanceof kind);
 
-test.each(READERS)("%s: a record with any one bit changed is refused", (_, record, read) => {
+test.each(READERS)("%s: a record with any one bit changed is malformed, and waits for no upgrade", (_, record, read) => {
   for (let bit = 0; bit < record.length * 8; bit += 1) {
     const changed = Buffer.from(record);
     changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7));
-    expect(refusal(() => read(changed))).toSatisfy(isRefusal);
+    // Of another version nothing else is known.
+    const isOfVersion = bit >> 3 === 1 && changed[1] !== 0;
+    expect(refusal(() => read(changed))).toBeInstanceOf(isOfVersion ? UpgradeRequired : Malformed);
   }
 });
 
@@ -181,4 +183,16 @@ test("a text that is empty, ends inside a character or has NUL is malformed", ()
   const withNul = Buffer.from(received);
   withNul[withNul.indexOf("é-12") + 2] = 0;
   expect(refusal(() => readReceivedColumns(resealed(withNul)))).toBeInstanceOf(Malformed);
+});
+
+test("a name, and an entry of another kind, that is no UTF-8 is malformed, and not another name", () => {
+  for (const [record, read, text] of [
+    [received, readReceivedColumns, '"acme"'],
+    [recorded, readRecordedColumns, '"acme"'],
+    [recorded, readRecordedColumns, '"m"'],
+  ] as const) {
+    const changed = Buffer.from(record);
+    changed[changed.indexOf(text) + 1] = 0xff;
+    expect(refusal(() => read(resealed(changed)))).toBeInstanceOf(Malformed);
+  }
 });

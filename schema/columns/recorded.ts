@@ -1,9 +1,10 @@
 import type { LedgerEntry } from "../events/usage-recorded.v1.js";
 import { readEntries, toStored } from "../events/usage-recorded.v1.js";
-import { readRecorded, type UsageRecorded } from "../events/usage-recorded.v2.js";
+import { haveOneStamp, readRecorded, type UsageRecorded } from "../events/usage-recorded.v2.js";
 import { type ColumnEvent, eventColumns, readEventColumns } from "./events.js";
 import { Malformed } from "./malformed.js";
 import { isColumns, openRecord, RECORDED, type SealedHead, seal, unseal } from "./sealed.js";
+import { readJson } from "./texts.js";
 
 const CONTRACT = "metrly.usage.recorded.columns";
 
@@ -17,12 +18,15 @@ export interface RecordedColumns {
   readonly entries: readonly LedgerEntry[];
 }
 
-/** The bytes of contiguous entries that share a stamp, events among them. Throws RangeError when there is no event. */
+/** The bytes of contiguous entries that share a stamp. Throws RangeError when they are not, and when there is no event. */
 export function recordedColumns(partition: number, entries: readonly LedgerEntry[]): Buffer {
   const [first] = entries;
   const events: ColumnEvent[] = [];
   const others: [number, unknown][] = [];
   for (const [place, entry] of entries.entries()) {
+    // The block has neither the number nor the stamp of each.
+    if (first === undefined || entry.seq !== first.seq + place || !haveOneStamp(first, entry))
+      throw new RangeError("a block in columns has contiguous entries with one stamp");
     if (entry.kind === "event") events.push(entry);
     else others.push([place, withoutStamp(entry)]);
   }
@@ -103,7 +107,7 @@ export function readRecordedColumns(record: Buffer): RecordedColumns {
 function readOthers(section: Buffer, head: SealedHead): readonly LedgerEntry[] {
   const count = head.entries - head.events;
   if (section.length === 0 && count === 0) return [];
-  const list: unknown = JSON.parse(section.toString("utf8"));
+  const list = readJson(section);
   if (!Array.isArray(list) || list.length !== count)
     throw new Malformed("a block has other entries than its head says");
   const { firstSeq, recordedAt, tenancyVersion, partition } = head;

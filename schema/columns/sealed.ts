@@ -34,7 +34,7 @@ const SECTIONS = 11;
 const LENGTHS_AT = 44;
 export const HEAD_BYTES = LENGTHS_AT + 4 * SECTIONS;
 const CRC_AT = 4;
-const CHECKED_FROM = 8;
+const CRC_END = 8;
 
 /** Whether a record is in columns, of whichever version. */
 export const isColumns = (record: Buffer): boolean => record[0] === TAG;
@@ -67,9 +67,12 @@ export function openRecord(
 
 /** Writes the checksum. */
 export function seal(record: Buffer): Buffer {
-  writeWord(record, CRC_AT, crc32(record.subarray(CHECKED_FROM)));
+  writeWord(record, CRC_AT, checksumOf(record));
   return record;
 }
+
+/** Of everything but itself: a feature that a flipped bit announces must not keep a reader waiting for an upgrade. */
+const checksumOf = (record: Buffer): number => crc32(record.subarray(CRC_END), crc32(record.subarray(0, CRC_AT)));
 
 /**
  * The head and sections of a record. Throws UpgradeRequired for a record of a newer version, or one with a feature that this version
@@ -84,7 +87,7 @@ export function unseal(
   if (tag !== TAG || version === undefined || version === 0) throw new Malformed("a record is not in columns");
   if (version !== VERSION) throw new UpgradeRequired({ contract, set: "encoding", member: `columns.${version}` });
   if (record.length < HEAD_BYTES) throw new Malformed("a record in columns is truncated");
-  if (crc32(record.subarray(CHECKED_FROM)) !== readWord(record, CRC_AT))
+  if (checksumOf(record) !== readWord(record, CRC_AT))
     throw new Malformed("a record in columns has another checksum than its bytes");
   if (features !== 0) throw new UpgradeRequired({ contract, set: "feature", member: String(features) });
   if (itsKind !== kind) throw new Malformed("a record in columns is of another kind");

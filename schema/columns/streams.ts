@@ -1,6 +1,7 @@
 import { isStorable } from "#kernel/storable-text.js";
 import { UpgradeRequired } from "#kernel/upgrade-required.js";
 import { Malformed } from "./malformed.js";
+import { readJson } from "./texts.js";
 
 /** What many events of a record share: events name theirs by its number. */
 export interface Stream {
@@ -60,8 +61,8 @@ export const streamsText = (streams: readonly Streamed[]): string =>
   );
 
 /** Throws Malformed, SyntaxError, and UpgradeRequired for a flag that newer code has. */
-export function readStreams(text: string, contract: string): Stream[] {
-  const list: unknown = JSON.parse(text);
+export function readStreams(section: Buffer, contract: string): Stream[] {
+  const list = readJson(section);
   if (!Array.isArray(list)) throw new Malformed("the streams are not a list");
   return list.map((stream: unknown) => readStream(stream, contract));
 }

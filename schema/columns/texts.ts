@@ -53,6 +53,12 @@ export function readSection(from: Buffer, lengths: Float64Array): string[] {
   return texts;
 }
 
+/** A section of JSON. Throws Malformed, also for a text that is no UTF-8, which would become another one; SyntaxError. */
+export function readJson(from: Buffer): unknown {
+  if (!isUtf8(from)) throw new Malformed("a text is not valid UTF-8");
+  return JSON.parse(from.toString("utf8"));
+}
+
 function assertLengths(from: Buffer, lengths: Float64Array): void {
   let bytes = 0;
   for (const length of lengths) {
