@@ -8,7 +8,7 @@ import { TENANCY_APPLIED } from "#schema/topics.js";
 import { createDeclaredEncodings } from "./declared-encodings.js";
 
 const READ_EVERY_MS = 3_000;
-/** Reports before the newest so many mean nothing: each process has sent another since. */
+/** Reports before the newest so many are passed over: who sent them is seen again before its lease ends. */
 const MAX_BEHIND = 10_000;
 
 export interface UsageReaders {
@@ -35,7 +35,11 @@ export function followUsageReaders(
     const { first, next: end } = await log.bounds(TENANCY_APPLIED, 0);
     // Beyond the end: the log was deleted and began anew.
     if (next > end) next = first;
-    next = Math.max(next, first, end - MAX_BEHIND);
+    next = Math.max(next, first);
+    if (end - next > MAX_BEHIND) {
+      next = end - MAX_BEHIND;
+      declared.takeUnreadable(monotonicMs());
+    }
     await readUntil(end, {
       next: () => next,
       read: (from, maxRecords) => log.read(TENANCY_APPLIED, 0, from, maxRecords),

@@ -117,9 +117,9 @@ function takeWaiting(state: PartitionState, published: number): StoredRange[] | 
     state.waiting = [];
     return undefined;
   }
-  let end = from + 1;
-  while (end < state.waiting.length && countOf(state.waiting.slice(from, end + 1)) <= MAX_ENTRIES_PER_SEND) end += 1;
-  return state.waiting.splice(0, end).slice(from);
+  const beyond = state.waiting.findIndex(({ last_seq }) => last_seq - first.first_seq >= MAX_ENTRIES_PER_SEND);
+  // A block is not divided: it has fewer.
+  return state.waiting.splice(0, beyond === -1 ? state.waiting.length : beyond).slice(from);
 }
 
 async function readFrom(database: Database, partition: number, from: number): Promise<readonly StoredRange[]> {

@@ -9,7 +9,7 @@ export const MAX_ENTRIES_PER_SEND = 5_000;
 
 /**
  * Contiguous blocks as records of usage.recorded, each below the broker's limit: a block in columns is a record as it is, if every
- * reader reads it.
+ * reader reads it and it is not too large: JSON may write six bytes for one that counts in a block.
  */
 export function recordsOfBlocks(
   partition: number,
@@ -19,7 +19,7 @@ export function recordsOfBlocks(
   const records: { readonly value: Buffer }[] = [];
   let texts: LedgerEntry[] = [];
   for (const block of blocks) {
-    if (block.packed === null || !inColumns) {
+    if (block.packed === null || !inColumns || block.packed.length > MAX_RECORD_BYTES) {
       texts = texts.concat(entriesOf(block));
       continue;
     }
