@@ -1,4 +1,4 @@
-import { cp, mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
@@ -176,6 +176,44 @@ describe.skipIf(!hasPostgres)("the ledger's tables", () => {
     const page = await readLedger(database, { partition: 3, from: 1, limit: 5_000 });
     expect(page.entries).toEqual([...all, ...later]);
     expect(await readEntry(database.pool, 3, 500)).toEqual(later[489]);
+  });
+
+  test("anybody reads the ledger's rows, in whichever schema the ledger is", async () => {
+    const created = await createTestDatabase("ledger_of_schema");
+    closers.push(() => created.drop());
+    const options = { url: created.url, profiles: PATIENT_LIMITS, onError: () => undefined };
+    const database = await openDatabase({ ...options, migrationsDir: migrations, schema: "ingestion" });
+    closers.push(() => database.stop());
+    await ensureLedgerMonths(database, NOVEMBER);
+    const some = [1, 2, 3, 4].map((seq) => event(seq));
+    await database.transaction((tx) => appendToLedger(tx, 3, blocksOf(3, some, true)));
+    // Without a schema of its own, as psql.
+    const other = await openDatabase(options);
+    closers.push(() => other.stop());
+    const { rows } = await other.pool.query("SELECT id, data FROM ingestion.ledger ORDER BY seq");
+    expect(rows).toEqual(some.map(({ id, data }) => ({ id, data })));
+  });
+
+  test("months that were made before columns compress them as later months do", async () => {
+    const created = await createTestDatabase("ledger_compressed");
+    closers.push(() => created.drop());
+    const dir = await mkdtemp(path.join(tmpdir(), "metrly-migrations-"));
+    closers.push(() => rm(dir, { recursive: true }));
+    const added = "20261130170000_ledger_in_columns";
+    for (const name of await readdir(migrations))
+      if (name < added) await cp(path.join(migrations, name), path.join(dir, name), { recursive: true });
+    await ensureLedgerMonths(await open(created.url, dir), NOVEMBER);
+    await cp(path.join(migrations, added), path.join(dir, added), { recursive: true });
+    // Not every server has lz4; a method that is set is seen as one.
+    const file = path.join(dir, added, "migration.sql");
+    await writeFile(file, (await readFile(file, "utf8")).replaceAll("COMPRESSION lz4", "COMPRESSION pglz"));
+    const database = await open(created.url, dir);
+    await ensureLedgerMonths(database, NOVEMBER + 40 * DAY_MS);
+    const { rows } = await database.pool.query(
+      "SELECT attrelid::regclass::text AS name, attcompression AS method FROM pg_attribute WHERE attname = 'packed' ORDER BY 1",
+    );
+    const months = ["ledger_2026_11", "ledger_2026_12", "ledger_2027_01", "ledger_2027_02"];
+    expect(rows).toEqual([...months, "ledger_block"].map((name) => ({ name, method: "p" })));
   });
 
   test("a month's table is made once, however many ask, and one that is detached leaves the rest readable", async () => {
