@@ -97,6 +97,54 @@ export const REVERSED_ACCOUNTING: readonly Bug[] = [
     ],
   },
   {
+    name: "damaged-head-waits-for-an-upgrade",
+    wrong: "a damaged record stops its partition, which asks for an upgrade that does not exist",
+    breaks: "a malformed record is set aside, and stops nothing",
+    reverses: {
+      fix: "Let a flipped bit of a block's head be damage, not an upgrade",
+      ownTest: "schema/columns/hostile.test.ts",
+    },
+    edits: [
+      {
+        file: "schema/columns/sealed.ts",
+        find: "crc32(record.subarray(CRC_END), crc32(record.subarray(0, CRC_AT)));",
+        put: "crc32(record.subarray(CRC_END), crc32(record.subarray(0, CRC_AT - 1)));",
+      },
+    ],
+  },
+  {
+    name: "missed-reports-say-nothing",
+    wrong: "a process of before an upgrade waits at usage that it cannot read, though it had reported in time",
+    breaks: "usage is written in columns only while every process reads them",
+    reverses: {
+      fix: "Bound published blocks, and count missed reports as unknown",
+      ownTest: "workers/ingestion/readers/usage-readers.test.ts",
+    },
+    edits: [
+      {
+        file: "workers/ingestion/readers/usage-readers.ts",
+        find: "      next = end - MAX_BEHIND;\n      declared.takeUnreadable(monotonicMs());\n",
+        put: "      next = end - MAX_BEHIND;\n",
+      },
+    ],
+  },
+  {
+    name: "block-is-published-whatever-its-size",
+    wrong: "a sender's strange names make records of more than 1 MiB",
+    breaks: "a record stays below the broker's limit",
+    reverses: {
+      fix: "Bound published blocks, and count missed reports as unknown",
+      ownTest: "workers/ingestion/recorder/recorded-records.test.ts",
+    },
+    edits: [
+      {
+        file: "workers/ingestion/recorder/recorded-records.ts",
+        find: " || block.packed.length > MAX_RECORD_BYTES) {",
+        put: ") {",
+      },
+    ],
+  },
+  {
     name: "publisher-skips-what-it-forgot",
     wrong: "usage is published with a gap, which every consumer has to fill from the ledger",
     breaks: "usage.recorded has no gaps",

@@ -1,8 +1,8 @@
-import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { UpgradeRequired } from "#kernel/upgrade-required.js";
 import { receivedColumns } from "#schema/columns/received.js";
+import { seal } from "#schema/columns/sealed.js";
 import { usageReceivedV1 } from "#schema/events/usage-received.v1.js";
 import { encodeItem, type ReceivedItem, receivedText } from "#schema/events/usage-received.v2.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
@@ -45,8 +45,7 @@ const columns = fc
   .map(([items, edits, isSealed]) => {
     const bytes = columnsOf(items) ?? Buffer.from([2]);
     for (const [at, value] of edits) bytes[at % bytes.length] = value;
-    if (isSealed && bytes.length > 8) bytes.writeUInt32BE(crc32(bytes.subarray(8)), 4);
-    return bytes;
+    return isSealed && bytes.length > 8 ? seal(bytes) : bytes;
   });
 
 /** Undefined: no edge could write them. */

@@ -20,7 +20,7 @@ export function recordsOfBlocks(
   let texts: LedgerEntry[] = [];
   for (const block of blocks) {
     if (block.packed === null || !inColumns || block.packed.length > MAX_RECORD_BYTES) {
-      texts = texts.concat(entriesOf(block));
+      for (const entry of entriesOf(block)) texts.push(entry);
       continue;
     }
     records.push(...recordsOf(partition, texts), { value: block.packed });
