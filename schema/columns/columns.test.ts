@@ -127,7 +127,11 @@ test("what could not be read again is not written", () => {
 });
 
 test("entries that a block would give back with another number or stamp are not written", () => {
-  const { key: _, fingerprint: __, ...own } = {
+  const {
+    key: _,
+    fingerprint: __,
+    ...own
+  } = {
     ...{ tenantId: "acme", source: "s", id: "i", type: "t", time: 0, receivedAt: 0, data: "{}" },
     ...DIGESTS,
   };

@@ -58,15 +58,18 @@ function refusal(run: () => unknown): unknown {
 const REFUSALS = [Malformed, UpgradeRequired, ContractViolation, SyntaxError];
 const isRefusal = (error: unknown): boolean => REFUSALS.some((kind) => error instanceof kind);
 
-test.each(READERS)("%s: a record with any one bit changed is malformed, and waits for no upgrade", (_, record, read) => {
-  for (let bit = 0; bit < record.length * 8; bit += 1) {
-    const changed = Buffer.from(record);
-    changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7));
-    // Of another version nothing else is known.
-    const isOfVersion = bit >> 3 === 1 && changed[1] !== 0;
-    expect(refusal(() => read(changed))).toBeInstanceOf(isOfVersion ? UpgradeRequired : Malformed);
-  }
-});
+test.each(READERS)(
+  "%s: a record with any one bit changed is malformed, and waits for no upgrade",
+  (_, record, read) => {
+    for (let bit = 0; bit < record.length * 8; bit += 1) {
+      const changed = Buffer.from(record);
+      changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+      // Of another version nothing else is known.
+      const isOfVersion = bit >> 3 === 1 && changed[1] !== 0;
+      expect(refusal(() => read(changed))).toBeInstanceOf(isOfVersion ? UpgradeRequired : Malformed);
+    }
+  },
+);
 
 test.each(READERS)("%s: every beginning of a record is refused, also with a checksum of its own", (_, record, read) => {
   for (let length = 0; length < record.length; length += 1)

@@ -85,7 +85,9 @@ describe.skipIf(!hasKafka || !hasRedis || !hasPostgres)("usage beside a process 
         positions.set(place, from);
       }
     }
-    const { rows } = await ledger.pool.query<{ blocks: number }>("SELECT count(packed)::int AS blocks FROM ledger_block");
+    const { rows } = await ledger.pool.query<{ blocks: number }>(
+      "SELECT count(packed)::int AS blocks FROM ledger_block",
+    );
     return { ...counted, blocks: rows[0]?.blocks ?? 0 };
   }
 

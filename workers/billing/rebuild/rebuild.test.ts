@@ -6,8 +6,8 @@ import type { LedgerClient } from "#platform/ledger/client.js";
 import { migrationsDirOf } from "#platform/process/package-root.js";
 import { recordedColumns } from "#schema/columns/recorded.js";
 import { storedEntryOf } from "#schema/events/ledger-block.v1.js";
-import { haveOneStamp } from "#schema/events/usage-recorded.v2.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
+import { haveOneStamp } from "#schema/events/usage-recorded.v2.js";
 import { hasPostgres } from "../../../tests/servers/servers.js";
 import {
   at,

@@ -4,7 +4,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DAY_MS, HOUR_MS, MAX_INSTANT_MS } from "#kernel/duration.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { portOf } from "#platform/http/server.js";
+import { LEDGER_BLOCKS, readLedgerBlocks } from "#platform/ledger/blocks.js";
 import { createLedgerClient, LEDGER_AUDIENCE, type LedgerClient } from "#platform/ledger/client.js";
+import { type StoredStamp, storedEntries } from "#schema/events/ledger-block.v1.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import type { Role } from "#schema/vocabulary.js";
 import { hasPostgres, waitFor } from "../../../tests/servers/servers.js";
@@ -17,6 +19,7 @@ import {
   openWorld,
   publishedEntries,
   receivedItem,
+  rowsOf,
   startService,
   tenantState,
   type World,
@@ -77,6 +80,30 @@ describe.skipIf(!hasPostgres)("the internal ledger API", () => {
     expect(whole.map(({ seq }) => seq)).toEqual(whole.map((_, index) => index + 1));
     expect(whole.length).toBeGreaterThanOrEqual(EVENTS + 7);
     expect((await readAll(7)).slice(0, whole.length)).toEqual(whole);
+  });
+
+  test("a client of before gets the same entries as text, one of now the blocks in columns as they are", async () => {
+    const whole = await readAll(10_000);
+    const identity = { kind: "SERVICE" as const, id: "billing", tenantId: null, roles: [], scopes: [] };
+    const token = await identityTokens.sign(identity, LEDGER_AUDIENCE);
+    const read = (accept?: string) =>
+      service.app.inject({
+        url: `/internal/ledger?partition=0&from=1&limit=10000`,
+        headers: { "x-metrly-identity": token, ...(accept !== undefined && { accept }) },
+      });
+    for (const accept of [undefined, "*/*", "application/json"]) {
+      const answer = await read(accept);
+      expect(answer.headers["content-type"]).toMatch(/^application\/json/);
+      const page = answer.json<{ blocks: { stamp: StoredStamp; entries: unknown }[] }>();
+      const entries = page.blocks.flatMap(({ stamp, entries }) => storedEntries(stamp, entries));
+      expect(entries.slice(0, whole.length)).toEqual(whole);
+    }
+    const { headers, rawPayload } = await read(LEDGER_BLOCKS);
+    expect(headers["content-type"]).toBe(LEDGER_BLOCKS);
+    expect(readLedgerBlocks(rawPayload).entries.slice(0, whole.length)).toEqual(whole);
+    const packed = await rowsOf(world.database, "SELECT packed FROM ledger_block WHERE packed IS NOT NULL");
+    expect(packed.length).toBeGreaterThan(0);
+    for (const block of packed) expect(rawPayload.includes(block.packed as Buffer)).toBe(true);
   });
 
   test("a tenant's pages hold its own entries and what concerns every tenant, nothing else, and end at the head", async () => {
