@@ -32,7 +32,7 @@ export function ledgerBlocks({ nextSeq, headSeq, blocks }: LedgerParts): Buffer 
 }
 
 /** The entries of a page that `ledgerBlocks` made. Throws TypeError for another body, and as the readers of blocks do. */
-export function readLedgerBlocks(body: Buffer): {
+export function parseLedgerBlocks(body: Buffer): {
   readonly nextSeq: number;
   readonly headSeq: number;
   readonly entries: readonly LedgerEntry[];

@@ -6,7 +6,7 @@ import { IDENTITY_HEADER } from "#platform/auth/internal-api.js";
 import { timeoutSignal } from "#platform/lifecycle/time.js";
 import { storedEntries } from "#schema/events/ledger-block.v1.js";
 import { type LedgerEntry, readEntries } from "#schema/events/usage-recorded.v1.js";
-import { LEDGER_BLOCKS, readLedgerBlocks } from "./blocks.js";
+import { LEDGER_BLOCKS, parseLedgerBlocks } from "./blocks.js";
 
 export interface LedgerPage {
   /**
@@ -73,7 +73,7 @@ export function createLedgerClient(baseUrl: () => string, tokens: IdentityTokens
       }
       // Ingestion of before columns answers in JSON.
       if (response.headers.get("content-type") !== LEDGER_BLOCKS) return parsePage(await response.json(), query.from);
-      return within(query.from, readLedgerBlocks(Buffer.from(await response.arrayBuffer())));
+      return within(query.from, parseLedgerBlocks(Buffer.from(await response.arrayBuffer())));
     },
   };
 }

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { HOUR_MS } from "#kernel/duration.js";
 import { partitionOf } from "#kernel/partition.js";
-import { type LedgerPart, ledgerBlocks, readLedgerBlocks } from "#platform/ledger/blocks.js";
+import { type LedgerPart, ledgerBlocks, parseLedgerBlocks } from "#platform/ledger/blocks.js";
 import type { LedgerClient } from "#platform/ledger/client.js";
 import { migrationsDirOf } from "#platform/process/package-root.js";
 import { recordedColumns } from "#schema/columns/recorded.js";
@@ -34,7 +34,7 @@ function throughBlocks(ledger: LedgerClient, isInColumns: (block: number) => boo
   return {
     async read(query) {
       const page = await ledger.read(query);
-      const blocks = blocksOf(page.entries).map((entries, index): LedgerPart => {
+      const blocks = cutBlocks(page.entries).map((entries, index): LedgerPart => {
         const [first] = entries;
         if (first === undefined) throw new Error("a block has entries");
         if (isInColumns(index) && entries.some(({ kind }) => kind === "event"))
@@ -45,13 +45,13 @@ function throughBlocks(ledger: LedgerClient, isInColumns: (block: number) => boo
           entries: JSON.stringify(entries.map(storedEntryOf)),
         };
       });
-      return readLedgerBlocks(ledgerBlocks({ ...page, blocks }));
+      return parseLedgerBlocks(ledgerBlocks({ ...page, blocks }));
     },
   };
 }
 
 /** Blocks of at most five entries, contiguous and of one stamp. */
-function blocksOf(entries: readonly LedgerEntry[]): LedgerEntry[][] {
+function cutBlocks(entries: readonly LedgerEntry[]): LedgerEntry[][] {
   const blocks: LedgerEntry[][] = [];
   for (const entry of entries) {
     const open = blocks.at(-1);

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DAY_MS, HOUR_MS, MAX_INSTANT_MS } from "#kernel/duration.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { portOf } from "#platform/http/server.js";
-import { LEDGER_BLOCKS, readLedgerBlocks } from "#platform/ledger/blocks.js";
+import { LEDGER_BLOCKS, parseLedgerBlocks } from "#platform/ledger/blocks.js";
 import { createLedgerClient, LEDGER_AUDIENCE, type LedgerClient } from "#platform/ledger/client.js";
 import { type StoredStamp, storedEntries } from "#schema/events/ledger-block.v1.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
@@ -100,7 +100,7 @@ describe.skipIf(!hasPostgres)("the internal ledger API", () => {
     }
     const { headers, rawPayload } = await read(LEDGER_BLOCKS);
     expect(headers["content-type"]).toBe(LEDGER_BLOCKS);
-    expect(readLedgerBlocks(rawPayload).entries.slice(0, whole.length)).toEqual(whole);
+    expect(parseLedgerBlocks(rawPayload).entries.slice(0, whole.length)).toEqual(whole);
     const packed = await rowsOf(world.database, "SELECT packed FROM ledger_block WHERE packed IS NOT NULL");
     expect(packed.length).toBeGreaterThan(0);
     for (const block of packed) expect(rawPayload.includes(block.packed as Buffer)).toBe(true);

@@ -90,7 +90,7 @@ export function createEventReader(tenancy: MetersAndTenants, tenancyVersion: num
     read(event: Placed & Pick<DecodedItem, "data" | "value">): EventReading {
       const uses: DimensionUse[] = [];
       const meters = activeMeters(event.type);
-      const value = meters.some(readsData) ? parsedData(event) : {};
+      const value = meters.some(readsData) ? jsonOf(event) : {};
       if (value === undefined) return { kind: "invalid", detail: "data: must be JSON" };
       for (const meter of meters) {
         const reading = readMeter(meter, value);
@@ -104,7 +104,7 @@ export function createEventReader(tenancy: MetersAndTenants, tenancyVersion: num
 }
 
 /** The parsed data; undefined: it is no JSON. */
-function parsedData({ data, value }: Pick<DecodedItem, "data" | "value">): unknown {
+function jsonOf({ data, value }: Pick<DecodedItem, "data" | "value">): unknown {
   if (value !== undefined) return value;
   try {
     return JSON.parse(data);
