@@ -186,6 +186,18 @@ describeRoom(
       for (let n = 0; n < 22; n += 1) expect((await soft.consume(`u${n}`, 1)).body.allowed).toBe(true);
     });
 
+    test("combinations that were looked at before count once they are used", async () => {
+      const tenant = tenantOf(room, "looked-at", "per-user");
+      for (let n = 0; n < 22; n += 1) expect((await tenant.ask("check", `u${n}`, 1)).body.allowed).toBe(true);
+      for (let n = 0; n < 20; n += 1) {
+        expect((await tenant.consume(`u${n}`, 1, "small", `used-${n}`)).body.allowed).toBe(true);
+        await tenant.use(`used-${n}`, 1, { user: `u${n}` });
+      }
+      await tenant.shows("u19", "1");
+      expect((await tenant.consume("u20", 1)).body.reason).toBe("DIMENSION_LIMIT");
+      expect((await tenant.consume("u19", 1)).body.allowed).toBe(true);
+    });
+
     test("usage counts from the assignment of the plan on, and a void takes back what was counted", async () => {
       const tenant = tenantOf(room, "from", null);
       await tenant.use("before", 40, { user: "u1" });

@@ -1,6 +1,6 @@
 import type { Decimal } from "#kernel/decimal.js";
 import { isPeriodWindow, type PeriodWindow } from "#schema/vocabulary.js";
-import type { PeriodTotal, SettledEvent, SettleRequest } from "./counters/counters.js";
+import type { PeriodTotal, RecordedCombinations, SettledEvent, SettleRequest } from "./counters/counters.js";
 import { amountOf } from "./rules/amount.js";
 import { type CounterKey, counterId, memberId } from "./rules/limits.js";
 import { countsAt } from "./rules/usage.js";
@@ -12,13 +12,14 @@ const EVENTS_PER_REQUEST = 500;
 
 /**
  * A tenant's recorded usage after `previousSeq` up to `seq` as settlements for the counters, each of which moves the tenant's
- * position: usage just recorded, or repeated from the ledger. The first carries the period's totals: a reservation must not be
- * released before its usage is counted.
+ * position: usage just recorded, or repeated from the ledger. The first carries the period's totals and the recorded combinations: a
+ * reservation must not be released before its usage is counted.
  */
 export function settleRequests(
   { tenant, readings, previousSeq, seq }: TenantUsage,
   counted: readonly CounterKey[],
   totals: readonly PeriodTotal[],
+  recorded: readonly RecordedCombinations[] = [],
 ): readonly SettleRequest[] {
   const countedIds = counted.map(counterId);
   const events = eventsOf(readings, counted);
@@ -36,6 +37,7 @@ export function settleRequests(
       counted: countedIds,
       events: some.map(({ event }) => event),
       totals: at === 0 ? totals : [],
+      ...(at === 0 && recorded.length > 0 && { recorded }),
     });
     position = reached;
   }

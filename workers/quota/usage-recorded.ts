@@ -5,7 +5,7 @@ import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { isPeriodWindow, type PeriodWindow } from "#schema/vocabulary.js";
 import { type BackfilledBatch, type BackfillOptions, backfilledIn, type PreparedBackfill } from "./backfill.js";
-import { CountersUnavailable, type QuotaCounters } from "./counters/counters.js";
+import { CountersUnavailable, type QuotaCounters, type RecordedCombinations } from "./counters/counters.js";
 import type { TenantLimits } from "./gate/tenant-limits.js";
 import type { CounterKey } from "./rules/limits.js";
 import { type Scope, seriesOf } from "./rules/scopes.js";
@@ -13,7 +13,7 @@ import { type GrainBucket, grainsOf, scopedGrains, usageReadings } from "./rules
 import type { TenantUsage, UsageReading } from "./rules/usage-reading.js";
 import { type Grain, isJudged, isSummed, periodOf } from "./rules/windows.js";
 import { changedTotals, settleRequests } from "./settlement.js";
-import type { UsedCombination } from "./store/combinations.js";
+import type { AddedCombinations, UsedCombination } from "./store/combinations.js";
 import { candidatesOf, createUsageAlerts, stepOf, type UsageCandidate, type WindowStep } from "./usage-alerts.js";
 
 export interface UsageRecordedOptions extends BackfillOptions {
@@ -55,7 +55,8 @@ export function createUsageRecorded(options: UsageRecordedOptions) {
     const totals = totalsOf(usages, limits);
     const after = await store.addUsage(tx, totals.deltas());
     totals.startFrom(after, await store.sumsOfDays(tx, totals.summed()));
-    const combinations = await store.addCombinations(tx, combinationsOf(usages));
+    const used = new Map(usages.map((usage) => [usage, combinationsOf(usage)]));
+    const combinations = await store.addCombinations(tx, [...used.values()].flat());
     const told = await alerts.emit(
       tx,
       usages.flatMap((usage) => judge(usage, totals, limits)),
@@ -66,20 +67,25 @@ export function createUsageRecorded(options: UsageRecordedOptions) {
       const failures: unknown[] = [];
       for (let at = 0; at < usages.length; at += SETTLED_AT_ONCE) {
         const some = usages.slice(at, at + SETTLED_AT_ONCE);
-        await Promise.all(some.map((usage) => settle(usage, totals).catch((error: unknown) => failures.push(error))));
+        await Promise.all(
+          some.map((usage) => {
+            const recorded = recordedOf(used.get(usage) ?? [], combinations);
+            return settle(usage, totals, recorded).catch((error: unknown) => failures.push(error));
+          }),
+        );
       }
       if (told.emitted > 0) options.onAlerts();
       if (failures.length > 0) throw failures[0];
     };
   };
 
-  async function settle(usage: CountedUsage, totals: Totals): Promise<void> {
+  async function settle(usage: CountedUsage, totals: Totals, recorded: readonly RecordedCombinations[]): Promise<void> {
     const { tenant, counted } = usage;
     const changed = changedTotals(usage, counted, (series, window, start) =>
       totals.period(tenant.id, series, window, start),
     );
     try {
-      for (const request of settleRequests(usage, counted, changed)) {
+      for (const request of settleRequests(usage, counted, changed, recorded)) {
         const outcome = await counters.settle(request);
         if (outcome === "behind") options.onBehind(usage.tenant.id);
         if (outcome !== "applied") return;
@@ -232,19 +238,33 @@ interface RowOptions {
 }
 
 /** The combinations of limits with `by` that usage is of, in the billing periods that are judged. */
-function combinationsOf(usages: readonly CountedUsage[]): readonly UsedCombination[] {
-  return usages.flatMap(({ tenant, readings }) =>
-    readings.flatMap(({ meter, time, arrivedAt, scoped = [] }) => {
-      const named = scoped.filter(({ combination }) => combination !== "");
-      if (named.length === 0) return [];
-      const period = periodOf("BILLING_PERIOD", time, tenant);
-      if (!isJudged(period, arrivedAt)) return [];
-      return named.map(({ counted, combination, values }) => ({
-        ...{ tenantId: tenant.id, scope: seriesOf(meter, counted.scope), periodStart: period.start },
-        ...{ combination, values },
-      }));
-    }),
-  );
+function combinationsOf({ tenant, readings }: CountedUsage): readonly UsedCombination[] {
+  return readings.flatMap(({ meter, time, arrivedAt, scoped = [] }) => {
+    const named = scoped.filter(({ combination }) => combination !== "");
+    if (named.length === 0) return [];
+    const period = periodOf("BILLING_PERIOD", time, tenant);
+    if (!isJudged(period, arrivedAt)) return [];
+    return named.map(({ counted, combination, values }) => ({
+      ...{ tenantId: tenant.id, scope: seriesOf(meter, counted.scope), periodStart: period.start },
+      ...{ combination, values },
+    }));
+  });
+}
+
+/** The same for the counters, by scope and period. */
+function recordedOf(
+  used: readonly UsedCombination[],
+  { countOf }: Pick<AddedCombinations, "countOf">,
+): readonly RecordedCombinations[] {
+  const found = new Map<string, Omit<RecordedCombinations, "series"> & { readonly series: Set<string> }>();
+  for (const { tenantId, scope: key, periodStart: period, combination } of used) {
+    const id = `${key} ${period}`;
+    const recorded = countOf({ tenantId, scope: key, periodStart: period });
+    const one = found.get(id) ?? { key, period, recorded, series: new Set<string>() };
+    found.set(id, one);
+    one.series.add(`${key}|${combination}`);
+  }
+  return [...found.values()].map((one) => ({ ...one, series: [...one.series] }));
 }
 
 /** The windows, by meter or by scope, that are sums of others and that a limit of some reading or a counter is on. */

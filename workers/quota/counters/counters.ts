@@ -34,6 +34,8 @@ export interface CounterCharge {
   readonly counter: string;
   /** Of a limit with `by` or `where`: it counts what is within. */
   readonly scope?: Scope;
+  /** Of a combination of a meter's usage: start of the billing period whose combinations are counted. */
+  readonly period?: number;
   /** Reserved until usage of this meter settles it or it is released; null: requests, consumed by the admission itself. */
   readonly meter: string | null;
   readonly window: CounterWindow;
@@ -148,6 +150,13 @@ export interface LoadedCounter {
   readonly recorded?: boolean;
 }
 
+/** Combinations of a scope that recorded usage is of, in one billing period. */
+export interface RecordedCombinations extends Pick<LoadedScope, "key" | "period"> {
+  /** How many were recorded in the period, these among them; undefined: as many as before. */
+  readonly recorded: number | undefined;
+  readonly series: readonly string[];
+}
+
 /** What limits with `by` or `where` count, and what was recorded of it. */
 export interface LoadedScope extends Pick<Scope, "by" | "where"> {
   /** `meter|scope`; of requests the meter is empty. */
@@ -218,6 +227,8 @@ export interface SettleRequest {
   /** Every counter, or family of them, that the usage was looked at for: of meters no other one stays, so that none goes stale unnoticed. */
   readonly counted: readonly string[];
   readonly events: readonly SettledEvent[];
+  /** Absent: usage of no combination, or of none in a period that is judged. */
+  readonly recorded?: readonly RecordedCombinations[];
   /** Period counters are set to their total, not incremented. */
   readonly totals: readonly PeriodTotal[];
 }

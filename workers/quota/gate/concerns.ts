@@ -2,7 +2,7 @@ import type { Decimal } from "#kernel/decimal.js";
 import { isDenying } from "#schema/vocabulary.js";
 import type { Amount, CounterCharge } from "../counters/counters.js";
 import { amountOf, amountText, ONE_UNIT } from "../rules/amount.js";
-import { type LimitInForce, type LimitsInForce, memberId } from "../rules/limits.js";
+import { isFamily, type LimitInForce, type LimitsInForce, memberId } from "../rules/limits.js";
 import { combinationId, combinationOf, type Dimensions, isWithin, namesOf, type Scope } from "../rules/scopes.js";
 import { counterWindow, outlivesLoss } from "../rules/windows.js";
 import type { LaterLimits, LimitedTenant } from "./tenant-limits.js";
@@ -101,6 +101,7 @@ function chargeOf(counter: string, inForce: LimitsInForce, later: readonly Later
     counter,
     meter: first.meter,
     ...scopedBy(first),
+    ...(first.meter !== null && isFamily(first.counter) && { period: inForce.period.start }),
     window: counterWindow(first.window, first.bounds),
     hardLimit,
     laterLimits: hardLimitsOf(later, counter),
@@ -227,6 +228,7 @@ const chargedIn = (charge: Uncharged, scope: Scope, values: readonly string[], a
   ...charged(charge, amount),
   counter: memberId(charge.counter, combinationId(values)),
   scope,
+  ...(charge.period !== undefined && { period: charge.period }),
 });
 
 /** What each limit's counters hold: of those with `by`, of these combinations. */

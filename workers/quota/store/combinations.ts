@@ -13,6 +13,13 @@ export interface UsedCombination {
   readonly values: readonly string[];
 }
 
+export interface AddedCombinations {
+  /** How many a scope has in a period now, where some are new; undefined: as many as before. */
+  countOf(scope: Pick<UsedCombination, "tenantId" | "scope" | "periodStart">): number | undefined;
+  /** To be called once the transaction is. */
+  committed(): void;
+}
+
 /** Combinations that are known to be stored, so that usage of known ones costs no row. */
 const MOST_KNOWN = 50_000;
 
@@ -20,16 +27,14 @@ export function createCombinations() {
   const known = new LRUCache<string, true>({ max: MOST_KNOWN });
 
   return {
-    /** Stores those that are new, and counts them; `committed` is to be called once the transaction is. */
-    async add(tx: Transaction, used: readonly UsedCombination[]): Promise<{ committed(): void }> {
+    /** Stores those that are new, and counts them. */
+    async add(tx: Transaction, used: readonly UsedCombination[]): Promise<AddedCombinations> {
       const fresh = new Map<string, UsedCombination>();
       for (const one of used) if (known.get(keyOf(one)) === undefined) fresh.set(keyOf(one), one);
-      if (fresh.size > 0)
-        await insert(
-          tx,
-          [...fresh.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, one]) => one),
-        );
+      const sorted = [...fresh.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, one]) => one);
+      const counts = sorted.length === 0 ? undefined : await insert(tx, sorted);
       return {
+        countOf: (scope) => counts?.get(countKeyOf(scope)),
         committed() {
           for (const key of fresh.keys()) known.set(key, true);
         },
@@ -41,9 +46,19 @@ export function createCombinations() {
 const keyOf = ({ tenantId, scope, periodStart, combination }: UsedCombination): string =>
   `${tenantId} ${scope} ${periodStart} ${combination}`;
 
-/** The values go as one JSON text: arrays of arrays must all be of one length. */
-async function insert(tx: Transaction, all: readonly UsedCombination[]): Promise<void> {
-  await tx.query(
+const countKeyOf = ({ tenantId, scope, periodStart }: Omit<UsedCombination, "combination" | "values">): string =>
+  `${tenantId} ${scope} ${periodStart}`;
+
+interface CountRow {
+  readonly tenant_id: string;
+  readonly scope: string;
+  readonly period_start: Date;
+  readonly combinations: number;
+}
+
+/** Returns the counts that changed. The values go as one JSON text: arrays of arrays must all be of one length. */
+async function insert(tx: Transaction, all: readonly UsedCombination[]): Promise<ReadonlyMap<string, number>> {
+  const { rows } = await tx.query<CountRow>(
     `WITH added AS (
        INSERT INTO combination (tenant_id, scope, period_start, id, dimensions)
        SELECT t, s, p, i, ARRAY(SELECT jsonb_array_elements_text(v::jsonb))
@@ -52,7 +67,8 @@ async function insert(tx: Transaction, all: readonly UsedCombination[]): Promise
      )
      INSERT INTO combination_count AS held (tenant_id, scope, period_start, combinations)
      SELECT tenant_id, scope, period_start, count(*) FROM added GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
-     ON CONFLICT (tenant_id, scope, period_start) DO UPDATE SET combinations = held.combinations + excluded.combinations`,
+     ON CONFLICT (tenant_id, scope, period_start) DO UPDATE SET combinations = held.combinations + excluded.combinations
+     RETURNING tenant_id, scope, period_start, combinations`,
     [
       all.map(({ tenantId }) => tenantId),
       all.map(({ scope }) => scope),
@@ -60,6 +76,12 @@ async function insert(tx: Transaction, all: readonly UsedCombination[]): Promise
       all.map(({ combination }) => combination),
       all.map(({ values }) => JSON.stringify(values)),
     ],
+  );
+  return new Map(
+    rows.map(({ tenant_id: tenantId, scope, period_start, combinations }) => [
+      countKeyOf({ tenantId, scope, periodStart: period_start.getTime() }),
+      Number(combinations),
+    ]),
   );
 }
 

@@ -3,7 +3,7 @@ import { askedText, familyOf, NO_DIMENSIONS, seriesOf } from "../../rules/scopes
 import { appended } from "../appended.js";
 import type { Amount, CounterCharge, Decided, Outcome } from "../counters.js";
 import { coveringId } from "./bounds.js";
-import { isTooMany, keepRequests, requestsOf, scopedHolders, touch } from "./combinations.js";
+import { isOutdated, isTooMany, keepRequests, requestsOf, scopedHolders, sweep, touch } from "./combinations.js";
 import { boundNeeds, type Involved, judge, type Request, read } from "./decide.js";
 import { retryAtOf } from "./later.js";
 import type { Reservation } from "./reservations.js";
@@ -76,7 +76,7 @@ function involve(
   let missing: string[] = [];
   for (const charge of charges) {
     const counter = counters.get(charge.counter) ?? requestsFor(state, charge);
-    if (counter === undefined) {
+    if (counter === undefined || isOutdated(state, charge)) {
       missing = appended(missing, charge.counter);
       continue;
     }
@@ -86,7 +86,9 @@ function involve(
     else {
       touch(state, counter, familyId);
       const isOver = isTooMany(state, charge, counter, familyId, mostCombinations);
-      involved = appended(involved, isOver ? { charge, counter, isTooMany: true } : { charge, counter });
+      if (!isOver) involved = appended(involved, { charge, counter });
+      else if (charge.hardLimit === null) involved = appended(involved, { charge, counter, isUncounted: true });
+      else involved = appended(involved, { charge, counter, isTooMany: true });
     }
   }
   return { involved, missing };
@@ -105,9 +107,14 @@ function admit(state: State, request: Request, involved: readonly Involved[], ex
   state.serial += 1;
   if (journal !== undefined) journal.meta = true;
   let reserved: Amount | undefined;
-  for (const { charge, counter } of involved) {
+  let isKept = false;
+  for (const { charge, counter, isUncounted } of involved) {
+    if (isUncounted === true) continue;
     const isRequest = charge.meter === null;
-    if (isRequest && charge.scope !== undefined && familyOf(counter.id) !== undefined) keepRequests(state, counter);
+    if (isRequest && charge.scope !== undefined && familyOf(counter.id) !== undefined) {
+      keepRequests(state, counter);
+      isKept = true;
+    }
     if (!isRequest) reserved ??= charge.amount;
     if (counter.kind === "period") {
       if (isRequest && charge.window.kind === "period")
@@ -116,6 +123,8 @@ function admit(state: State, request: Request, involved: readonly Involved[], ex
     else if (counter.kind === "admission") add(counter, now, 0n, charge.amount, now);
     if (isRequest || counter.kind === "admission") noteCounter(state, counter);
   }
+  // Others of which the window has passed make room for those that come.
+  if (isKept) sweep(state);
   if (bounds.size > 0) noteAdmission(state, involved);
   const { serial } = state;
   const amount = reserved ?? 0n;

@@ -1,9 +1,9 @@
 import { MINUTE_MS } from "#kernel/duration.js";
-import { combinationId, combinationOf, isWithin, scopeKeyOf } from "../../rules/scopes.js";
-import type { CounterCharge, LoadedScope } from "../counters.js";
+import { combinationId, combinationOf, isWithin, scopeKeyOf, seriesOf } from "../../rules/scopes.js";
+import type { CounterCharge, LoadedScope, RecordedCombinations } from "../counters.js";
 import type { Family } from "./counters.js";
 import type { Reservation } from "./reservations.js";
-import { addCounter, dropCounter, type State } from "./state.js";
+import { addCounter, dropCounter, noteRecorded, type State } from "./state.js";
 import { type Counter, createCounter, prune } from "./window.js";
 
 /** A combination that nobody asked about for so long is forgotten, unless only its counter knows what counts. */
@@ -13,16 +13,51 @@ const MOST_METERED = 4_096;
 /** Of each family, whenever something is done. */
 const LOOKED_AT = 8;
 
-/** A scope is known from now on, and its reservations are told apart. Later facts of it replace earlier ones. */
+/** A scope is known from now on, and its reservations are told apart. Facts of a later billing period replace earlier ones. */
 export function learnScope(state: State, scope: LoadedScope): void {
   const { scopes, reservations, journal } = state;
   const { key, by, where, period, recorded } = scope;
   const held = scopes.get(key);
-  if (held !== undefined && held.period === period && held.recorded === recorded) return;
+  if (held !== undefined && (held.period > period || (held.period === period && held.recorded === recorded))) return;
   scopes.set(key, { key, by, where, period, recorded });
-  if (held === undefined) reservations.addScope(scope);
   journal?.scopes.add(key);
+  if (held === undefined) reservations.addScope(scope);
+  else if (held.period < period) renew(state, key);
 }
+
+/** What was recorded in another billing period says nothing: counters are loaded again when somebody asks. */
+function renew(state: State, key: string): void {
+  for (const { scope, meter, members } of state.counters.families().values())
+    if (scope === key && meter !== null) for (const counter of members.values()) dropCounter(state, counter);
+  state.reservations.renewScope(key);
+}
+
+/** Usage of these combinations is recorded; of other billing periods than the scope's nothing is counted here. */
+export function countRecorded(state: State, { key, period, recorded, series }: RecordedCombinations): void {
+  const { scopes, counters, reservations, journal } = state;
+  const held = scopes.get(key);
+  if (held?.period !== period) return;
+  if (recorded !== undefined && recorded !== held.recorded) {
+    const { by, where } = held;
+    scopes.set(key, { key, by, where, period, recorded });
+    journal?.scopes.add(key);
+  }
+  const families = [...counters.families().values()].filter(({ scope }) => scope === key);
+  for (const one of series) {
+    reservations.ageOpen(one);
+    for (const { id, members } of families) {
+      const counter = members.get(id + one.slice(key.length));
+      if (counter !== undefined) noteRecorded(state, counter);
+    }
+  }
+}
+
+/** Whether the counters of a combination may be of an earlier billing period than a request. */
+export const isOutdated = ({ scopes }: State, { meter, scope, period }: CounterCharge): boolean =>
+  meter !== null &&
+  scope !== undefined &&
+  period !== undefined &&
+  (scopes.get(seriesOf(meter, scope))?.period ?? 0) < period;
 
 export function forgetScope({ scopes, reservations, journal }: State, key: string): void {
   if (!scopes.delete(key)) return;
@@ -42,10 +77,7 @@ export function requestsOf({ now, serial, lostBefore, journal }: State, charge: 
 
 /** Keeps a counter of requests that something counts in from now on. */
 export function keepRequests(state: State, counter: Counter): void {
-  if (state.counters.get(counter.id) === undefined) {
-    sweep(state);
-    addCounter(state, counter);
-  }
+  if (state.counters.get(counter.id) === undefined) addCounter(state, counter);
 }
 
 /** Forgets some combinations that are idle. */
@@ -112,23 +144,20 @@ export function* scopedHolders(
 
 function* membersHolding(
   { scopes }: State,
-  { members }: Family,
+  { id, scope: key, members }: Family,
   dimensions: Reservation["dimensions"],
 ): Iterable<Counter> {
-  const [first] = members.values();
-  const key = first === undefined ? undefined : scopeKeyOf(first.series);
-  const scope = key === undefined ? undefined : scopes.get(key);
-  if (first === undefined || scope === undefined || isWithin(scope, dimensions) === false) return;
+  const scope = scopes.get(key);
+  if (scope === undefined || isWithin(scope, dimensions) === false) return;
   if (scope.by.some((name) => !dimensions.has(name))) {
     yield* members.values();
     return;
   }
-  const end = first.id.lastIndexOf("|") + 1;
-  const held = members.get(first.id.slice(0, end) + combinationId(combinationOf(scope, dimensions)));
+  const held = members.get(`${id}|${combinationId(combinationOf(scope, dimensions))}`);
   if (held !== undefined) yield held;
 }
 
-/** Whether one more combination would be too many. */
+/** Whether one more combination would be too many: a hard limit denies it, and a soft one on requests does not count it. */
 export function isTooMany(
   state: State,
   { meter, hardLimit }: CounterCharge,
@@ -136,7 +165,6 @@ export function isTooMany(
   familyId: string,
   most: number,
 ): boolean {
-  if (hardLimit === null) return false;
   if (meter === null) {
     const isFull = (): boolean => {
       const members = state.counters.families().get(familyId)?.members;
@@ -147,7 +175,7 @@ export function isTooMany(
     sweep(state);
     return isFull();
   }
-  if (counter.recorded || state.reservations.isOpen(counter.series)) return false;
+  if (hardLimit === null || counter.recorded || state.reservations.isOpen(counter.series)) return false;
   const key = scopeKeyOf(counter.series) ?? "";
   return (state.scopes.get(key)?.recorded ?? 0) + state.reservations.openCombinations(key) >= most;
 }

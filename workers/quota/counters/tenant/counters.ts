@@ -1,12 +1,13 @@
-import { familyOf } from "../../rules/scopes.js";
+import { familyOf, seriesOfCounter } from "../../rules/scopes.js";
 import type { Counter } from "./window.js";
 
 /** The counters of one limit's combinations of values. */
 export interface Family {
   readonly id: string;
+  /** `meter|scope`; of requests the meter is empty. */
+  readonly scope: string;
   /** Null: they count requests. */
   readonly meter: string | null;
-  readonly kind: Counter["kind"];
   /** Those that have waited longest first, as far as this process knows. */
   readonly members: Map<string, Counter>;
 }
@@ -36,7 +37,7 @@ export function createCounters() {
     /** How many combinations of meters are held. */
     metered: (): number => metered,
     set(counter: Counter): void {
-      const { id, meter, kind } = counter;
+      const { id, meter } = counter;
       const familyId = familyOf(id);
       if (familyId === undefined) {
         single.set(id, counter);
@@ -44,7 +45,7 @@ export function createCounters() {
       }
       let family = families.get(familyId);
       if (family === undefined) {
-        family = { id: familyId, meter, kind, members: new Map() };
+        family = { id: familyId, scope: seriesOfCounter(familyId), meter, members: new Map() };
         families.set(familyId, family);
       }
       if (meter !== null && !family.members.has(id)) metered += 1;

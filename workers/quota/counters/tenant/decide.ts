@@ -11,6 +11,8 @@ export interface Involved {
   readonly counter: Counter;
   /** Its combination is one more than the tenant may have. */
   readonly isTooMany?: boolean;
+  /** The same under a soft limit on requests, which is not worth a counter. */
+  readonly isUncounted?: boolean;
 }
 
 /** What a decision sees of a tenant. */

@@ -62,7 +62,7 @@ export function createReservations(initial: Iterable<Reservation> = []) {
   const scopesOf = new Map<string, ReservedScope[]>();
   /** Combinations with open reservations and without recorded usage, by the scope's key. */
   const combinations = new Map<string, number>();
-  /** Combinations with recorded usage, as far as somebody asked. */
+  /** Combinations with recorded usage whose counters are loaded. */
   const recorded = new Set<string>();
 
   /** What a scope's counters hold a reservation under; undefined: none of them does. */
@@ -102,6 +102,13 @@ export function createReservations(initial: Iterable<Reservation> = []) {
   function countCombination(series: string, by: 1 | -1): void {
     const scope = combinationIn(series);
     if (scope !== undefined) combinations.set(scope, (combinations.get(scope) ?? 0) + by);
+  }
+
+  function ageOpen(series: string): void {
+    const open = openOf.get(series);
+    if (open?.isNew !== true) return;
+    open.isNew = false;
+    countCombination(series, -1);
   }
 
   function count(one: Reservation): void {
@@ -177,15 +184,23 @@ export function createReservations(initial: Iterable<Reservation> = []) {
     },
     /** Whether there are open reservations of a very combination. */
     isOpen: (series: string): boolean => openOf.has(series),
-    /** Usage of a combination is recorded. */
+    /** Usage of a combination is recorded, as long as it is not forgotten. */
     setRecorded(series: string): void {
       recorded.add(series);
-      const open = openOf.get(series);
-      if (open?.isNew !== true) return;
-      open.isNew = false;
-      countCombination(series, -1);
+      ageOpen(series);
     },
+    /** As `setRecorded` for what is open now only: nobody will say that it is forgotten. */
+    ageOpen,
     forgetRecorded: (series: string): boolean => recorded.delete(series),
+    /** In another billing period nothing of a scope is recorded yet. */
+    renewScope(key: string): void {
+      for (const series of recorded) if (scopeKeyOf(series) === key) recorded.delete(series);
+      for (const [series, open] of openOf) {
+        if (open.isNew || scopeKeyOf(series) !== key) continue;
+        open.isNew = true;
+        countCombination(series, 1);
+      }
+    },
     /** In how many combinations of a scope there are open reservations and no recorded usage, as far as that is known. */
     openCombinations: (scope: string): number => combinations.get(scope) ?? 0,
     isIn,

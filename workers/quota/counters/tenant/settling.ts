@@ -1,6 +1,7 @@
-import { meterOfSeries, seriesOfCounter } from "../../rules/scopes.js";
+import { meterOfSeries, scopeKeyOf, seriesOfCounter } from "../../rules/scopes.js";
 import type {
   LoadedCounter,
+  LoadedScope,
   PeriodTotal,
   SettledEvent,
   SettleOutcome,
@@ -9,9 +10,9 @@ import type {
   TenantLoad,
 } from "../counters.js";
 import { free, isOlder } from "./admitting.js";
-import { forgetScope, learnScope, sweep } from "./combinations.js";
+import { countRecorded, forgetScope, learnScope, sweep } from "./combinations.js";
 import { holdReservations } from "./later.js";
-import { addCounter, dropCounter, noteCounter, noteRecorded, type State, setReservation } from "./state.js";
+import { addCounter, dropCounter, noteCounter, type State, setReservation } from "./state.js";
 import { add, createCounter, meterOf, replaceUsed, setPeriod } from "./window.js";
 
 /** Usage that the ledger has recorded, at the state's time. */
@@ -23,6 +24,7 @@ export function settle(state: State, request: SettleRequest): SettleOutcome {
   dropAllBut(state, request.counted);
   for (const event of request.events) settleEvent(state, event);
   setTotals(state, request.totals);
+  for (const recorded of request.recorded ?? []) countRecorded(state, recorded);
   sweep(state);
   return "applied";
 }
@@ -57,9 +59,7 @@ function settleEvent(state: State, event: SettledEvent): void {
   }
   for (const { counter: id, amount, at } of event.charges) {
     const counter = counters.get(id);
-    if (counter === undefined) continue;
-    noteRecorded(state, counter);
-    if (counter.kind === "period") continue;
+    if (counter === undefined || counter.kind === "period") continue;
     const isHeld =
       settled !== undefined &&
       counter.kind === "admission" &&
@@ -77,7 +77,6 @@ export function setTotals(state: State, totals: readonly PeriodTotal[]): void {
     if (counter?.kind !== "period") continue;
     setPeriod(counter, periodStart, total);
     noteCounter(state, counter);
-    noteRecorded(state, counter);
   }
 }
 
@@ -92,12 +91,15 @@ export function addMissing(state: State, load: TenantLoad): void {
 export function extend(state: State, { seq, scopes, counters }: TenantExtension): void {
   if (seq !== state.seq) return;
   for (const scope of scopes) learnScope(state, scope);
+  const isOfNow = ({ key, period }: LoadedScope): boolean => state.scopes.get(key)?.period === period;
+  const current = new Set(scopes.filter(isOfNow).map(({ key }) => key));
   for (const one of counters) {
     if (state.counters.get(one.counter) !== undefined) continue;
     const { window } = one;
+    const recorded = one.recorded === true && current.has(scopeKeyOf(seriesOfCounter(one.counter)) ?? "");
     // What was admitted before a loss is known to nobody.
     const isShort = window.kind === "admission" && state.lostBefore > 0;
-    loadCounter(state, { ...one, blockedUntil: isShort ? state.lostBefore + window.windowMs : 0 });
+    loadCounter(state, { ...one, recorded, blockedUntil: isShort ? state.lostBefore + window.windowMs : 0 });
   }
   sweep(state);
 }

@@ -130,12 +130,15 @@ export function rollback(state: State, journal: Journal): void {
 /** Overlays fields of the head that changed elsewhere; null: removed. */
 export function applyHead(state: State, head: Iterable<readonly [string, string | null]>): void {
   const chunks: (readonly [string, string | null])[] = [];
+  const changed: (readonly [string, string | null])[] = [];
   for (const [name, packed] of head) {
     if (name.startsWith("e:")) chunks.push([name, packed]);
-    else if (name.startsWith("c:")) applyCounter(state, name.slice(2), packed);
+    else if (name.startsWith("c:")) changed.push([name, packed]);
     else if (name.startsWith("k:")) applyScope(state, name.slice(2), packed);
     else if (packed !== null) applyField(state, name, packed);
   }
+  // After the scopes, whose periods say what recorded means.
+  for (const [name, packed] of changed) applyCounter(state, name.slice(2), packed);
   // After the counters that they belong to.
   for (const [name, packed] of chunks) {
     const end = name.indexOf(":", 2);
@@ -149,6 +152,7 @@ export function applyHead(state: State, head: Iterable<readonly [string, string 
 function applyCounter(state: State, id: string, packed: string | null): void {
   const { counters, reservations, journal } = state;
   const known = counters.get(id);
+  if (known?.recorded) reservations.forgetRecorded(known.series);
   if (packed === null) {
     counters.delete(id);
     return;
@@ -174,8 +178,10 @@ function applyScope({ scopes, reservations }: State, key: string, packed: string
     return;
   }
   const opened = openScope(key, packed);
-  if (!scopes.has(key)) reservations.addScope(opened);
+  const known = scopes.get(key);
   scopes.set(key, opened);
+  if (known === undefined) reservations.addScope(opened);
+  else if (known.period !== opened.period) reservations.renewScope(key);
 }
 
 function applyField(state: State, name: string, packed: string): void {
