@@ -28,7 +28,8 @@ export type CommitAnswer =
   | {
       readonly kind: "all" | "scan";
       readonly version: string;
-      readonly head: ReadonlyMap<string, string>;
+      /** Undefined: it is read in slices. */
+      readonly head: ReadonlyMap<string, string> | undefined;
       /** Of "scan": none, they are read in slices. */
       readonly reservations: ReadonlyMap<string, string>;
     };
@@ -83,17 +84,18 @@ export interface Writing {
   readonly operations: number;
 }
 
-/** Entries that the log of changes keeps at least: whoever reads many reservations must still find what changed meanwhile. */
+/** Entries that the log of changes keeps at least: whoever reads a large state must still find what changed meanwhile. */
 const LOGGED = 16;
-const RESERVATIONS_PER_LOGGED = 16;
+/** One more for so many counters and reservations. */
+const READ_PER_LOGGED = 16;
 
 export function writing(one: Writing): Commit {
   const { expected, version, changes, position, renews, operations } = one;
-  const { head, reservations, reservationsBefore, reservationsAfter } = changes;
+  const { head, countersAfter, reservations, reservationsBefore, reservationsAfter } = changes;
   const fields = position === undefined ? head.set : [...head.set, POSITION_FIELD, String(position)];
   const entry = JSON.stringify([namesOf(head.set, head.removed), namesOf(reservations.set, reservations.removed)]);
   const renewed = renews ? RENEWS_ALL : reservationsBefore === 0 ? RENEWS_RESERVATIONS : 0;
-  const kept = LOGGED + Math.floor(reservationsAfter / RESERVATIONS_PER_LOGGED);
+  const kept = LOGGED + Math.floor((countersAfter + reservationsAfter) / READ_PER_LOGGED);
   const { set, removed } = reservations;
   const part = [expected, version, fields, head.removed, set, removed, renewed, kept, entry];
   const work = operations + reservations.set.length / 2 + reservations.removed.length;
@@ -125,8 +127,10 @@ export function answerOf(reply: unknown): CommitAnswer {
   if (typeof version !== "string") throw wrong();
   if (kind === "missing") return { kind, version };
   if (kind === "other") return { kind, incarnation: version };
-  if (kind === "all" || kind === "scan")
-    return { kind, version, head: headOf(rest[0]), reservations: pairsOf(listOf(rest[1] ?? [])) };
+  if (kind === "all" || kind === "scan") {
+    const head = rest[0] === undefined ? undefined : headOf(rest[0]);
+    return { kind, version, head, reservations: pairsOf(listOf(rest[1] ?? [])) };
+  }
   if (kind !== "changed") throw wrong();
   const [more, fields, fieldValues, keys, keyValues] = rest;
   const head = zipped(fields, fieldValues);
@@ -135,7 +139,8 @@ export function answerOf(reply: unknown): CommitAnswer {
   return { kind, version, more: more === 1, head, reservations: zipped(keys, keyValues) };
 }
 
-function headOf(reply: unknown): Map<string, string> {
+/** The state's fields of a head, or of a part of one. */
+export function headOf(reply: unknown): Map<string, string> {
   const head = pairsOf(listOf(reply));
   head.delete(VERSION_FIELD);
   head.delete(POSITION_FIELD);

@@ -40,11 +40,11 @@ end
  * (stored) or a list, and then nothing of it was stored:
  * "missing" and the version for its absence; "other" and the life that it belongs to; "changed", a version, 1 if that is not
  * yet the latest, and names and values of H and R that changed since the expected one, with those of H that it was to store;
- * "all", the version, H and R; "scan", the version and H, where R is too large.
+ * "all", the version, H and R; "scan", the version and H, where R is too large, or only the version, where H is.
  * A command that fails after the first one marks the tenant as torn, which is as good as missing.
  */
 export const COMMIT_LUA = `${WRITER_LUA}
-local MOST_ARGUMENTS, MOST_NAMES, MOST_ENTRIES, MOST_WHOLE = 4000, 2000, 500, 500
+local MOST_ARGUMENTS, MOST_NAMES, MOST_ENTRIES, MOST_WHOLE, MOST_FIELDS = 4000, 2000, 500, 500, 2000
 local call, pcall, min, floor, match, unpack = redis.call, redis.pcall, math.min, math.floor, string.match, unpack
 local time = call('TIME')
 local now = time[1] * 1000 + floor(time[2] / 1000)
@@ -119,7 +119,7 @@ local function changed(H, R, L, epoch, known, behind, part)
   end
   local entries, read = call('LRANGE', L, -behind, min(-1, MOST_ENTRIES - 1 - behind)), 0
   for _, entry in ipairs(entries) do
-    if #keys > MOST_NAMES then break end
+    if read > 0 and #keys + #fields > MOST_NAMES then break end
     local names = cjson.decode(entry)
     for _, name in ipairs(names[1]) do field(name) end
     for _, name in ipairs(names[2]) do key(name) end
@@ -147,6 +147,7 @@ local function differs(H, R, L, held, part)
     return { 'missing', absence }
   end
   if behind and call('LLEN', L) >= behind then return changed(H, R, L, epoch, known, behind, part) end
+  if call('HLEN', H) > MOST_FIELDS then return { 'scan', held } end
   if call('HLEN', R) > MOST_WHOLE then return { 'scan', held, call('HGETALL', H) } end
   return { 'all', held, call('HGETALL', H), call('HGETALL', R) }
 end

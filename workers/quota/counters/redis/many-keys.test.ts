@@ -1,8 +1,20 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { MINUTE_MS } from "#kernel/duration.js";
 import { hasRedis } from "../../../../tests/servers/servers.js";
 import { sized } from "../../../../tests/support/effort.js";
-import type { QuotaCounters } from "../counters.js";
-import { calls, consume, consuming, loadCalls, patientCounters, privateRedis, reserved } from "./redis.testing.js";
+import { combinationId, type Scope, scopeOf, seriesOf } from "../../rules/scopes.js";
+import type { CounterCharge, QuotaCounters } from "../counters.js";
+import { UNIT } from "../exact-model.testing.js";
+import {
+  calls,
+  consume,
+  consuming,
+  loadCalls,
+  patientCounters,
+  privateRedis,
+  reserved,
+  tokenOf,
+} from "./redis.testing.js";
 
 /** As many as a tenant may have, under chaos. */
 const MOST = sized(20_000, 100_000);
@@ -107,4 +119,57 @@ describe.skipIf(!hasRedis)("a tenant with very many keys of 256 bytes", () => {
   }
 });
 
+describe.skipIf(!hasRedis)("a tenant with very many users, whose requests are limited by the minute", () => {
+  const { server, redis } = privateRedis();
+  const SCOPE = required(scopeOf({ by: ["user"] }));
+  const userCharge = (n: number): CounterCharge => ({
+    ...{ counter: `|MINUTE|${SCOPE.id}|${combinationId([`u${n}`])}`, meter: null, scope: SCOPE, amount: UNIT },
+    ...{ window: { kind: "admission", windowMs: MINUTE_MS }, hardLimit: 5n * UNIT, laterLimits: [], bounded: false },
+  });
+  const asking = (key: string, n: number, kind: "check" | "consume" = "consume") =>
+    ({
+      ...{ kind, key, content: "requests", meter: null, ttlMs: 1_000 },
+      ...{ charges: [userCharge(n)], dimensions: new Map([["user", `u${n}`]]) },
+    }) as const;
+
+  test("another process reads them, also while they change, and no call reads all of them", async () => {
+    const [counters, other] = [patientCounters(server().url, "p"), patientCounters(server().url, "p")];
+    for (const one of [counters, other]) await one.connect();
+    const scopes = [{ key: seriesOf("", SCOPE), by: ["user"], where: [], period: 0, recorded: 0 }];
+    const load = { tenantId: "t", epoch: "e", seq: 0, lost: [], hasOwnClock: false, counters: [], scopes };
+    await counters.load(load, await tokenOf(counters, "t"));
+    const start = await counters.now();
+    for (let from = 0; from < MOST; from += 2_000) {
+      const operations = Array.from({ length: 2_000 }, (_, n) => asking(`${from + n}`, from + n));
+      await counters.execute("t", operations, start);
+    }
+    expect(await redis().hlen("p:{t}:h")).toBeGreaterThan(2 * MOST);
+    await redis().config("RESETSTAT");
+    let isRead = false;
+    const reading = other.execute("t", [asking("", 7, "check")], start).finally(() => {
+      isRead = true;
+    });
+    let turns = 0;
+    for (; !isRead; turns += 1) await counters.execute("t", [asking(`again ${turns}`, 7 + turns)], start);
+    const [outcome] = await reading;
+    expect(outcome).toMatchObject({ kind: "decided", allowed: true });
+    expect(turns).toBeGreaterThan(0);
+    for (const [one, n] of [
+      [counters, 7],
+      [other, 7],
+      [other, MOST - 1],
+    ] as const) {
+      const [read] = await one.execute("t", [asking("", n, "check")], start);
+      expect(read?.kind === "decided" && read.readings[0]?.used).toBe(n === 7 ? 2n * UNIT : UNIT);
+    }
+    expect(await redis().info("commandstats")).not.toContain("cmdstat_hgetall");
+    for (const one of [counters, other]) await one.stop();
+  });
+});
+
 const keyOf = (n: number): string => `${"k".repeat(248)}${String(n).padStart(8, "0")}`;
+
+const required = (scope: Scope | undefined): Scope => {
+  if (scope === undefined) throw new Error("no scope");
+  return scope;
+};

@@ -174,7 +174,7 @@ export function createReplica(tenantId: string, keys: TenantKeys) {
     forget();
     at(answer.version);
     isPartial = answer.kind === "scan";
-    if (isAbsence(version)) return;
+    if (isAbsence(version) || answer.head === undefined) return;
     state = openTenant(answer.head, answer.reservations);
     storedPosition = state.seq();
   }
@@ -253,6 +253,14 @@ export function createReplica(tenantId: string, keys: TenantKeys) {
       else opened(answer);
       if (answer.kind === "changed" || answer.kind === "all") answerReads();
       return isStored;
+    },
+    /** Whether its head is to be read in slices. */
+    wantsHead: (): boolean => state === undefined,
+    /** A slice of the head of an answer "scan", of which what others belong to comes first (`storing.ts`). */
+    addHead(slice: readonly (readonly [string, string])[]): void {
+      if (state === undefined) state = openTenant(slice, []);
+      else state.applyHead(slice);
+      storedPosition = state.seq();
     },
     /** A slice of the reservations of an answer "scan". */
     add(reservations: ReadonlyMap<string, string>): void {

@@ -1,7 +1,8 @@
 import { newUuid } from "#platform/lifecycle/random.js";
 import { monotonicMs, nextTurn } from "#platform/lifecycle/time.js";
+import { slicedHead } from "../tenant/storing.js";
 import { CLOCK_TOLERANCE_MS } from "./clock.js";
-import { absence, answerOf, type Commit, type CommitAnswer, listOf, pairsOf } from "./commit.js";
+import { absence, answerOf, type Commit, type CommitAnswer, headOf, listOf, pairsOf } from "./commit.js";
 import { COMMIT_LUA } from "./lua.js";
 import type { Replica } from "./replica.js";
 import { type Incarnation, isReplyError, type RedisServer, scriptOf } from "./server.js";
@@ -26,7 +27,8 @@ const TENANTS_PER_CALL = 64;
 const CHARACTERS_PER_CALL = 262_144;
 /** Work on the event loop between two turns of it, in operations. */
 const WORK_PER_TURN = 512;
-const RESERVATIONS_PER_SLICE = 500;
+/** Fields or reservations of a large state that are read at once. */
+const READ_PER_SLICE = 500;
 /** Tenants that came within this time share the event loop. */
 const SHARED_FOR_MS = 100;
 const COMMIT = scriptOf(COMMIT_LUA);
@@ -186,15 +188,29 @@ export function createTurns({ server, together, onBounded }: TurnsOptions) {
   /** What changes meanwhile is read afterwards, from the log. */
   async function scan(replica: Replica): Promise<void> {
     try {
-      const [, key] = replica.keys;
-      for (let cursor = "0"; ; ) {
-        const [next, flat] = await server.ask((redis) => redis.hscan(key, cursor, "COUNT", RESERVATIONS_PER_SLICE));
-        replica.add(pairsOf(flat));
-        if (next === "0") return;
-        cursor = next;
-      }
+      const [head, reservations] = replica.keys;
+      if (replica.wantsHead()) await scanHead(replica, head);
+      for await (const flat of slicesOf(reservations)) replica.add(pairsOf(flat));
     } catch (error) {
       replica.fail(error);
+    }
+  }
+
+  async function scanHead(replica: Replica, key: string): Promise<void> {
+    const fields = new Map<string, string>();
+    for await (const flat of slicesOf(key)) for (const [name, packed] of headOf(flat)) fields.set(name, packed);
+    for (const slice of slicedHead(fields, READ_PER_SLICE)) {
+      replica.addHead(slice);
+      await new Promise<void>(nextTurn);
+    }
+  }
+
+  async function* slicesOf(key: string): AsyncGenerator<readonly string[]> {
+    for (let cursor = "0"; ; ) {
+      const [next, flat] = await server.ask((redis) => redis.hscan(key, cursor, "COUNT", READ_PER_SLICE));
+      yield flat;
+      if (next === "0") return;
+      cursor = next;
     }
   }
 

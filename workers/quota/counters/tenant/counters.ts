@@ -19,6 +19,7 @@ export function createCounters() {
   const single = new Map<string, Counter>();
   const families = new Map<string, Family>();
   let metered = 0;
+  let members = 0;
 
   const membersOf = (id: string): Map<string, Counter> | undefined => {
     const family = familyOf(id);
@@ -34,6 +35,7 @@ export function createCounters() {
       yield* single.values();
       for (const { members } of families.values()) yield* members.values();
     },
+    size: (): number => single.size + members,
     /** How many combinations of meters are held. */
     metered: (): number => metered,
     set(counter: Counter): void {
@@ -48,7 +50,10 @@ export function createCounters() {
         family = { id: familyId, scope: seriesOfCounter(familyId), meter, members: new Map() };
         families.set(familyId, family);
       }
-      if (meter !== null && !family.members.has(id)) metered += 1;
+      if (!family.members.has(id)) {
+        members += 1;
+        if (meter !== null) metered += 1;
+      }
       family.members.set(id, counter);
     },
     delete(id: string): void {
@@ -59,6 +64,7 @@ export function createCounters() {
       }
       const family = families.get(familyId);
       if (family === undefined || !family.members.delete(id)) return;
+      members -= 1;
       if (family.meter !== null) metered -= 1;
       if (family.members.size === 0) families.delete(familyId);
     },

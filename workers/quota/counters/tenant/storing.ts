@@ -33,6 +33,7 @@ interface NewFields {
 /** What a store keeps of a change: fields of the head, and packed reservations by key. */
 export interface TenantChanges {
   readonly head: Fields;
+  readonly countersAfter: number;
   readonly reservations: Fields;
   /** How many reservations there were before. */
   readonly reservationsBefore: number;
@@ -71,6 +72,7 @@ export function changesOf(state: State, journal: Journal): TenantChanges | undef
   const [before, after] = [journal.storedReservations, state.reservations.size()];
   return {
     head,
+    countersAfter: state.counters.size(),
     reservations: reservationChanges(state, journal),
     reservationsBefore: before,
     reservationsAfter: after,
@@ -125,6 +127,17 @@ export function rollback(state: State, journal: Journal): void {
     else state.reservations.set(before);
   }
   clearJournal(state, journal);
+}
+
+/** A head in slices that `applyHead` may be given one after the other: first scopes, then counters, then their entries. */
+export function* slicedHead(
+  head: ReadonlyMap<string, string>,
+  most: number,
+): Generator<readonly (readonly [string, string])[]> {
+  const rankOf = ([name]: readonly [string, string]): number =>
+    name.startsWith("e:") ? 2 : name.startsWith("c:") ? 1 : 0;
+  const fields = [...head].sort((a, b) => rankOf(a) - rankOf(b));
+  for (let from = 0; from < fields.length; from += most) yield fields.slice(from, from + most);
 }
 
 /** Overlays fields of the head that changed elsewhere; null: removed. */
@@ -214,6 +227,7 @@ export function wholeOf(state: State): TenantChanges {
   const after = state.reservations.size();
   return {
     head: { set: wholeHead(state), removed: [] },
+    countersAfter: state.counters.size(),
     reservations: { set, removed: [] },
     reservationsBefore: 0,
     reservationsAfter: after,
