@@ -1,8 +1,8 @@
 import type { Database } from "#platform/database/database.js";
-import { isPeriodWindow } from "#schema/vocabulary.js";
+import { isPeriodWindow, WINDOW_MS } from "#schema/vocabulary.js";
 import { isFamily, type LimitInForce } from "../rules/limits.js";
 import { type Dimensions, seriesOf } from "../rules/scopes.js";
-import { REBUILT_FROM, reachMs, SUMMED_FROM } from "../rules/windows.js";
+import { bucketStart, SUMMED_FROM } from "../rules/windows.js";
 import { mostUsed } from "../store/combinations.js";
 import type { LimitedTenant } from "./tenant-limits.js";
 
@@ -10,8 +10,9 @@ import type { LimitedTenant } from "./tenant-limits.js";
 const MOST_SHOWN = 200;
 
 /**
- * The combinations of each limit with `by` that have recorded usage and these values, most used first. Where the values are those of
- * one combination, that one, used or not. Throws `DatabaseUnreachable`.
+ * The combinations of each limit with `by` that have recorded usage and these values, most used first: in a window that slides, by its
+ * last two aligned windows, since its slices are a hundred for each. Where the values are those of one combination, that one, used or
+ * not. Throws `DatabaseUnreachable`.
  */
 export function createCombinationLists(database: Pick<Database, "pool">) {
   async function listOf(
@@ -25,7 +26,6 @@ export function createCombinationLists(database: Pick<Database, "pool">) {
     const whole = named.flatMap((value) => value ?? []);
     if (whole.length === by.length) return [whole];
     if (meter === null || counter.scope === undefined || inForce === undefined) return [];
-    const slid = isPeriodWindow(window) ? undefined : now - reachMs(window);
     const found = await mostUsed(
       database,
       {
@@ -34,8 +34,10 @@ export function createCombinationLists(database: Pick<Database, "pool">) {
         // A window may have begun in the period before.
         periodsSince: inForce.period.start - 1,
         matches: named.flatMap((value, place) => (value === undefined ? [] : [{ place, value }])),
-        grain: isPeriodWindow(window) ? SUMMED_FROM[window] : REBUILT_FROM[window],
-        since: bounds?.start ?? slid ?? now,
+        grain: isPeriodWindow(window) ? SUMMED_FROM[window] : window,
+        since: isPeriodWindow(window)
+          ? (bounds?.start ?? now)
+          : bucketStart(now - WINDOW_MS[window], WINDOW_MS[window]),
         until: bounds?.end ?? Number.MAX_SAFE_INTEGER / 2,
       },
       MOST_SHOWN,

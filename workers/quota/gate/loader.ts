@@ -213,7 +213,7 @@ interface Waiting {
 
 const NOT_OBSERVED: Observed = { since: 0, token: "" };
 const NOTHING_IN_FORCE = { epoch: "", hasOwnClock: false, counters: [], lost: [] };
-const NO_FACTS: TenantFacts = { seq: 0, totals: [], lost: [], recorded: new Set(), combinations: new Map() };
+const NO_FACTS: TenantFacts = { seq: 0, totals: new Map(), lost: [], recorded: new Set(), combinations: new Map() };
 
 /** `countersNow`: what this process takes for now may be minutes off. */
 export function factsWanted({ tenant, now, inForce, counted }: LimitedTenant, countersNow: number): FactsOf {
@@ -315,9 +315,8 @@ function usageOf(
   if (meter === null) return [];
   if (isPeriodWindow(window))
     return [...totalsOfPeriods(series, window, totals, tenant)].map(([at, total]) => ({ at, used: amountOf(total) }));
-  const usage = totals.filter((total) => total.meter === series);
   const grain = REBUILT_FROM[window];
-  return usage
+  return (totals.get(series) ?? [])
     .filter((total) => total.grain === grain)
     .map(({ bucketStart, total }) => ({
       at: Math.max(bucketStart, Math.min(latestIn(grain, bucketStart), now)),

@@ -192,9 +192,9 @@ function bucketOf(key: string): { meter: string; grain: Grain; bucketStart: stri
 
 function storedTotals({ totals }: TenantFacts, wanted: Wanted): Totals {
   const found = new Map<string, Decimal>();
-  for (const { meter, grain, bucketStart, total } of totals) {
-    if (wanted(grain, bucketStart)) found.set(keyOf(meter, grain, bucketStart), total);
-  }
+  for (const [meter, ofSeries] of totals)
+    for (const { grain, bucketStart, total } of ofSeries)
+      if (wanted(grain, bucketStart)) found.set(keyOf(meter, grain, bucketStart), total);
   return found;
 }
 
@@ -361,8 +361,8 @@ function comparedOf(limit: Comparable, facts: TenantFacts, tenant: WindowsOf): r
     return [{ limit, counter: limit.counterId, total: totalOf(seriesOf(meter, counter.scope)) }];
   }
   const scope = seriesOf(meter, counter.scope);
-  const series = new Set(facts.totals.flatMap((one) => (one.meter.startsWith(`${scope}|`) ? one.meter : [])));
-  return [...series].map((one) => ({
+  const series = [...facts.totals.keys()].filter((one) => one.startsWith(`${scope}|`));
+  return series.map((one) => ({
     limit,
     counter: memberId(limit.counterId, one.slice(scope.length + 1)),
     total: totalOf(one),

@@ -23,6 +23,9 @@ test("a window's total is the sum of its own meter's totals of the grain that it
       const totals = rows.map(({ day, units, ...of }) => {
         return { ...of, bucketStart: startOf(day), total: new Decimal(String(units)).div("1e12") };
       });
+      const bySeries = new Map(
+        ["calls", "tokens"].map((meter) => [meter, totals.filter((total) => total.meter === meter)]),
+      );
       const grain = asked === "BILLING_PERIOD" ? asked : "CALENDAR_DAY";
       const expected: Record<number, bigint> = {};
       for (const { day, units, ...of } of rows) {
@@ -30,7 +33,7 @@ test("a window's total is the sum of its own meter's totals of the grain that it
         const { start } = periodOf(asked, OCTOBER + day * DAY_MS, TENANT);
         expected[start] = (expected[start] ?? 0n) + units;
       }
-      const sums = [...totalsOfPeriods("calls", asked, totals, TENANT)];
+      const sums = [...totalsOfPeriods("calls", asked, bySeries, TENANT)];
       expect(Object.fromEntries(sums.map(([start, total]) => [start, total.times("1e12").toFixed()]))).toEqual(
         Object.fromEntries(Object.entries(expected).map(([start, total]) => [start, String(total)])),
       );

@@ -2,26 +2,27 @@ import { type Decimal, ZERO } from "#kernel/decimal.js";
 import type { PeriodWindow } from "#schema/vocabulary.js";
 import { periodOf, SUMMED_FROM, type WindowsOf } from "./windows.js";
 
-/** A stored total. */
+/** A stored total of a meter, or of a series of it. */
 export interface StoredTotal {
-  /** Or the series of a scope of it. */
-  readonly meter: string;
   /** Its grain, by its name in the database. */
   readonly grain: string;
   readonly bucketStart: number;
   readonly total: Decimal;
 }
 
-/** A meter's totals of windows with a start and an end, by their start, from the stored totals that they are made of. */
+/** Stored totals by meter or series: a tenant may have very many of these. */
+export type TotalsBySeries = ReadonlyMap<string, readonly StoredTotal[]>;
+
+/** A meter's or series' totals of windows with a start and an end, by their start, from the stored totals that they are made of. */
 export function totalsOfPeriods(
-  meter: string,
+  series: string,
   window: PeriodWindow,
-  totals: readonly StoredTotal[],
+  totals: TotalsBySeries,
   tenant: WindowsOf,
 ): ReadonlyMap<number, Decimal> {
   const sums = new Map<number, Decimal>();
-  for (const { bucketStart, total, ...of } of totals) {
-    if (of.meter !== meter || of.grain !== SUMMED_FROM[window]) continue;
+  for (const { grain, bucketStart, total } of totals.get(series) ?? []) {
+    if (grain !== SUMMED_FROM[window]) continue;
     const { start } = periodOf(window, bucketStart, tenant);
     sums.set(start, (sums.get(start) ?? ZERO).plus(total));
   }

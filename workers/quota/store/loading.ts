@@ -3,7 +3,7 @@ import type { Database, Transaction } from "#platform/database/database.js";
 import { SLIDING_WINDOWS } from "#schema/vocabulary.js";
 import type { LostBound } from "../counters/counters.js";
 import { amountOf } from "../rules/amount.js";
-import type { StoredTotal } from "../rules/period-totals.js";
+import type { StoredTotal, TotalsBySeries } from "../rules/period-totals.js";
 import { isScoped } from "../rules/scopes.js";
 import { MAX_BILLING_PERIOD_MS, REBUILT_FROM, reachMs } from "../rules/windows.js";
 import { answered } from "./unreachable.js";
@@ -13,7 +13,7 @@ import { answered } from "./unreachable.js";
 export interface TenantFacts {
   /** The ledger position up to which `totals` are complete; 0: no usage yet. */
   readonly seq: number;
-  readonly totals: readonly StoredTotal[];
+  readonly totals: TotalsBySeries;
   /** Bounds that have not ended, of every epoch: all are lost to counters that are built anew. */
   readonly lost: readonly LostBound[];
   /** The wanted series of combinations that usage was recorded of in the billing period. */
@@ -40,7 +40,7 @@ export interface FactsOf {
 }
 
 interface FoundFacts extends TenantFacts {
-  readonly totals: StoredTotal[];
+  readonly totals: Map<string, StoredTotal[]>;
   readonly lost: LostBound[];
   readonly recorded: Set<string>;
   readonly combinations: Map<string, number>;
@@ -56,7 +56,7 @@ export function readFacts(database: Database, wanted: readonly FactsOf[]): Promi
       const facts = new Map(
         tenantIds.map((id): [string, FoundFacts] => [
           id,
-          { seq: positions.get(id) ?? 0, totals: [], lost: [], recorded: new Set(), combinations: new Map() },
+          { seq: positions.get(id) ?? 0, totals: new Map(), lost: [], recorded: new Set(), combinations: new Map() },
         ]),
       );
       const whole = wanted.filter(({ isExtension }) => isExtension !== true);
@@ -89,8 +89,14 @@ interface TotalRow {
 }
 
 function addTotals(facts: ReadonlyMap<string, FoundFacts>, rows: readonly TotalRow[]): void {
-  for (const { tenant_id, meter, grain, bucket_start, total } of rows)
-    facts.get(tenant_id)?.totals.push({ meter, grain, bucketStart: bucket_start.getTime(), total: new Decimal(total) });
+  for (const { tenant_id, meter, grain, bucket_start, total } of rows) {
+    const totals = facts.get(tenant_id)?.totals;
+    if (totals === undefined) continue;
+    const stored = { grain, bucketStart: bucket_start.getTime(), total: new Decimal(total) };
+    const ofSeries = totals.get(meter);
+    if (ofSeries === undefined) totals.set(meter, [stored]);
+    else ofSeries.push(stored);
+  }
 }
 
 async function everyScopedTotalOf(tx: Transaction, wanted: readonly FactsOf[]): Promise<readonly TotalRow[]> {

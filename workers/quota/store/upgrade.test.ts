@@ -51,7 +51,10 @@ test("what was granted and totalled by counters of windows still counts, at leas
   expect(lost).toContainEqual([`r|HOUR|${slice}`, 7, slice + HOUR_MS + 3 * MINUTE_MS]);
   expect(lost).toContainEqual([`r|BILLING_PERIOD|${month}`, 9, monthEnd]);
   const ends = (grain: "HOUR_SLICE" | "DAY_SLICE") =>
-    facts?.totals.filter((one) => one.grain === grain).map(({ bucketStart }) => latestIn(grain, bucketStart));
+    [...(facts?.totals.values() ?? [])]
+      .flat()
+      .filter((one) => one.grain === grain)
+      .map(({ bucketStart }) => latestIn(grain, bucketStart));
   expect(ends("HOUR_SLICE")?.sort()).toEqual([slice - 1, slice + 3 * MINUTE_MS - 1]);
   const [dayEnd] = ends("DAY_SLICE") ?? [];
   expect(dayEnd).toBeGreaterThanOrEqual(hour + HOUR_MS - 1);
