@@ -14,6 +14,8 @@ function prepare(world: World): void {
     { ...limit, window: "HOUR", limit: "50", by: ["user"], where: [{ dimension: "model", value: "large" }] },
   ]);
   world.plan("filtered", [{ ...limit, limit: "10", where: [{ dimension: "model", value: "large" }] }]);
+  world.plan("pairs", [{ ...limit, limit: "10", by: ["user", "model"] }]);
+  world.plan("odd", [{ meter: null, window: "MINUTE", limit: "1", by: ["__proto__", "constructor"] }]);
   world.plan("rate", [{ meter: null, window: "MINUTE", limit: "2", by: ["user"] }]);
   world.plan("soft", [{ ...limit, kind: "SOFT", limit: "10", by: ["user"] }]);
   world.plan("minute", [{ ...limit, window: "MINUTE", limit: "10", by: ["user"] }]);
@@ -45,7 +47,7 @@ function tenantOf(room: Room, name: string, plan: string | null) {
     ...tenant,
     ask,
     consume: (user: string, amount: number, model?: string, key?: string) => ask("consume", user, amount, model, key),
-    async use(id: string, n: number, data: Readonly<Record<string, string>>): Promise<void> {
+    async use(id: string, n: number, data: Readonly<Record<string, unknown>>): Promise<void> {
       const [entry] = await room.world().record(tenant.id, [{ id, type: "use.tokens", data: { n, ...data } }]);
       events.set(id, entry as RecordedEvent);
       await room.applied(tenant.id);
@@ -196,6 +198,58 @@ describeRoom(
       await tenant.shows("u19", "1");
       expect((await tenant.consume("u20", 1)).body.reason).toBe("DIMENSION_LIMIT");
       expect((await tenant.consume("u19", 1)).body.allowed).toBe(true);
+    });
+
+    test("whatever the values hold, each combination is one, as the client and the event spell it", async () => {
+      const tenant = tenantOf(room, "odd", "pairs");
+      const pairs = [
+        ["a", "b,c"],
+        ["a,b", "c"],
+        ['a","b', "c"],
+        ["a|b", "c"],
+        ["a", "b|c"],
+        ["", "a"],
+        ["a", ""],
+        ["__proto__", "constructor"],
+        ["\u00fa", "\n\t\u007f"],
+        ["u\u0301", "\n\t\u007f"],
+        ["\u{1f4a5}".repeat(32), "x".repeat(128)],
+      ] as const;
+      for (const [user, model] of pairs) expect((await tenant.consume(user, 10, model)).body.allowed).toBe(true);
+      for (const [user, model] of pairs) {
+        const denied = await tenant.consume(user, 1, model);
+        expect(denied.body.reason).toBe("LIMIT_EXCEEDED");
+        expect(denied.headers.ratelimit).toMatch(/^"tokens:BILLING_PERIOD:[!-~]+";r=0;t=\d+$/);
+      }
+      for (const wrong of ["x".repeat(129), "\u0000", "\ud800"])
+        expect((await tenant.consume(wrong, 1)).body.code).toBe("INVALID");
+    });
+
+    test("an event's number or boolean is the text of it, and null is no value", async () => {
+      const tenant = tenantOf(room, "typed", "pairs");
+      const given: readonly (readonly [string, Readonly<Record<string, unknown>>, string, string])[] = [
+        ["number", { user: 42, model: 1.5 }, "42", "1.5"],
+        ["boolean", { user: true, model: "m" }, "true", "m"],
+        ["null", { user: null, model: "m" }, "", "m"],
+        ["more", { user: "u", model: "m", region: "eu" }, "u", "m"],
+      ];
+      for (const [id, data, user, model] of given) {
+        expect((await tenant.consume(user, 10, model, id)).body.allowed).toBe(true);
+        await tenant.use(id, 9, data);
+        await waitFor(async () => (await tenant.ask("check", user, 1, model)).body.allowed, { what: `${id} to settle` });
+        expect((await tenant.ask("check", user, 2, model)).body.allowed).toBe(false);
+      }
+    });
+
+    test("names of every object's members are dimensions as others are", async () => {
+      const tenant = tenantOf(room, "members", "odd");
+      const ask = (dimensions: object, key: string) =>
+        room.post("consume", tenant.headers, { idempotencyKey: key, dimensions });
+      expect((await ask({}, "none")).body.detail).toMatch(/"__proto__", "constructor"/);
+      const both = (value: string) => JSON.parse(`{"__proto__": ${JSON.stringify(value)}, "constructor": "c"}`);
+      const answers = [await ask(both("a"), "a"), await ask(both("b"), "b"), await ask(both("a"), "c")];
+      expect(answers.map(({ body }) => body.allowed)).toEqual([true, true, false]);
+      expect(answers[2]?.body.limits).toMatchObject([{ dimensions: [{ value: "a" }, { value: "c" }] }]);
     });
 
     test("usage counts from the assignment of the plan on, and a void takes back what was counted", async () => {
