@@ -60,6 +60,7 @@ function tenantOf(room: Room, name: string, plan: string | null) {
       const variableValues = { id: tenant.id, dimensions };
       const contextValue = { identity: PLATFORM };
       const answer = await execute({ schema, document: QUOTAS, variableValues, contextValue });
+      if (answer.errors !== undefined) throw Object.assign(new Error("refused"), { errors: answer.errors });
       const found: { _entities: [{ quotas: Shown[] }] } = JSON.parse(JSON.stringify(answer.data));
       return found._entities[0].quotas
         .filter(({ limit }) => limit.by.length > 0 && limit.window === "BILLING_PERIOD")
@@ -236,7 +237,9 @@ describeRoom(
       for (const [id, data, user, model] of given) {
         expect((await tenant.consume(user, 10, model, id)).body.allowed).toBe(true);
         await tenant.use(id, 9, data);
-        await waitFor(async () => (await tenant.ask("check", user, 1, model)).body.allowed, { what: `${id} to settle` });
+        await waitFor(async () => (await tenant.ask("check", user, 1, model)).body.allowed, {
+          what: `${id} to settle`,
+        });
         expect((await tenant.ask("check", user, 2, model)).body.allowed).toBe(false);
       }
     });
@@ -278,6 +281,11 @@ describeRoom(
       expect(await tenant.quotas([])).toEqual(["50 u2", "20 u3", "5 u1"]);
       expect(await tenant.quotas([{ dimension: "user", value: "u3" }])).toEqual(["20 u3"]);
       expect(await tenant.quotas([{ dimension: "user", value: "nobody" }])).toEqual(["0 nobody"]);
+      const pairs = tenantOf(room, "shown-pairs", "pairs");
+      for (const value of ["x".repeat(129), "\u0000", "\ud800"])
+        await expect(pairs.quotas([{ dimension: "user", value }])).rejects.toMatchObject({
+          errors: [{ originalError: { code: "INVALID" } }],
+        });
     });
 
     test("alerts name the combination, once for each", async () => {

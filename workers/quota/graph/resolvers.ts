@@ -12,7 +12,7 @@ import type { DenialLog } from "../gate/denial-log.js";
 import type { Gate } from "../gate/gate.js";
 import { amountsOf, explanationOf, type LimitReading } from "../rules/decision.js";
 import type { LimitInForce } from "../rules/limits.js";
-import { scopeOf } from "../rules/scopes.js";
+import { type Dimensions, faultOf, scopeOf } from "../rules/scopes.js";
 import { DimensionMatchInput, QuotaDenial, QuotaStatus, Tenant } from "./types.js";
 
 @Resolver(() => Tenant)
@@ -49,12 +49,21 @@ class TenantQuotas {
     })
     dimensions: readonly DimensionMatchInput[] | null,
   ): Promise<readonly QuotaStatus[]> {
-    const values = new Map((dimensions ?? []).map(({ dimension, value }) => [dimension, value]));
-    if (values.size < (dimensions ?? []).length)
-      throw new MetrlyError("INVALID", "dimensions: names a dimension twice");
+    const values = valuesOf(dimensions ?? []);
     const reads = await this.gate.status(tenant.id, (limit) => meter == null || limit.meter === meter, values);
     return reads.map((read) => statusView(tenant.id, read));
   }
+}
+
+/** Throws INVALID. */
+function valuesOf(dimensions: readonly DimensionMatchInput[]): Dimensions {
+  const values = new Map(dimensions.map(({ dimension, value }) => [dimension, value]));
+  if (values.size < dimensions.length) throw new MetrlyError("INVALID", "dimensions: names a dimension twice");
+  for (const [index, { value }] of dimensions.entries()) {
+    const fault = faultOf(value);
+    if (fault !== undefined) throw new MetrlyError("INVALID", `dimensions[${index}].value: ${fault}`);
+  }
+  return values;
 }
 
 function statusView(tenantId: string, read: LimitReading): QuotaStatus {

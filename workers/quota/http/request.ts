@@ -9,10 +9,9 @@ import { isDeeperThan, MAX_JSON_DEPTH } from "#kernel/json.js";
 import { isStorable } from "#kernel/storable-text.js";
 import { UnknownHere } from "#platform/tenancy-client/caught-up.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
-import { MAX_DIMENSION_BYTES } from "#schema/meters/meter-reading.js";
 import { DEFAULT_TTL_SECONDS, MAX_KEY_BYTES } from "#schema/openapi/limits.js";
 import { type QuotaOperation, QuotaRequest } from "#schema/openapi/quota-request.js";
-import { type Dimensions, NO_DIMENSIONS } from "../rules/scopes.js";
+import { type Dimensions, faultOf, NO_DIMENSIONS } from "../rules/scopes.js";
 
 const body = lazily(QuotaRequest);
 
@@ -144,9 +143,8 @@ function dimensionsOf(given: Readonly<Record<string, string>> | undefined): Dime
   const dimensions = new Map(Object.entries(given));
   if (dimensions.size > MAX_DIMENSIONS) throw invalid("dimensions", `has at most ${MAX_DIMENSIONS}`);
   for (const [name, value] of dimensions) {
-    const path = `dimensions.${name.slice(0, 64)}`;
-    if (Buffer.byteLength(value) > MAX_DIMENSION_BYTES) throw invalid(path, `has at most ${MAX_DIMENSION_BYTES} bytes`);
-    if (!isStorable(value)) throw invalid(path, "must be valid Unicode without NUL");
+    const fault = faultOf(value);
+    if (fault !== undefined) throw invalid(`dimensions.${name.slice(0, 64)}`, fault);
   }
   return dimensions;
 }

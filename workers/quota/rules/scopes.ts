@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
+import { isStorable } from "#kernel/storable-text.js";
 import type { DimensionMatchState } from "#schema/events/tenancy-changed.v1.js";
 import { type LimitScope, scopeText, sorted, sortedMatches } from "#schema/limit-scope.js";
+import { MAX_DIMENSION_BYTES } from "#schema/meters/meter-reading.js";
 import type { Dimensions, Scope } from "../counters/counters.js";
 
 export type { Dimensions, Scope };
@@ -23,6 +25,12 @@ export const namesOf = ({ by, where }: Pick<Scope, "by" | "where">): readonly st
 /** Usage without a value of a dimension has "". */
 const NO_VALUE = "";
 export const dimensionOf = (dimensions: Dimensions, name: string): string => dimensions.get(name) ?? NO_VALUE;
+
+/** Why no usage can have a value; undefined: it may. */
+export function faultOf(value: string): string | undefined {
+  if (Buffer.byteLength(value) > MAX_DIMENSION_BYTES) return `has at most ${MAX_DIMENSION_BYTES} bytes`;
+  return isStorable(value) ? undefined : "must be valid Unicode without NUL";
+}
 
 /** Whether usage with these dimensions counts; undefined: one that decides is not known. */
 export function isWithin({ where }: Pick<Scope, "where">, dimensions: Dimensions): boolean | undefined {
