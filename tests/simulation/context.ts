@@ -30,6 +30,8 @@ export interface World {
   readonly partitionCount: number;
   /** Undefined: all meters are there from the start. */
   readonly lateMeter: LateMeter | undefined;
+  /** Whether limits count by lanes, too. */
+  readonly withLanes: boolean;
   readonly flaw?: Flaw | undefined;
   /** A process ended with an error that a restart does not mend, or reported what must not happen. */
   onFailed(what: string): void;
@@ -77,7 +79,7 @@ export function contextOf(world: World, instance: Instance, databases: Simulated
     counters: flaw?.counters?.(counters) ?? counters,
     post: flaw?.post?.(world.receivers.of(instance)) ?? world.receivers.of(instance),
     asked: (change) => flaw?.change?.(change) ?? change,
-    tenancy: tenancyCopy(instance, world.lateMeter),
+    tenancy: tenancyCopy(instance, world),
     self: undefined,
     ledger,
     identityTokens,

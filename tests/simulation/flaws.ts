@@ -119,6 +119,14 @@ export const FLAWS = {
   "lost-reservations-forgotten": {
     counters: (store) => ({ ...store, load: (load, token) => store.load({ ...load, lost: [] }, token) }),
   },
+  /** A combination of dimension values that was forgotten comes back without its usage. */
+  "forgotten-with-its-usage": {
+    counters: (store) => ({
+      ...store,
+      extend: (extension) =>
+        store.extend({ ...extension, counters: extension.counters.map((one) => ({ ...one, usage: [] })) }),
+    }),
+  },
   /** A process prepares a backfill beside another one, and both stage their parts. */
   "backfill-of-two-attempts": {
     statements: { rewrite: (text) => text.replace(ATTEMPT, "$1 AND $2::bigint IS DISTINCT FROM 0") },

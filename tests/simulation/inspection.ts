@@ -6,7 +6,7 @@ import { periodOf } from "./judge/usage.js";
 import type { Reachable } from "./ports/requests.js";
 import type { Serving } from "./ports/serving.js";
 import type { QuotaAnswer } from "./terms/requests.js";
-import { LIMITS, type LimitTerms, TENANTS } from "./terms/terms.js";
+import { LANES, LIMITS, type LimitTerms, laneLimit, TENANTS } from "./terms/terms.js";
 
 export interface InspectionOptions {
   readonly scheduler: Scheduler;
@@ -16,12 +16,15 @@ export interface InspectionOptions {
   /** An hour after the last usage, when all reservations have ended; or at once. */
   readonly isLater: boolean;
   readonly areClocksRight: boolean;
+  readonly withLanes: boolean;
 }
 
 /** A process that has just found out that it knows too little denies what it will allow. */
 const ATTEMPTS = 20;
 const AGAIN_MS = 500;
 const HOUR_MS = 3_600_000;
+/** The named one, another, and one without usage. */
+const LANES_ASKED = [LANES.named, "1", "unused"];
 /** More than an inspection takes. */
 const LONGEST_MS = 120_000;
 
@@ -29,7 +32,8 @@ const LONGEST_MS = 120_000;
  * An operator at a system at rest. At once, quota's totals are those of the ledger, and no more can be had than usage leaves;
  * an hour later, all of that can be had.
  */
-export function startInspection({ scheduler, reachable, sample, isLater, areClocksRight }: InspectionOptions) {
+export function startInspection(options: InspectionOptions) {
+  const { scheduler, reachable, sample, isLater, areClocksRight, withLanes } = options;
   const operator = createInstance(scheduler, "operator");
   let found: readonly string[] | undefined;
 
@@ -70,8 +74,22 @@ export function startInspection({ scheduler, reachable, sample, isLater, areCloc
       for (const meter of new Set(LIMITS.flatMap((limit) => limit.meter ?? []))) {
         const room = Math.min(...hardLimits(meter).map(({ window, limit }) => limit - usedOf(tenantId, meter, window)));
         if (!isLater) wrong.push(...(await allowed(tenantId, meter, Math.max(0, room) + 1)));
-        else if (room > 0) wrong.push(...(await denied(tenantId, meter, room)));
+        else if (room > 0 && !(withLanes && meter === LANES.meter))
+          wrong.push(...(await denied(tenantId, meter, room)));
+        if (withLanes && meter === LANES.meter) wrong.push(...(await lanes(tenantId, room)));
       }
+    }
+    return wrong;
+  }
+
+  /** `room`: what all lanes together leave. */
+  async function lanes(tenantId: string, room: number): Promise<string[]> {
+    const wrong: string[] = [];
+    for (const lane of LANES_ASKED) {
+      const used = sample.lanes.get([tenantId, periodOf(scheduler.nowMs()), lane].join(" ")) ?? 0;
+      const own = Math.min(room, laneLimit(lane) - used);
+      if (!isLater) wrong.push(...(await allowed(tenantId, LANES.meter, Math.max(0, own) + 1, lane)));
+      else if (own > 0) wrong.push(...(await denied(tenantId, LANES.meter, own, lane)));
     }
     return wrong;
   }
@@ -99,19 +117,21 @@ export function startInspection({ scheduler, reachable, sample, isLater, areCloc
       }
   }
 
-  function check(tenantId: string, meter: string, amount: number): Promise<QuotaAnswer> {
-    const request = { operation: "check", tenantId, meter, amount, key: "inspection", ttlMs: 1_000 } as const;
+  function check(tenantId: string, meter: string, amount: number, lane?: string): Promise<QuotaAnswer> {
+    const common = { operation: "check", tenantId, meter, amount, key: "inspection", ttlMs: 1_000 } as const;
+    const request = lane === undefined ? common : { ...common, lane };
     return ask(({ ask }) => ask && (() => ask(request)));
   }
 
-  async function allowed(tenantId: string, meter: string, amount: number): Promise<string[]> {
-    const answer = await check(tenantId, meter, amount);
-    return "allowed" in answer && answer.allowed ? [`${amount} ${meter} of ${tenantId} are not left and allowed`] : [];
+  async function allowed(tenantId: string, meter: string, amount: number, lane?: string): Promise<string[]> {
+    const answer = await check(tenantId, meter, amount, lane);
+    const what = [amount, meter, ...(lane === undefined ? [] : ["in lane", lane]), "of", tenantId].join(" ");
+    return "allowed" in answer && answer.allowed ? [`${what} are not left and allowed`] : [];
   }
 
-  async function denied(tenantId: string, meter: string, amount: number): Promise<string[]> {
+  async function denied(tenantId: string, meter: string, amount: number, lane?: string): Promise<string[]> {
     for (let attempt = 1; ; attempt += 1) {
-      const answer = await check(tenantId, meter, amount);
+      const answer = await check(tenantId, meter, amount, lane);
       if ("allowed" in answer && answer.allowed) return [];
       if (attempt === ATTEMPTS)
         return [`${amount} ${meter} of ${tenantId} are left and denied: ${JSON.stringify(answer)}`];

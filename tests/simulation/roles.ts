@@ -11,6 +11,9 @@ import { startQuotaCore } from "../../workers/quota/core.js";
 import { reconcileTenant } from "../../workers/quota/reconciliation/reconcile-tenant.js";
 import type { RoleContext, Serving } from "./ports/serving.js";
 import type { QuotaAnswer } from "./terms/requests.js";
+import { laneOf } from "./terms/terms.js";
+
+const dataOf = (amount: number): string => JSON.stringify({ amount, lane: laneOf(amount) });
 
 export async function startIngestionRole(context: RoleContext): Promise<Serving> {
   const { appender, partitionCount } = await startIngestionCore(context);
@@ -25,7 +28,7 @@ export async function startIngestionRole(context: RoleContext): Promise<Serving>
     receive(events) {
       const receivedAt = context.clock.now();
       const items = events.map(({ tenantId, source, id, type, time, amount, isImport }) => {
-        const item = { tenantId, source, id, type, time, receivedAt, data: JSON.stringify({ amount }) };
+        const item = { tenantId, source, id, type, time, receivedAt, data: dataOf(amount) };
         return isImport ? { ...item, imported: true as const } : item;
       });
       return appender.append(items, items[0]?.tenantId ?? "", 1);
@@ -59,9 +62,10 @@ export async function startQuotaRole(context: RoleContext): Promise<Serving> {
   await core.begin();
   const { partitions } = context.config;
   return {
-    async ask({ operation, tenantId, meter, amount, key, ttlMs }): Promise<QuotaAnswer> {
+    async ask({ operation, tenantId, meter, amount, lane = laneOf(amount), key, ttlMs }): Promise<QuotaAnswer> {
       if (operation === "release") return { released: await core.gate.release(tenantId, key) };
-      const request = { tenantId, meter, amount: new Decimal(amount), idempotencyKey: key, ttlMs };
+      const asked = { amount: new Decimal(amount), dimensions: new Map([["lane", lane]]) };
+      const request = { tenantId, meter, ...asked, idempotencyKey: key, ttlMs };
       const { allowed, reason, expiresAt } = await core.gate[operation](request);
       return { allowed, reason, expiresAt };
     },

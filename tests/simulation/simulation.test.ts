@@ -32,6 +32,8 @@ const WITH_QUOTA = {
 const LIMITED = { ...WITH_QUOTA, steps: 400, events: 20, faultRate: 0.002, instances: 1, lastStep: 4_000 };
 /** The counters are lost while clients have reserved something. */
 const LOST = { ...LIMITED, events: 40, lastStep: 3_000, counterLosses: 4 };
+/** The same of limits of lanes, of which counters are built anew, too. */
+const LANED = { ...LIMITED, events: 40, lastStep: 6_000, withLanes: true };
 /** All alerts are raised while something may fail; little does, but beside the calls that a seed looks at. */
 const ALERTED = { ...WITH_QUOTA, steps: 5_000, events: 12, faultRate: 0.0005, instances: 1, lastStep: 7_000 };
 /** All periods are closed, announced and delivered. */
@@ -60,6 +62,7 @@ const FOUND = {
   "alerted-before-acknowledged": { firstSeed: 66, ...ALERTED },
   "own-amount-forgotten": { firstSeed: 7, ...LIMITED },
   "lost-reservations-forgotten": { firstSeed: 21, ...LOST },
+  "forgotten-with-its-usage": { firstSeed: 6, ...LANED },
   "expired-reservation-kept": { firstSeed: 1, ...WITH_QUOTA },
   "notice-cursor-outside-transaction": { firstSeed: 2, ...DELIVERED },
   "lease-without-end": { firstSeed: 2, ...DELIVERED },
@@ -91,7 +94,7 @@ describe.skipIf(!hasPostgres)("the simulation", () => {
     const first = FIRST_SEED;
     for (let seed = first; seed < first + runs(2); seed += 1) {
       // Tenancy's changes beside usage make a run a third longer.
-      const { violations } = await runner.run({ seed, ...SMALL, withoutTenancy: seed % 2 === 0 });
+      const { violations } = await runner.run({ seed, ...SMALL, withLanes: true, withoutTenancy: seed % 2 === 0 });
       expect({ seed, violations }).toEqual({ seed, violations: [] });
     }
   });
@@ -165,7 +168,7 @@ describe("what a simulation is made of", () => {
       ...{ scheduler, history: createHistory(), tenants: ["acme"], eventsPerTenant: 1, types: [] },
       processes: () => [{ instance: asked, serving: () => ({ ask }) }],
       limited: [{ meter: "calls", type: "api.request", isSum: false }],
-      sample: async () => ({ at: 0, totals: new Map(), slices: new Map(), marks: new Map() }),
+      sample: async () => ({ at: 0, totals: new Map(), lanes: new Map(), slices: new Map(), marks: new Map() }),
     });
     // Longer than all attempts of a client.
     const late = scheduler.nowMs() + 60_000;
@@ -209,7 +212,7 @@ describe("the judge of hard limits", () => {
     for (const [id, seconds] of Object.entries(voids)) history.voids.set(`acme/sim/${id}`, at(seconds));
     const total = entries.slice(0, mark).reduce((sum, { event, isVoid }) => sum + event.amount * (isVoid ? -1 : 1), 0);
     const totals = new Map([[`acme bytes ${Date.UTC(2026, 1)}`, total]]);
-    history.samples.push({ at: at(5), totals, slices: new Map(), marks: new Map([[0, mark]]) });
+    history.samples.push({ at: at(5), totals, lanes: new Map(), slices: new Map(), marks: new Map([[0, mark]]) });
     history.asked.push(...before, asked("q", 20, 10));
     return judgeAdmissions({ history, recorded: entries, areClocksRight: false });
   }

@@ -10,6 +10,7 @@ import { createSimulatedJobs } from "./jobs.js";
 import { createHistory } from "./judge/history.js";
 import { judgeInvoices } from "./judge/invoices.js";
 import type { Judged } from "./judge/judged.js";
+import { judgeAdmissionsToLanes, judgeLanesAtRest } from "./judge/lanes.js";
 import { judgeLedger, judgeLedgerAtRest } from "./judge/ledger.js";
 import { judgeNotices, judgeNoticesAtRest } from "./judge/notices.js";
 import { judgeAdmissions, judgeQuotasAtRest, sampleOf } from "./judge/quotas.js";
@@ -48,6 +49,8 @@ export interface SimulationOptions {
   readonly withoutTenancy?: boolean;
   /** The same of the meter that is created during a run, with a backfill. */
   readonly withoutBackfill?: boolean;
+  /** Limits that count by a dimension, and with a filter. */
+  readonly withLanes?: boolean;
   /** Tenancy alone: no usage, and so no ingestion, billing, quota and notification. */
   readonly withoutUsage?: boolean;
   /** Of each operator, 6 by default. */
@@ -139,8 +142,9 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
   const receivers = createSimulatedReceivers(scheduler);
   const isLate = hasUsage && options.withoutBackfill !== true;
   const lateMeter = isLate ? createLateMeter({ scheduler, log, partitionCount: PARTITIONS }) : undefined;
+  const withLanes = options.withLanes === true;
   const processes = createProcesses({
-    ...{ scheduler, log, servers, flaw, lateMeter, partitionCount: PARTITIONS, onFailed: wrong },
+    ...{ scheduler, log, servers, flaw, lateMeter, withLanes, partitionCount: PARTITIONS, onFailed: wrong },
     jobs: createSimulatedJobs(scheduler),
     counters: createSimulatedCounters(scheduler, options.counterLosses),
     receivers,
@@ -203,7 +207,7 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
     async begin() {
       if (isLater) leapTo(scheduler.nowMs() + INSPECTED_AFTER_MS);
       const options = { scheduler, reachable: processes.reachable, isLater, areClocksRight: judged.areClocksRight() };
-      inspection = startInspection({ ...options, sample: await sample() });
+      inspection = startInspection({ ...options, withLanes, sample: await sample() });
     },
     open: async () => (inspection?.found() === undefined ? "the inspection goes on" : undefined),
     judge: () => inspection?.found() ?? [],
@@ -241,7 +245,11 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
   const usage: Phase[] = [
     {
       open: async () => (processes.isOneFrozen() ? "a process is frozen" : rest.unprocessed()),
-      judge: async () => [...(await judgeLedgerAtRest(judged)), ...(hasQuota ? await judgeQuotasAtRest(judged) : [])],
+      judge: async () => [
+        ...(await judgeLedgerAtRest(judged)),
+        ...(hasQuota ? await judgeQuotasAtRest(judged) : []),
+        ...(hasQuota && withLanes ? await judgeLanesAtRest(judged) : []),
+      ],
     },
     ...(hasQuota ? [inspected(false), inspected(true)] : []),
     {
@@ -275,7 +283,8 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
     const areClocksRight = judged.areClocksRight();
     if (hasUsage) {
       violations.push(...(await judgeLedger(judged)));
-      violations.push(...judgeAdmissions({ history, areClocksRight, recorded: await recordedOf(judged) }));
+      const known = { history, areClocksRight, recorded: await recordedOf(judged) };
+      violations.push(...judgeAdmissions(known), ...(withLanes ? judgeAdmissionsToLanes(known) : []));
     }
     violations.push(...((await tenancy?.judge()) ?? []));
     if (hasNotification) violations.push(...(await judgeNotices(judged)));

@@ -21,6 +21,8 @@ export interface Sample {
   readonly at: number;
   /** By tenant, meter and start of the billing period. */
   readonly totals: ReadonlyMap<string, number>;
+  /** Of lanes, by tenant, start of the billing period and lane; and of the one that is named in a limit, without the lane. */
+  readonly lanes: ReadonlyMap<string, number>;
   /** What rebuilds the counters of an hour, by tenant, meter and start of its slice. */
   readonly slices: ReadonlyMap<string, number>;
   /** How far of the ledger that is: the last entry of each partition. */

@@ -11,7 +11,7 @@ export const TRUST_MS = 3_000;
 const HOUR_MS = 3_600_000;
 
 /** What is known of a run. */
-interface Known {
+export interface Known {
   readonly history: History;
   /** What the ledger has by now. */
   readonly recorded: readonly Recorded[];
@@ -73,7 +73,7 @@ interface Decision extends Known {
   readonly seesUsage: boolean;
 }
 
-const sampleBefore = ({ history }: Known, { sentAt }: Asked) =>
+export const sampleBefore = ({ history }: Pick<Known, "history">, { sentAt }: Asked): Sample | undefined =>
   history.samples.findLast(({ at }) => at <= sentAt - TRUST_MS);
 
 /** What an open reservation holds beside the sample: its amount, or usage where an event may have settled it. */
@@ -88,12 +88,14 @@ function heldBy({ tenantId, key, amount, eventSentAt }: Asked, decision: Decisio
   return isInSample ? 0 : Math.min(amount, quantityOf(terms, [event]));
 }
 
-const isIn = (sample: Sample | undefined, { partition, seq }: Recorded): boolean =>
+export const isIn = (sample: Sample | undefined, { partition, seq }: Recorded): boolean =>
   seq <= (sample?.marks.get(partition) ?? 0);
 
 /** Whether it may have stopped counting until the answer came. */
-const isTakenBack = (event: SentEvent, { history, answeredAt }: Decision): boolean =>
-  (history.voids.get(keyOf(event)) ?? Number.POSITIVE_INFINITY) <= answeredAt;
+export const isTakenBack = (
+  event: SentEvent,
+  { history, answeredAt }: Pick<Decision, "history" | "answeredAt">,
+): boolean => (history.voids.get(keyOf(event)) ?? Number.POSITIVE_INFINITY) <= answeredAt;
 
 /** Usage of slices that were in the hour whenever the request was decided. */
 function usedInHour({ one, answeredAt, sample }: Decision): number {
@@ -131,9 +133,21 @@ export async function sampleOf(quota: Judged["quota"], at: number): Promise<Samp
   return {
     at,
     totals: await totalsOf(quota),
+    lanes: await lanesOf(quota),
     slices: await totalsOf(quota, "HOUR_SLICE"),
     marks: new Map(marks.map(({ partition, seq }) => [partition, seq])),
   };
+}
+
+/** A series has the combination behind its scope, if it has one (`workers/quota/README.md`). */
+async function lanesOf(quota: Judged["quota"]): Promise<ReadonlyMap<string, number>> {
+  const rows = await quota<{ key: string; total: string }>(
+    `SELECT concat_ws(' ', t.tenant_id, (extract(epoch FROM t.bucket_start) * 1000)::bigint, c.dimensions[1]) AS key, t.total::text
+     FROM scoped_total t LEFT JOIN combination c
+       ON c.tenant_id = t.tenant_id AND c.period_start = t.bucket_start AND t.series = c.scope || '|' || c.id
+     WHERE t.grain = 'BILLING_PERIOD'`,
+  );
+  return new Map(rows.map(({ key, total }) => [key, Number(total)]));
 }
 
 export async function totalsOf(

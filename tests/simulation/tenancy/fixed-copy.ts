@@ -4,6 +4,7 @@ import type {
   MeterState,
   PlanState,
   PriceState,
+  QuotaLimitState,
   TenancyChangedV1,
   TenantState,
 } from "#schema/events/tenancy-changed.v1.js";
@@ -11,6 +12,7 @@ import type { Instance } from "../engine/instance.js";
 import {
   FIRST_VERSION,
   GRACE_DAYS,
+  LANES,
   LATE_METER,
   LATE_VERSION,
   LIMITS,
@@ -28,7 +30,7 @@ import type { LateMeter } from "./late-meter.js";
 
 const VERSION = FIRST_VERSION;
 
-const meter = ({ id, type, aggregation }: MeterTerms, version = VERSION): MeterState => ({
+const meter = ({ id, type, aggregation }: MeterTerms, version = VERSION, dimensions: string[] = []): MeterState => ({
   kind: "meter",
   id,
   version,
@@ -36,7 +38,7 @@ const meter = ({ id, type, aggregation }: MeterTerms, version = VERSION): MeterS
   eventType: type,
   aggregation,
   valueProperty: aggregation === "COUNT" ? null : "amount",
-  dimensions: [],
+  dimensions,
   unit: null,
   createdInVersion: version,
   archivedInVersion: null,
@@ -67,7 +69,17 @@ const price = ({ meter, by, included = 0, discountPercent = 0, minimum, maximum 
   where: [],
 });
 
-const PLAN: PlanState = {
+const LIMIT_STATES: readonly QuotaLimitState[] = LIMITS.map(({ limit, warnAt, ...rest }) => ({
+  ...{ ...rest, limit: String(limit), warnAt: [...warnAt] },
+}));
+const ofLanes = (limit: number) =>
+  ({ meter: LANES.meter, window: "BILLING_PERIOD", kind: "HARD", limit: String(limit), warnAt: [] }) as const;
+const LANE_LIMITS: readonly QuotaLimitState[] = [
+  { ...ofLanes(LANES.each), warnAt: [], by: ["lane"] },
+  { ...ofLanes(LANES.ofNamed), warnAt: [], where: [{ dimension: "lane", value: LANES.named }] },
+];
+
+const plan = (limits: readonly QuotaLimitState[]): PlanState => ({
   kind: "plan",
   id: PLAN_ID,
   version: VERSION,
@@ -82,10 +94,10 @@ const PLAN: PlanState = {
       recurringFee: "0",
       minimumCommit: "0",
       prices: PRICES.map(price),
-      limits: LIMITS.map(({ limit, warnAt, ...rest }) => ({ ...rest, limit: String(limit), warnAt: [...warnAt] })),
+      limits: [...limits],
     },
   ],
-};
+});
 
 const tenant = (id: string): TenantState => ({
   kind: "tenant",
@@ -101,19 +113,31 @@ const tenant = (id: string): TenantState => ({
   testClock: null,
   graceDays: [{ days: GRACE_DAYS, inVersion: VERSION }],
   assignments: [
-    { planId: PLAN.id, planVersion: 1, effectiveFrom: STARTS_AT, inVersion: VERSION, cancelledInVersion: null },
+    { planId: PLAN_ID, planVersion: 1, effectiveFrom: STARTS_AT, inVersion: VERSION, cancelledInVersion: null },
   ],
   closedInVersion: null,
 });
 
-const STATES: readonly TenancyChangedV1[] = [PLAN, ...TENANTS.map(tenant), ...METERS.map((terms) => meter(terms))];
+const STATES: readonly TenancyChangedV1[] = [
+  plan(LIMIT_STATES),
+  ...TENANTS.map(tenant),
+  ...METERS.map((terms) => meter(terms)),
+];
+const STATES_WITH_LANES: readonly TenancyChangedV1[] = [
+  plan([...LIMIT_STATES, ...LANE_LIMITS]),
+  ...TENANTS.map(tenant),
+  ...METERS.map((terms) => meter(terms, VERSION, terms.id === LANES.meter ? ["lane"] : [])),
+];
 
 const LATE: MeterState = { ...meter(LATE_METER, LATE_VERSION), backfill: true };
 
 /** The same in every process, which learns of the late meter in its own time. */
-export function tenancyCopy(instance: Instance, late: LateMeter | undefined): TenancyCopy {
+export function tenancyCopy(
+  instance: Instance,
+  { lateMeter: late, withLanes }: { readonly lateMeter: LateMeter | undefined; readonly withLanes: boolean },
+): TenancyCopy {
   const state = createTenancyState(systemClock);
-  for (const one of STATES) state.apply(one);
+  for (const one of withLanes ? STATES_WITH_LANES : STATES) state.apply(one);
   const catchUp = late?.follow(instance, () => state.apply(LATE));
   return { ...state.reads, caughtUp: async () => catchUp?.(), stop: async () => state.close() };
 }

@@ -17,6 +17,8 @@ export interface QuotaRequest {
   /** Null: counts as a request only. */
   readonly meter: string | null;
   readonly amount: number;
+  /** By default, that of the amount. */
+  readonly lane?: string;
   readonly key: string;
   readonly ttlMs: number;
 }

@@ -97,4 +97,10 @@ export const LIMITS: readonly LimitTerms[] = [
   { meter: null, window: "HOUR", kind: "HARD", limit: 6, warnAt: [] },
 ];
 
+/** Of a run with lanes: each lane has a limit of its own, and one of them another. Both are hard, and of the billing period. */
+export const LANES = { meter: "bytes", type: "api.transfer", each: 60, named: "0", ofNamed: 40 } as const;
+/** What an event or a request of this amount is of: one that differs from what was asked may be of another lane. */
+export const laneOf = (amount: number): string => String(amount % 3);
+export const laneLimit = (lane: string): number => (lane === LANES.named ? LANES.ofNamed : LANES.each);
+
 export const PLAN_ID = "pro";
