@@ -388,4 +388,53 @@ export const REVERSED_QUOTA: readonly Bug[] = [
       },
     ],
   },
+  {
+    name: "combinations-of-last-period",
+    wrong: "users of last month count as known in this one, so that more are admitted than ingestion records",
+    breaks: "a hard limit denies a new combination beyond the number",
+    reverses: {
+      fix: "Count combinations of a period exactly, also those looked at before",
+      ownTest: "workers/quota/counters/tenant/how-many.test.ts",
+    },
+    edits: [
+      {
+        file: "workers/quota/counters/tenant/combinations.ts",
+        find: "else if (held.period < period) renew(state, key);",
+        put: "else if (held.period > period) renew(state, key);",
+      },
+    ],
+  },
+  {
+    name: "copy-remembers-dropped-combinations",
+    wrong:
+      "beside another process, a tenant gets more combinations than it may have, and memory of those that are gone stays",
+    breaks: "a hard limit denies a new combination beyond the number",
+    reverses: {
+      fix: "Count combinations of a period exactly, also those looked at before",
+      ownTest: "workers/quota/counters/tenant/how-many.test.ts",
+    },
+    edits: [
+      {
+        file: "workers/quota/counters/tenant/storing.ts",
+        find: "if (known?.recorded) reservations.forgetRecorded(known.series);",
+        put: "if (known?.recorded && packed !== null) reservations.forgetRecorded(known.series);",
+      },
+    ],
+  },
+  {
+    name: "soft-limit-keeps-every-invented-user",
+    wrong: "a client that invents users under a soft limit on requests fills the memory",
+    breaks: "idle combinations cost no memory, and their number is bounded",
+    reverses: {
+      fix: "Count combinations of a period exactly, also those looked at before",
+      ownTest: "workers/quota/counters/tenant/how-many.test.ts",
+    },
+    edits: [
+      {
+        file: "workers/quota/counters/tenant/admitting.ts",
+        find: "if (isUncounted === true) continue;",
+        put: "if (isUncounted === true && charge.meter !== null) continue;",
+      },
+    ],
+  },
 ];
