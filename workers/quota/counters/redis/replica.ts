@@ -21,6 +21,8 @@ export interface Step<T> {
   readonly at: number | undefined | null;
   /** How much work it is, in operations. */
   readonly work: number;
+  /** Nobody asked for it. */
+  readonly isUpkeep?: true;
   run(tenant: Tenant, now: number): T;
 }
 
@@ -207,7 +209,7 @@ export function createReplica(tenantId: string, keys: TenantKeys) {
     /** Whether its time is a test clock. */
     hasOwnClock: (): boolean => state?.hasOwnClock() ?? false,
     run<T>(step: Step<T>): Promise<T> {
-      usedAt = monotonicMs();
+      if (step.isUpkeep !== true) usedAt = monotonicMs();
       return new Promise<T>((resolve, reject) => {
         const one = { step, result: undefined, resolve: resolve as (result: unknown) => void, reject };
         waiting = appended(waiting, one);

@@ -25,12 +25,14 @@ test("a replica that is not used for ten minutes is dropped, others stay", async
   try {
     /** What each call expected to find. */
     const expected: string[] = [];
+    const asked: unknown[] = [];
     const incarnation = { name: "life", since: 0, clock: createStoreClock(0, 0) };
     const server = {
       known: () => incarnation,
       verified: async () => incarnation,
       mark: () => ({ keys: [], args: () => [], confirm: () => undefined }),
-      evaluate: async (_: unknown, __: unknown, argsOf: () => readonly string[]) => {
+      evaluate: async (_: unknown, [key]: readonly unknown[], argsOf: () => readonly string[]) => {
+        asked.push(key);
         const args = argsOf();
         const [[version]] = JSON.parse(args[5] ?? "") as [[string]];
         expected.push(version);
@@ -47,6 +49,8 @@ test("a replica that is not used for ten minutes is dropped, others stay", async
       tick();
       tick();
     }
+    // Once more for upkeep, before it is dropped.
+    expect(asked.filter((key) => key === "idle")).toHaveLength(2);
     expected.length = 0;
     await ask("used");
     await ask("idle");

@@ -15,11 +15,17 @@ const IDLE_MS = 600_000;
 const SWEEP_EVERY_MS = 5_000;
 /** Replicas looked at in one sweep. */
 const SWEPT = 2_000;
+/** Combinations that one step of upkeep forgets. */
+const FORGOTTEN_AT_ONCE = 500;
 
-/** The replicas of the tenants that this process is asked about. They are only a cache: idle ones are dropped. */
+/**
+ * The replicas of the tenants that this process is asked about. They are only a cache: idle ones are dropped, after the store has
+ * forgotten the tenants' combinations, which would stay there for as long as the tenants do.
+ */
 export function createReplicas(options: ReplicasOptions) {
   const replicas = new Map<string, Replica>();
   const turns = createTurns(options);
+  const keptUp = new WeakSet<Replica>();
   let swept = replicas.values();
 
   function sweep(): void {
@@ -32,9 +38,24 @@ export function createReplicas(options: ReplicasOptions) {
       }
       const replica = next.value;
       if (replica.usedAt() > before || replica.isWaiting() || turns.isBusy(replica)) continue;
-      replicas.delete(replica.tenantId);
+      if (keptUp.has(replica)) replicas.delete(replica.tenantId);
+      else void keepUp(replica);
     }
   }
+  /** Where the store does not answer, a process that comes back to the tenant does it. */
+  async function keepUp(replica: Replica): Promise<void> {
+    keptUp.add(replica);
+    const step: Step<boolean> = {
+      ...{ at: null, work: 1, isUpkeep: true },
+      run: (tenant, now) => tenant.state()?.forgetIdle(now, FORGOTTEN_AT_ONCE) ?? false,
+    };
+    for (let isLeft = true; isLeft; ) {
+      const running = replica.run(step);
+      turns.join(replica);
+      isLeft = await running.catch(() => false);
+    }
+  }
+
   const sweeping = every(SWEEP_EVERY_MS, sweep, { unref: true });
 
   return {
@@ -45,6 +66,7 @@ export function createReplicas(options: ReplicasOptions) {
         replica = createReplica(tenantId, options.keysOf(tenantId));
         replicas.set(tenantId, replica);
       }
+      keptUp.delete(replica);
       const result = replica.run(step);
       turns.join(replica);
       return result;

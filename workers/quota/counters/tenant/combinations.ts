@@ -80,6 +80,20 @@ export function keepRequests(state: State, counter: Counter): void {
   if (state.counters.get(counter.id) === undefined) addCounter(state, counter);
 }
 
+/** Forgets at most `most` combinations of a tenant that nobody, in no process, has asked about for long; true: there may be more. */
+export function forgetIdle(state: State, now: number, most: number): boolean {
+  if (state.hasOwnClock || state.now + IDLE_MS > now) return false;
+  let left = most;
+  for (const { members } of [...state.counters.families().values()])
+    for (const counter of members.values()) {
+      if (left === 0) return true;
+      if (!isElsewhere(counter, now)) continue;
+      dropCounter(state, counter);
+      left -= 1;
+    }
+  return false;
+}
+
 /** Forgets some combinations that are idle. */
 export function sweep(state: State): void {
   for (const family of [...state.counters.families().values()]) {
@@ -88,7 +102,7 @@ export function sweep(state: State): void {
       if (left === 0) break;
       left -= 1;
       const isIdle = counter.meter === null || counter.usedAt + IDLE_MS <= state.now;
-      if (isIdle && isElsewhere(counter, state)) dropCounter(state, counter);
+      if (isIdle && isElsewhere(counter, state.now)) dropCounter(state, counter);
       // Those asked about later are behind it.
       else if (!isIdle) break;
       else state.counters.requeue(family, counter);
@@ -110,7 +124,7 @@ function dropOldest(state: State): boolean {
 }
 
 /** Whether nothing is lost with the counter: the database has usage, reservations are kept by themselves. */
-function isElsewhere(counter: Counter, { now }: State): boolean {
+function isElsewhere(counter: Counter, now: number): boolean {
   if (counter.blockedUntil > now) return false;
   if (counter.meter !== null) return true;
   if (counter.kind === "period") return false;

@@ -56,6 +56,18 @@ describe("counters of requests", () => {
     for (let n = 0; n < 200; n += 1) ask(state, "u0", START + 2 * MINUTE + n * MINUTE, 5n * UNIT, 1_000);
     expect(fieldsOf(state)).toBeLessThan(20);
   });
+
+  test("a tenant that nobody asks about keeps none of them", () => {
+    const state = opened();
+    for (let n = 0; n < 120; n += 1) ask(state, `u${n}`, START, 5n * UNIT, 1_000);
+    state.stored();
+    expect(state.forgetIdle(START + 9 * MINUTE, 50)).toBe(false);
+    expect(state.changes()).toBeUndefined();
+    const left = [50, 50, 50].map((most) => state.forgetIdle(START + 10 * MINUTE, most));
+    expect(left).toEqual([true, true, false]);
+    expect(state.changes()?.head.removed).toHaveLength(240);
+    expect(fieldsOf(state)).toBeLessThan(10);
+  });
 });
 
 describe("combinations of a meter", () => {

@@ -9,6 +9,7 @@ import type {
   TenantLoad,
 } from "../counters.js";
 import { decide, endDue, type Most, release } from "./admitting.js";
+import { forgetIdle } from "./combinations.js";
 import { createCounters } from "./counters.js";
 import { grant, lower, lowered, lowersAgainAt, lowersLater, pruneBounds } from "./granting.js";
 import { openReservation, packReservation } from "./packing.js";
@@ -89,6 +90,8 @@ function assemble(start: Meta & Pick<State, "lost">, reservations: State["reserv
       if (operation.kind !== "release") return decide(state, operation, most);
       return { kind: "released", released: release(state, operation.key) };
     },
+    /** Forgets at most `most` combinations, if nobody did anything for long, in no process; true: there may be more. */
+    forgetIdle: (at: number, most: number): boolean => forgetIdle(state, at, most),
     /** Whether everything that counts is in the database: nothing reserved, no requests, nothing lost, no bound. */
     isIdle: (): boolean => isIdle(state),
     /** Adds the counters that are missing; nothing where the load is of another position, since its usage would not fit. */
