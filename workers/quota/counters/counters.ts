@@ -106,9 +106,9 @@ export interface BoundNeed {
 export type Outcome =
   /**
    * The tenant or one of the counters is not loaded: `load`, then continue with this operation. `missing`: only these, of single
-   * combinations, are not, so that `extend` is enough.
+   * combinations, are not, so that `extend` is enough, unless the tenant does not know their scope.
    */
-  | { readonly kind: "unknown"; readonly missing?: readonly string[] }
+  | { readonly kind: "unknown"; readonly missing?: readonly string[]; readonly isOfNewScope?: true }
   /** Nothing was charged: raise these bounds durably, report them with `grant`, then continue with this operation. */
   | { readonly kind: "bounds"; readonly epoch: string; readonly needs: readonly BoundNeed[] }
   /** The key stands for another request. */

@@ -172,9 +172,11 @@ export function createGate(options: GateOptions) {
   async function prepareFor(outcome: Outcome, operation: Operation, tenantId: string, rounds: number): Promise<void> {
     // A settlement under way is given time: what is read beside it does not fit the counters.
     if (rounds >= HURRIED_ROUNDS) await sleep(PAUSE_MS);
-    if (outcome.kind === "unknown" && outcome.missing !== undefined) await loader.extend(tenantId, outcome.missing);
-    else if (outcome.kind === "unknown") await loader.load(tenantId);
-    else if (outcome.kind === "bounds" && operation.kind !== "release") {
+    if (outcome.kind === "unknown") {
+      const { missing, isOfNewScope } = outcome;
+      await (missing === undefined || isOfNewScope ? loader.load(tenantId) : loader.extend(tenantId, missing));
+    }
+    if (outcome.kind === "bounds" && operation.kind !== "release") {
       const { epoch, needs } = outcome;
       await bounds.raise({ tenantId, epoch, needs, slackMs: Math.min(operation.ttlMs, MOST_SLACK_MS) });
     }

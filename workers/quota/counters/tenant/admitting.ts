@@ -26,7 +26,7 @@ export interface Most {
 /** Decides a request at the state's time, and admits it where it may. */
 export function decide(state: State, request: Request, most: Most): Outcome {
   const { involved, missing } = involve(state, request, most.combinations);
-  if (missing.length > 0) return unknown(missing);
+  if (missing.length > 0) return unknown(state, missing, request.charges);
   const { now, reservations } = state;
   const consumes = request.kind === "consume";
   const held = consumes ? reservations.get(request.key) : undefined;
@@ -37,7 +37,7 @@ export function decide(state: State, request: Request, most: Most): Outcome {
   const { allowed, deniedByLoss, readings } = judge(involved, state);
   if (!allowed || !consumes) {
     const retryAt = allowed ? null : retryAtOf(state, request, involved);
-    if (typeof retryAt === "object" && retryAt !== null) return unknown(retryAt);
+    if (typeof retryAt === "object" && retryAt !== null) return unknown(state, retryAt, request.laterCharges ?? []);
     return { kind: "decided", allowed, repeated: false, now, expiresAt: null, retryAt, deniedByLoss, readings };
   }
   if (reservations.size() >= most.keys) return { kind: "full", most: most.keys };
@@ -61,9 +61,14 @@ function admitted(state: State, involved: readonly Involved[], expiresAt: number
   return { kind: "decided", allowed: true, repeated, now, expiresAt, retryAt: null, deniedByLoss: false, readings };
 }
 
-/** Single combinations come by themselves, all else with the tenant. */
-function unknown(missing: readonly string[]): Outcome {
-  return missing.every((id) => familyOf(id) !== undefined) ? { kind: "unknown", missing } : { kind: "unknown" };
+/** Single combinations come by themselves, all else with the tenant: also scopes, and with them when it was lost. */
+function unknown({ scopes }: State, missing: readonly string[], charges: readonly CounterCharge[]): Outcome {
+  if (!missing.every((id) => familyOf(id) !== undefined)) return { kind: "unknown" };
+  const isOfNewScope = charges.some(
+    ({ meter, scope, counter }) =>
+      scope !== undefined && missing.includes(counter) && !scopes.has(seriesOf(meter ?? "", scope)),
+  );
+  return isOfNewScope ? { kind: "unknown", missing, isOfNewScope } : { kind: "unknown", missing };
 }
 
 function involve(

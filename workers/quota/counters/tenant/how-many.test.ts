@@ -57,6 +57,38 @@ describe("counters of requests", () => {
     expect(fieldsOf(state)).toBeLessThan(20);
   });
 
+  test("after a loss a limit that comes later is blocked for its window, in each process", () => {
+    const lostAt = START - 10_000;
+    const load = { tenantId: "t", epoch: "e", seq: 0, hasOwnClock: false, counters: [], lost: [], lostBefore: lostAt };
+    const whole = createTenant(load, START).everything();
+    const state = openTenant(pairs(whole.head.set), []);
+    const key = seriesOf("calls", BY_USER);
+    const charge = {
+      ...rateOf("u1", UNIT),
+      counter: `calls|MINUTE|${BY_USER.id}|${combinationId(["u1"])}`,
+      meter: "calls",
+    };
+    const request = {
+      kind: "check",
+      key: "",
+      content: "calls 1",
+      meter: "calls",
+      ttlMs: 0,
+      charges: [charge],
+    } as const;
+    const most = { keys: 10, combinations: 10 };
+    expect(state.execute(request, START, most)).toMatchObject({ kind: "unknown", isOfNewScope: true });
+    state.load({ ...load, scopes: [{ ...SCOPE, key }] });
+    expect(state.execute(request, START, most)).toEqual({ kind: "unknown", missing: [charge.counter] });
+    state.extend({
+      ...{ tenantId: "t", seq: 0, scopes: [{ ...SCOPE, key }] },
+      counters: [{ counter: charge.counter, window: SHORT, usage: [] }],
+    });
+    const blockedUntil = lostAt + MINUTE;
+    expect(state.execute(request, START, most)).toMatchObject({ allowed: false, readings: [{ blockedUntil }] });
+    expect(state.execute(request, blockedUntil, most)).toMatchObject({ allowed: true });
+  });
+
   test("a tenant that nobody asks about keeps none of them", () => {
     const state = opened();
     for (let n = 0; n < 120; n += 1) ask(state, `u${n}`, START, 5n * UNIT, 1_000);

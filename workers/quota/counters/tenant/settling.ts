@@ -83,6 +83,8 @@ export function setTotals(state: State, totals: readonly PeriodTotal[]): void {
 /** Adds the counters that are missing; nothing where the load is of another position, since its usage would not fit. */
 export function addMissing(state: State, load: TenantLoad): void {
   if (load.seq !== state.seq) return;
+  // Without scopes it is not stored.
+  state.lostBefore = Math.max(state.lostBefore, load.lostBefore ?? 0);
   for (const scope of load.scopes ?? []) learnScope(state, scope);
   for (const one of load.counters) if (state.counters.get(one.counter) === undefined) loadCounter(state, one);
 }
