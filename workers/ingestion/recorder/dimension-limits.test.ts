@@ -46,7 +46,8 @@ test("a meter that a limit of the tenant's plans counts by may have as many comb
   );
   const of = (tenantId: string) =>
     METERS.map((one) => limits({ key: "", tenantId, meter: one, period: { start: 0, end: 1 } }));
-  expect(of("planned")).toEqual([100, 1_000, 50]);
+  // What was recorded before the assignment counts here, and not in the limit.
+  expect(of("planned")).toEqual([150, 1_050, 50]);
   expect(of("unplanned")).toEqual([50, 50, 50]);
   expect(of("nobody")).toEqual([50, 50, 50]);
 });

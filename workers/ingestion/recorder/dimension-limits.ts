@@ -24,7 +24,8 @@ export function createLimits(
       for (const { meter, by = [] } of planVersionOf(tenancy.plan(planId), planVersion)?.limits ?? []) {
         if (meter === null || by.length === 0) continue;
         const isAll = by.length === tenancy.meter(meter)?.dimensions.length;
-        const most = quotaMaxCombinations * (isAll ? 1 : OTHERS_EACH);
+        // Beside what was recorded before the assignment, which quota does not count.
+        const most = maxDimensionValues + quotaMaxCombinations * (isAll ? 1 : OTHERS_EACH);
         found.set(meter, Math.max(found.get(meter) ?? maxDimensionValues, most));
       }
     return found;
