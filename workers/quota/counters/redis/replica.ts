@@ -206,6 +206,8 @@ export function createReplica(tenantId: string, keys: TenantKeys) {
     keys,
     usedAt: (): number => usedAt,
     isWaiting: (): boolean => waiting.length + ran.length > 0,
+    /** Whether it has counters of single combinations. */
+    hasCombinations: (): boolean => state?.hasCombinations() ?? false,
     /** Whether its time is a test clock. */
     hasOwnClock: (): boolean => state?.hasOwnClock() ?? false,
     run<T>(step: Step<T>): Promise<T> {

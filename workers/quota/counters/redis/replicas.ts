@@ -38,7 +38,7 @@ export function createReplicas(options: ReplicasOptions) {
       }
       const replica = next.value;
       if (replica.usedAt() > before || replica.isWaiting() || turns.isBusy(replica)) continue;
-      if (keptUp.has(replica)) replicas.delete(replica.tenantId);
+      if (keptUp.has(replica) || !replica.hasCombinations()) replicas.delete(replica.tenantId);
       else void keepUp(replica);
     }
   }

@@ -90,6 +90,7 @@ function assemble(start: Meta & Pick<State, "lost">, reservations: State["reserv
       if (operation.kind !== "release") return decide(state, operation, most);
       return { kind: "released", released: release(state, operation.key) };
     },
+    hasCombinations: (): boolean => state.counters.families().size > 0,
     /** Forgets at most `most` combinations, if nobody did anything for long, in no process; true: there may be more. */
     forgetIdle: (at: number, most: number): boolean => forgetIdle(state, at, most),
     /** Whether everything that counts is in the database: nothing reserved, no requests, nothing lost, no bound. */
