@@ -288,6 +288,34 @@ export function describeEventLog(name: string, subject: LogUnderTest): void {
       expect(seen).toEqual([]);
     });
 
+    test.each([
+      ["a start", undefined],
+      ["a seek", 1],
+    ])("a cursor of before another owner went on, and the log was trimmed, is read again after %s", async (_, next) => {
+      const topic = await givenTopic(1);
+      for (const text of ["a", "b", "c"]) await append(log, topic, 0, text);
+      let cursor = 0;
+      const goOn = async () => {
+        cursor = 2;
+        await log.trim(topic, 0, 2);
+      };
+      const { seen, errors, untilSeen } = await collect(topic, {
+        async startAt() {
+          const read = cursor;
+          if (next === undefined) await goOn();
+          return read;
+        },
+        async onBatch({ records }) {
+          if (next === undefined || records[0].offset > 0) return { kind: "continue" };
+          await goOn();
+          return { kind: "seek", next };
+        },
+      });
+      await untilSeen(1);
+      expect(seen).toEqual([{ partition: 0, offset: 2, text: "c" }]);
+      expect(errors).toEqual([]);
+    });
+
     test("records that are forgotten before they were consumed are not skipped silently", async () => {
       const topic = await givenTopic(1);
       for (const text of ["a", "b", "c", "d"]) await append(log, topic, 0, text);

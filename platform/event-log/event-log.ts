@@ -31,8 +31,9 @@ export interface ConsumerOptions {
   /** Consumers of one group share the topic's partitions; each partition has one owner at a time, as far as the log knows. */
   readonly group: string;
   /**
-   * The start position on a newly assigned partition, from the consumer's own database. A position outside the log's bounds,
-   * here, after a `seek` or later, is a LogPositionError to `onError` and stops that partition: nothing is skipped.
+   * The start position on a newly assigned partition, from the consumer's own database. Asked again for a position outside the
+   * log's bounds, here, after a `seek` or later: another owner may have gone on, and the log was trimmed. The same one again is a
+   * LogPositionError to `onError` and stops that partition: nothing is skipped.
    */
   startAt(partition: number): Promise<number>;
   /** One call at a time per partition. An exception is a bug or a lost dependency: the batch is redelivered after a backoff. */

@@ -26,6 +26,19 @@ export function checkPosition(topic: string, partition: number, wanted: number, 
   );
 }
 
+/**
+ * Whether to ask a consumer's database once more for a position that the log lacks: another owner of the partition may have gone
+ * on since, and what it consumed may be trimmed. True once for each position; if the answer is the same again, records are missing.
+ */
+export function secondLooks(): (position: number) => boolean {
+  let looked: number | undefined;
+  return (position) => {
+    if (position === looked) return false;
+    looked = position;
+    return true;
+  };
+}
+
 /** A topic that `ensureTopics` has not created, or a partition it does not have. */
 export class UnknownPartitionError extends Error {
   override readonly name = "UnknownPartitionError";

@@ -2,7 +2,7 @@ import type { Consumer, KafkaMessage } from "kafkajs";
 import { backoffMs } from "#platform/lifecycle/random.js";
 import { after, nextTurn, nowMs } from "#platform/lifecycle/time.js";
 import type { ConsumerOptions, LogBatch, LogRecord, PartitionBounds } from "../event-log.js";
-import { checkPosition, isInside, LogPositionError } from "../position.js";
+import { checkPosition, isInside, LogPositionError, secondLooks } from "../position.js";
 import type { KafkaConnection } from "./client.js";
 import { toRecord } from "./fetch.js";
 
@@ -24,6 +24,7 @@ interface Owned {
   position: number;
   /** The last batch did not start at `position`. */
   surprised: boolean;
+  readonly isWorthAnotherLook: (position: number) => boolean;
   failures: number;
   /** The last `onBatch` threw: the partition makes no progress, whatever is fetched. */
   failing: boolean;
@@ -75,6 +76,7 @@ export function createAssignment({ options, boundsOf, running }: SessionContext,
         // The partition's owner before may have moved its cursor after the log was asked.
         const found = await boundsOf(topic);
         if (!isMine(one)) return;
+        if (!isInside(position, boundsIn(found, one)) && one.isWorthAnotherLook(position)) return start(one);
         checkPosition(topic, one.partition, position, boundsIn(found, one));
       }
       if (!one.failing) one.failures = 0;
@@ -83,6 +85,10 @@ export function createAssignment({ options, boundsOf, running }: SessionContext,
       if (isMine(one)) fail(one, error, positionOf);
     }
   }
+
+  /** Places it where the consumer's database says. */
+  const start = (one: Owned, bounds?: Promise<ReadonlyMap<number, PartitionBounds>>): Promise<void> =>
+    place(one, () => options.startAt(one.partition), bounds);
 
   const boundsIn = (found: ReadonlyMap<number, PartitionBounds>, { partition }: Owned): PartitionBounds =>
     found.get(partition) ?? { first: 0, next: 0 };
@@ -110,6 +116,7 @@ export function createAssignment({ options, boundsOf, running }: SessionContext,
           state: "held",
           position: 0,
           surprised: false,
+          isWorthAnotherLook: secondLooks(),
           failures: 0,
           failing: false,
           progressAt: before.get(partition)?.progressAt ?? nowMs(),
@@ -118,7 +125,7 @@ export function createAssignment({ options, boundsOf, running }: SessionContext,
     );
     consumer.pause([{ topic, partitions: [...partitions] }]);
     const bounds = partitions.length === 0 ? Promise.resolve(new Map<number, PartitionBounds>()) : boundsOf(topic);
-    for (const one of owned.values()) void place(one, () => options.startAt(one.partition), bounds);
+    for (const one of owned.values()) void start(one, bounds);
   }
 
   /** Whether the batch starts at the position. A stale fetch may be the cause once: fetching again settles it. */
@@ -128,7 +135,10 @@ export function createAssignment({ options, boundsOf, running }: SessionContext,
       one.surprised = false;
       return true;
     }
-    if (one.surprised) {
+    if (one.surprised && one.isWorthAnotherLook(one.position)) {
+      hold(one);
+      void start(one);
+    } else if (one.surprised) {
       fail(one, new LogPositionError(topic, one.partition, one.position, `the log gives ${firstOffset}`), unreachable);
     } else {
       one.surprised = true;

@@ -2,7 +2,7 @@ import type { Pool } from "#platform/database/session.js";
 import { repeat } from "#platform/lifecycle/repeat.js";
 import { nowMs } from "#platform/lifecycle/time.js";
 import type { ConsumerOptions, LogConsumer, LogRecord } from "../event-log.js";
-import { checkPosition, LogPositionError } from "../position.js";
+import { checkPosition, LogPositionError, secondLooks } from "../position.js";
 import { type ReadResult, readPartition } from "./read.js";
 import { placeOf, type WakeUps } from "./wake-ups.js";
 
@@ -49,17 +49,29 @@ function consumePartition(loop: PartitionLoop): { stop(): Promise<void> } {
   const { pool, options, partition, wakeUps } = loop;
   const topic = options.topic.name;
   const maxBytes = options.maxBatchBytes ?? MAX_BYTES;
+  const isWorthAnotherLook = secondLooks();
   let position: number | undefined;
+
+  /** Undefined: the cursor is to be read again. */
+  function positionIn({ bounds, records }: ReadResult, from: number): number | undefined {
+    try {
+      return checkedPosition(loop, from, bounds, records);
+    } catch (error) {
+      if (!isWorthAnotherLook(from)) throw error;
+      return undefined;
+    }
+  }
 
   const reading = repeat({
     everyMs: loop.pollMs,
     backoff: BACKOFF,
     async run(stopping) {
       position ??= await options.startAt(partition);
-      const { bounds, records } = await readPartition(pool, topic, partition, position, MAX_RECORDS, maxBytes);
+      const read = await readPartition(pool, topic, partition, position, MAX_RECORDS, maxBytes);
       if (stopping.aborted) return;
-      position = checkedPosition(loop, position, bounds, records);
-      const [first, ...rest] = records;
+      position = positionIn(read, position);
+      if (position === undefined) return reading.kick();
+      const [first, ...rest] = read.records;
       if (first !== undefined) {
         const outcome = await options.onBatch({ topic, partition, records: [first, ...rest] });
         position = outcome.kind === "seek" ? outcome.next : (rest.at(-1) ?? first).offset + 1;

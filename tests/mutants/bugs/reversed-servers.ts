@@ -63,6 +63,22 @@ export const REVERSED_SERVERS: readonly Bug[] = [
     ],
   },
   {
+    name: "cursor-read-once",
+    wrong: "an owner of before stops with a false alarm where the log was trimmed behind the next owner's cursor",
+    breaks: "when a fault ends, everything recovers without intervention",
+    reverses: {
+      fix: "Read a cursor again before the log is said to lack it",
+      ownTest: "platform/event-log/postgres/log.test.ts",
+    },
+    edits: [
+      {
+        file: "platform/event-log/position.ts",
+        find: "    if (position === looked) return false;\n    looked = position;\n    return true;\n",
+        put: "    looked = position;\n    return false;\n",
+      },
+    ],
+  },
+  {
     name: "dates-in-the-roles-style",
     wrong: "tenancy stops where somebody changed the database's `DateStyle`",
     breaks: "rows are read in one form whatever the server is set to",

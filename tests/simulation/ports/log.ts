@@ -1,6 +1,6 @@
 import { MetrlyError } from "#kernel/errors.js";
 import type { ConsumerOptions, EventLog, LogConsumer, LogRecord, NewRecord } from "#platform/event-log/event-log.js";
-import { checkPosition, LogPositionError } from "#platform/event-log/position.js";
+import { checkPosition, isInside, LogPositionError, secondLooks } from "#platform/event-log/position.js";
 import { repeat } from "#platform/lifecycle/repeat.js";
 import { nowMs } from "#platform/lifecycle/time.js";
 import type { Topic } from "#schema/topics.js";
@@ -91,6 +91,7 @@ export function createSimulatedLog(scheduler: Scheduler, partitionCount: number)
       const { topic } = options;
       const place = `${topic.name}/${partition}`;
       const random = scheduler.randomFor(`${instance.name} ${options.group} ${place}`);
+      const isWorthAnotherLook = secondLooks();
       let position: number | undefined;
       const reading = repeat({
         everyMs: POLL_MS,
@@ -105,6 +106,10 @@ export function createSimulatedLog(scheduler: Scheduler, partitionCount: number)
             { lost: () => new Error("the fetch was not answered"), sent: from },
           );
           if (stopping.aborted) return;
+          if (!isInside(from, bounds) && isWorthAnotherLook(from)) {
+            position = undefined;
+            return reading.kick();
+          }
           checkPosition(topic.name, partition, from, bounds);
           const [first, ...rest] = records;
           if (first !== undefined) {
