@@ -49,7 +49,7 @@ export interface LedgerConsumerOptions<Prepared> {
    */
   onMovedElsewhere?(partition: number): void;
   readonly onError: (error: unknown) => void;
-  /** The log has deleted the next records, and the partition is stopped: a restart reads them from the ledger. */
+  /** The log does not have what it says it has, and the partition is stopped. What it deleted is read from the ledger instead. */
   readonly onHole: (error: LogPositionError) => void;
   /** Called with a record that can't be decoded; its entries are read from the ledger like any other gap. */
   readonly onMalformed: OnMalformed;
