@@ -1,23 +1,9 @@
 import { MAX_INSTANT_MS } from "#kernel/duration.js";
+import type { ReceivedItem } from "../events/usage-received.v2.js";
 import { columnOf, readColumn, writeColumn } from "./integers.js";
 import { Malformed } from "./malformed.js";
 import { numberStreams, readStreams, type Stream, streamsText } from "./streams.js";
 import { readSection, sectionOf, writeSection } from "./texts.js";
-
-/** An event as columns hold it. */
-export interface ColumnEvent {
-  readonly tenantId: string;
-  readonly source: string;
-  readonly id: string;
-  readonly type: string;
-  /** Epoch ms. */
-  readonly time: number;
-  /** Epoch ms. */
-  readonly receivedAt: number;
-  /** Canonical JSON text. */
-  readonly data: string;
-  readonly imported?: true | undefined;
-}
 
 /** The columns of a record's events: where they begin in the order of its sections, after `others`. */
 export interface EventColumns {
@@ -26,7 +12,7 @@ export interface EventColumns {
 }
 
 /** What a record holds of its events: the streams, then the columns. Throws RangeError for an event without an id or data. */
-export function eventColumns(events: readonly ColumnEvent[]): {
+export function eventColumns(events: readonly ReceivedItem[]): {
   readonly streams: Buffer;
   readonly columns: EventColumns;
 } {

@@ -1,7 +1,8 @@
+import type { ReceivedItem } from "../events/usage-received.v2.js";
 import type { LedgerEntry } from "../events/usage-recorded.v1.js";
 import { readEntries, toStored } from "../events/usage-recorded.v1.js";
 import { haveOneStamp, readRecorded, type UsageRecorded } from "../events/usage-recorded.v2.js";
-import { type ColumnEvent, eventColumns, readEventColumns } from "./events.js";
+import { eventColumns, readEventColumns } from "./events.js";
 import { Malformed } from "./malformed.js";
 import { isColumns, openRecord, RECORDED, type SealedHead, seal, unseal } from "./sealed.js";
 import { readJson } from "./texts.js";
@@ -21,7 +22,7 @@ export interface RecordedColumns {
 /** The bytes of contiguous entries that share a stamp. Throws RangeError when they are not, and when there is no event. */
 export function recordedColumns(partition: number, entries: readonly LedgerEntry[]): Buffer {
   const [first] = entries;
-  const events: ColumnEvent[] = [];
+  const events: ReceivedItem[] = [];
   const others: [number, unknown][] = [];
   for (const [place, entry] of entries.entries()) {
     // The block has neither the number nor the stamp of each.

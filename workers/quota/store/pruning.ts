@@ -30,26 +30,20 @@ export async function pruneUsage(database: Database, { now, testClocks }: Clocks
       before: new Date(at - SCOPED_PERIOD_KEPT_MS),
     })),
   ];
-  await database.pool.query(
-    `DELETE FROM usage_total t USING unnest($2::text[], $3::text[], $4::timestamptz[]) AS h (tenant_id, grain, before)
-      WHERE t.grain = h.grain AND t.bucket_start < h.before AND ${BY_ITS_CLOCK}`,
-    [
-      ownClocks,
-      horizons.map(({ tenantId }) => tenantId),
-      horizons.map(({ grain }) => grain),
-      horizons.map(({ before }) => before),
-    ],
-  );
-  await database.pool.query(
-    `DELETE FROM scoped_total t USING unnest($2::text[], $3::text[], $4::timestamptz[]) AS h (tenant_id, grain, before)
-      WHERE t.grain = h.grain AND t.bucket_start < h.before AND ${BY_ITS_CLOCK}`,
-    [
-      ownClocks,
-      scopedHorizons.map(({ tenantId }) => tenantId),
-      scopedHorizons.map(({ grain }) => grain),
-      scopedHorizons.map(({ before }) => before),
-    ],
-  );
+  for (const [table, kept] of [
+    ["usage_total", horizons],
+    ["scoped_total", scopedHorizons],
+  ] as const)
+    await database.pool.query(
+      `DELETE FROM ${table} t USING unnest($2::text[], $3::text[], $4::timestamptz[]) AS h (tenant_id, grain, before)
+        WHERE t.grain = h.grain AND t.bucket_start < h.before AND ${BY_ITS_CLOCK}`,
+      [
+        ownClocks,
+        kept.map(({ tenantId }) => tenantId),
+        kept.map(({ grain }) => grain),
+        kept.map(({ before }) => before),
+      ],
+    );
   for (const table of ["combination", "combination_count"])
     await database.pool.query(
       `DELETE FROM ${table} t USING unnest($2::text[], $3::timestamptz[]) AS h (tenant_id, before)
