@@ -194,14 +194,42 @@ describe.skipIf(!hasPostgres)("the ledger's tables", () => {
     expect(rows).toEqual(some.map(({ id, data }) => ({ id, data })));
   });
 
+  const added = "20261130170000_ledger_in_columns";
+
+  /** A folder with the migrations of before columns. */
+  async function migrationsBefore(): Promise<string> {
+    const dir = await mkdtemp(path.join(tmpdir(), "metrly-migrations-"));
+    closers.push(() => rm(dir, { recursive: true }));
+    for (const name of await readdir(migrations))
+      if (name < added) await cp(path.join(migrations, name), path.join(dir, name), { recursive: true });
+    return dir;
+  }
+
+  test("a month that was archived before columns comes back as the documentation says", async () => {
+    const created = await createTestDatabase("ledger_archived");
+    closers.push(() => created.drop());
+    const before = await open(created.url, await migrationsBefore());
+    await ensureLedgerMonths(before, NOVEMBER);
+    const { rows } = await before.pool.query<{ bounds: string }>(
+      "SELECT pg_get_expr(relpartbound, oid) AS bounds FROM pg_class WHERE relname = 'ledger_2026_11'",
+    );
+    await before.pool.query("ALTER TABLE ledger_block DETACH PARTITION ledger_2026_11");
+    const database = await open(created.url, migrations);
+    const attach = () =>
+      database.pool.query(`ALTER TABLE ledger_block ATTACH PARTITION ledger_2026_11 ${rows[0]?.bounds}`);
+    await expect(attach()).rejects.toThrow("packed");
+    const page = await readFile(path.join(packageRoot(), "docs/operations.md"), "utf8");
+    const [statement = ""] = /ALTER TABLE ledger_2026_01 ADD COLUMN [^`]+/.exec(page) ?? [];
+    await database.pool.query(statement.replace("2026_01", "2026_11"));
+    await attach();
+    await database.transaction((tx) => appendToLedger(tx, 3, blocksOf(3, entries, true)));
+    expect(await readEntry(database.pool, 3, 1)).toEqual(entries[0]);
+  });
+
   test("months that were made before columns compress them as later months do", async () => {
     const created = await createTestDatabase("ledger_compressed");
     closers.push(() => created.drop());
-    const dir = await mkdtemp(path.join(tmpdir(), "metrly-migrations-"));
-    closers.push(() => rm(dir, { recursive: true }));
-    const added = "20261130170000_ledger_in_columns";
-    for (const name of await readdir(migrations))
-      if (name < added) await cp(path.join(migrations, name), path.join(dir, name), { recursive: true });
+    const dir = await migrationsBefore();
     await ensureLedgerMonths(await open(created.url, dir), NOVEMBER);
     await cp(path.join(migrations, added), path.join(dir, added), { recursive: true });
     // Not every server has lz4; a method that is set is seen as one.
