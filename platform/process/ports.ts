@@ -152,7 +152,7 @@ async function openLog(options: PortsOptions, databaseUrl: DatabaseUrl, onStop: 
     openDatabase({ url: databaseUrl("log"), migrationsDir: migrationsDirOf("log"), onError }),
   );
   onStop(() => database.stop());
-  const log = await connectPostgresLog({ database, onError });
+  const log = await connectPostgresLog({ database, onError, isAlone: isAlone(options) });
   onStop(() => log.stop());
   return log;
 }

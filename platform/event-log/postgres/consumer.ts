@@ -4,6 +4,7 @@ import { nowMs } from "#platform/lifecycle/time.js";
 import type { ConsumerOptions, LogConsumer, LogRecord } from "../event-log.js";
 import { checkPosition, LogPositionError, secondLooks } from "../position.js";
 import { type ReadResult, readPartition } from "./read.js";
+import type { Tails } from "./tails.js";
 import { placeOf, type WakeUps } from "./wake-ups.js";
 
 const MAX_RECORDS = 1_000;
@@ -13,6 +14,7 @@ const BACKOFF = { firstMs: 100, longestMs: 5_000 };
 /** Where the records are, and when to look for them. */
 interface Source {
   readonly pool: Pool;
+  readonly tails: Tails;
   readonly wakeUps: WakeUps;
   /** The longest pause between two looks, ms. */
   readonly pollMs: number;
@@ -46,11 +48,14 @@ interface PartitionLoop extends Source {
 }
 
 function consumePartition(loop: PartitionLoop): { stop(): Promise<void> } {
-  const { pool, options, partition, wakeUps } = loop;
+  const { pool, options, partition, wakeUps, tails } = loop;
   const topic = options.topic.name;
+  const place = placeOf(topic, partition);
   const maxBytes = options.maxBatchBytes ?? MAX_BYTES;
   const isWorthAnotherLook = secondLooks();
   let position: number | undefined;
+  /** Since the partition was last read. */
+  let isAppendedElsewhere = false;
 
   /** Undefined: the cursor is to be read again. */
   function positionIn({ bounds, records }: ReadResult, from: number): number | undefined {
@@ -67,15 +72,22 @@ function consumePartition(loop: PartitionLoop): { stop(): Promise<void> } {
     backoff: BACKOFF,
     async run(stopping) {
       position ??= await options.startAt(partition);
-      const read = await readPartition(pool, topic, partition, position, MAX_RECORDS, maxBytes);
-      if (stopping.aborted) return;
-      position = positionIn(read, position);
-      if (position === undefined) return reading.kick();
-      const [first, ...rest] = read.records;
+      let records = tails.from(place, position, MAX_RECORDS, maxBytes);
+      const isAppendedHere = records.length > 0;
+      if (!isAppendedHere) {
+        isAppendedElsewhere = false;
+        const read = await readPartition(pool, topic, partition, position, MAX_RECORDS, maxBytes);
+        if (stopping.aborted) return;
+        position = positionIn(read, position);
+        if (position === undefined) return reading.kick();
+        records = read.records;
+      }
+      const [first, ...rest] = records;
       if (first !== undefined) {
         const outcome = await options.onBatch({ topic, partition, records: [first, ...rest] });
         position = outcome.kind === "seek" ? outcome.next : (rest.at(-1) ?? first).offset + 1;
-        reading.kick();
+        // After the last one that this process appended, a wake-up comes with the next.
+        if (!isAppendedHere || isAppendedElsewhere || !tails.isEnd(place, position)) reading.kick();
       }
       loop.onProgress();
     },
@@ -84,7 +96,10 @@ function consumePartition(loop: PartitionLoop): { stop(): Promise<void> } {
       if (error instanceof LogPositionError) void reading.stop();
     },
   });
-  const forget = wakeUps.listen(placeOf(topic, partition), reading.kick);
+  const forget = wakeUps.listen(place, (appended) => {
+    isAppendedElsewhere ||= appended === "elsewhere";
+    reading.kick();
+  });
   return {
     stop() {
       forget();

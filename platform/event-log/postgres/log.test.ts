@@ -139,6 +139,85 @@ describe.skipIf(!hasPostgres)("on PostgreSQL", () => {
     await Promise.all(logs.map((log) => log.stop()));
   });
 
+  test("what this process appended reaches its consumers without being read again", async () => {
+    const database = await openDatabase({
+      ...{ url: testDatabase.url, profiles: PATIENT_LIMITS, migrationsDir, onError: throwLater },
+    });
+    const log = await logOn(database, throwLater);
+    const topic = newTopic();
+    await log.ensureTopics([topic], 1);
+    const seen: string[] = [];
+    const consumer = await log.consume({
+      ...{ topic, group: "g", startAt: async () => 0, onError: throwLater },
+      async onBatch({ records }) {
+        for (const { value } of records) seen.push(value.toString());
+        if (seen.length === 1) {
+          await log.append(topic, 0, [{ value: Buffer.from("kept") }]);
+          await database.pool.query(
+            `UPDATE log_record SET value = 'read' FROM log_partition p WHERE p.id = partition_id AND p.topic = $1`,
+            [topic.name],
+          );
+        }
+        return { kind: "continue" };
+      },
+    });
+    await log.append(topic, 0, [{ value: Buffer.from("first") }]);
+    await waitFor(() => seen.length === 2, { what: "both records" });
+    expect(seen).toEqual(["first", "kept"]);
+    await consumer.stop();
+    await log.stop();
+  });
+
+  test("what is trimmed before a consumer of this process had it stops that", async () => {
+    const log = await open();
+    const topic = newTopic();
+    await log.ensureTopics([topic], 1);
+    const errors: unknown[] = [];
+    const seen: string[] = [];
+    const consumer = await log.consume({
+      ...{ topic, group: "g", startAt: async () => 0, onError: (error) => errors.push(error) },
+      async onBatch({ records }) {
+        for (const { value } of records) seen.push(value.toString());
+        for (const text of ["b", "c", "d"]) await log.append(topic, 0, [{ value: Buffer.from(text) }]);
+        await log.trim(topic, 0, 3);
+        return { kind: "continue" };
+      },
+    });
+    await log.append(topic, 0, [{ value: Buffer.from("a") }]);
+    await waitFor(() => errors.length > 0, { what: "the error" });
+    expect([errors, seen]).toMatchObject([[{ name: "LogPositionError" }], ["a"]]);
+    await consumer.stop();
+    await log.stop();
+  });
+
+  test("appends of this and another process between each other's wake only by being announced", async () => {
+    const [own, other] = await Promise.all([open(undefined, undefined, HOUR_MS), open()]);
+    const topic = newTopic();
+    await own.ensureTopics([topic], 1);
+    const seen: number[] = [];
+    const consumer = await own.consume({
+      ...{ topic, group: "g", startAt: async () => 0, onError: throwLater },
+      async onBatch({ records }) {
+        for (const { offset } of records) seen.push(offset);
+        return { kind: "continue" };
+      },
+    });
+    const append = (log: EventLog) => log.append(topic, 0, [{ value: Buffer.from("x") }]);
+    await waitFor(
+      async () => {
+        await append(other);
+        return seen.length > 0;
+      },
+      { what: "its LISTEN" },
+    );
+    for (let round = 0; round < 100; round += 1) await Promise.all([append(other), append(own), append(other)]);
+    const { next } = await own.bounds(topic, 0);
+    await waitFor(() => seen.length >= next, { what: "all records" });
+    expect(seen).toEqual(Array.from({ length: next }, (_, offset) => offset));
+    await consumer.stop();
+    await Promise.all([own.stop(), other.stop()]);
+  });
+
   test("appends and consumers resume after an outage of the server", async () => {
     const proxy = await startProxy(new URL(testDatabase.url));
     const throughProxy = new URL(testDatabase.url);

@@ -9,10 +9,11 @@ import type { EventLog } from "../event-log.js";
 import { UnknownPartitionError } from "../position.js";
 import { partitionAppender } from "./append.js";
 import { consumePartitions } from "./consumer.js";
-import { listenForAppends } from "./notify.js";
+import { listenForAppends, wakeHere } from "./notify.js";
 import { readPartition } from "./read.js";
 import { expire, trim } from "./retention.js";
-import { createWakeUps } from "./wake-ups.js";
+import { createTails } from "./tails.js";
+import { createWakeUps, placeOf } from "./wake-ups.js";
 
 /** Finds records when a wake-up was lost with its connection. */
 const POLL_MS = 1_000;
@@ -24,6 +25,8 @@ export interface PostgresLogOptions {
   readonly database: Database;
   /** Failures of background work (wake-ups, retention); the log recovers automatically. */
   readonly onError: (error: unknown) => void;
+  /** Whether no other process appends to this log or reads it, so that none needs to be told of appends. */
+  readonly isAlone?: boolean;
   /** How long a consumer waits for a wake-up before it looks anyway, ms. Default: 1,000. */
   readonly pollMs?: number;
 }
@@ -36,6 +39,7 @@ export interface PostgresLogOptions {
 export async function connectPostgresLog({
   database,
   onError,
+  isAlone = false,
   pollMs = POLL_MS,
 }: PostgresLogOptions): Promise<EventLog> {
   const { pool } = database;
@@ -43,7 +47,8 @@ export async function connectPostgresLog({
   const known = new Map<string, Topic>();
   const appenders = new Map<string, ReturnType<typeof partitionAppender>>();
   const wakeUps = createWakeUps();
-  const notifications = listenForAppends(database, wakeUps, onError);
+  const tails = createTails();
+  const notifications = isAlone ? wakeHere(wakeUps) : listenForAppends(database, wakeUps, onError);
   const sweep = repeat({
     everyMs: RETENTION_EVERY_MS,
     first: "later",
@@ -62,10 +67,14 @@ export async function connectPostgresLog({
   }
 
   function appenderOf(topic: Topic, partition: number) {
-    const key = `${topic.name}/${partition}`;
+    const key = placeOf(topic.name, partition);
     const existing = appenders.get(key);
     if (existing !== undefined) return existing;
-    const created = partitionAppender(pool, topic, partition, () => notifications.announce(topic.name, partition));
+    const created = partitionAppender(pool, topic, partition, (records) => {
+      // Of a compacted topic older records go without a trim.
+      if (!topic.compacted && wakeUps.isHeard(key)) tails.add(key, records);
+      notifications.announce(topic.name, partition);
+    });
     appenders.set(key, created);
     return created;
   }
@@ -81,17 +90,28 @@ export async function connectPostgresLog({
     async append(topic, partition, records) {
       if (records.length === 0) return;
       const append = appenderOf(topic, partition);
-      await appendWithinDeadline((abandoned) => append(records, abandoned), isTransient, stopped.signal);
+      await appendWithinDeadline(
+        (abandoned) =>
+          append(records, abandoned).catch((error: unknown) => {
+            tails.forget();
+            throw error;
+          }),
+        isTransient,
+        stopped.signal,
+      );
     },
     async consume(options) {
       const partitions = Array.from({ length: await partitionCount(options.topic) }, (_, partition) => partition);
       if (partitions.length === 0) throw new UnknownPartitionError(options.topic.name, 0);
-      return consumePartitions({ pool, wakeUps, pollMs }, partitions, options);
+      return consumePartitions({ pool, tails, wakeUps, pollMs }, partitions, options);
     },
     bounds: async (topic, partition) => (await readPartition(pool, topic.name, partition, 0, 0, 0)).bounds,
     read: async (topic, partition, from, maxRecords) =>
       (await readPartition(pool, topic.name, partition, from, maxRecords, MAX_READ_BYTES)).records,
-    trim: (topic, partition, before) => trim(pool, topic.name, partition, before),
+    async trim(topic, partition, before) {
+      tails.trim(placeOf(topic.name, partition), before);
+      await trim(pool, topic.name, partition, before);
+    },
     async stop() {
       stopped.abort();
       await Promise.all([sweep.stop(), notifications.stop()]);

@@ -11,6 +11,12 @@ export interface AppendNotifications {
   stop(): Promise<void>;
 }
 
+/** For a process that has the log to itself. */
+export const wakeHere = (wakeUps: WakeUps): AppendNotifications => ({
+  announce: (topic, partition) => wakeUps.wake(placeOf(topic, partition), "here"),
+  stop: async () => undefined,
+});
+
 /**
  * NOTIFY is sent after the append's commit, separately: inside, it would serialise all commits of the database. A lost one
  * costs its readers a poll interval.
@@ -47,14 +53,14 @@ export function listenForAppends(
     channel: CHANNEL,
     onNotification(payload) {
       const [from, place] = payload.split(" ", 2);
-      if (from !== sender && place !== undefined) wakeUps.wake(place);
+      if (from !== sender && place !== undefined) wakeUps.wake(place, "elsewhere");
     },
     onError,
   });
   return {
     announce(topic, partition) {
       const place = placeOf(topic, partition);
-      wakeUps.wake(place);
+      wakeUps.wake(place, "here");
       dirty.add(place);
       sending ??= send();
     },
