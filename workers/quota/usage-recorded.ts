@@ -8,6 +8,7 @@ import { type BackfilledBatch, type BackfillOptions, backfilledIn, type Prepared
 import { CountersUnavailable, type QuotaCounters, type RecordedCombinations } from "./counters/counters.js";
 import type { TenantLimits } from "./gate/tenant-limits.js";
 import type { CounterKey } from "./rules/limits.js";
+import { createMergedReadings, type IsUnlimited, type MergedReadings } from "./rules/merged-readings.js";
 import { type Scope, seriesOf } from "./rules/scopes.js";
 import { type GrainBucket, grainsOf, scopedGrains, usageReadings } from "./rules/usage.js";
 import type { TenantUsage, UsageReading } from "./rules/usage-reading.js";
@@ -49,8 +50,6 @@ export function createUsageRecorded(options: UsageRecordedOptions) {
     const usages = [...byTenant].map(([id, usage]) => ({
       ...usage,
       previousSeq: previous.get(id) ?? 0,
-      // Once for all of the batch: a counter that is counted later than its total was summed would miss it.
-      counted: limits.current(id)?.counted ?? [],
     }));
     const totals = totalsOf(usages, limits);
     const after = await store.addUsage(tx, totals.deltas());
@@ -97,28 +96,58 @@ export function createUsageRecorded(options: UsageRecordedOptions) {
   }
 }
 
+/** What a batch's entries of one tenant come to. */
+interface Gathered extends Omit<CountedUsage, "previousSeq"> {
+  readonly readings: UsageReading[];
+  readonly merged: MergedReadings;
+  seq: number;
+}
+
 function readUsage(
   entries: readonly LedgerEntry[],
   tenancy: TenancyCopy,
   limits: TenantLimits,
   { known, added }: BackfilledBatch,
-) {
-  const byTenant = new Map<string, { tenant: TenantState; readings: UsageReading[]; seq: number }>();
+): ReadonlyMap<string, Gathered> {
+  const byTenant = new Map<string, Gathered>();
+  function gatheredOf(tenant: TenantState): Gathered {
+    const before = byTenant.get(tenant.id);
+    if (before !== undefined) return before;
+    // Once for all of the batch: a counter that is counted later than its total was summed would miss it.
+    const counted = limits.current(tenant.id)?.counted ?? [];
+    const meters = new Set(counted.map(({ meter }) => meter));
+    const scopesAt = limits.scopesOf(tenant);
+    const isUnlimited: IsUnlimited = (meter, atMs, version) =>
+      !meters.has(meter) &&
+      !scopesAt(atMs, version).some((scope) => scope.meter === meter) &&
+      limits.at(tenant, atMs, version)?.limits.some((limit) => limit.meter === meter) !== true;
+    const merged = createMergedReadings(tenant, tenancy.metersOfType, isUnlimited);
+    const gathered = { tenant, counted, merged, readings: [], seq: 0 };
+    byTenant.set(tenant.id, gathered);
+    return gathered;
+  }
   function add(tenant: TenantState, readings: readonly UsageReading[], seq: number): void {
     if (readings.length === 0) return;
-    const usage = byTenant.get(tenant.id) ?? { tenant, readings: [], seq: 0 };
-    usage.readings.push(...readings);
+    const usage = gatheredOf(tenant);
+    usage.readings.push(...usage.merged.finish(), ...readings);
     usage.seq = seq;
-    byTenant.set(tenant.id, usage);
+  }
+  function addEntry(tenant: TenantState, entry: LedgerEntry): void {
+    if (entry.kind === "event" && !entry.imported) {
+      const usage = gatheredOf(tenant);
+      const taken = usage.merged.take(entry);
+      if (taken === "added") usage.seq = entry.seq;
+      if (taken !== "limited") return;
+    }
+    const reading = { scopesAt: limits.scopesOf(tenant), backfills: known };
+    add(tenant, usageReadings(entry, tenancy.metersOfType, tenant, reading), entry.seq);
   }
   for (const entry of entries) {
     switch (entry.kind) {
       case "event":
       case "void": {
         const tenant = tenancy.tenant(entry.tenantId);
-        if (tenant === undefined) break;
-        const reading = { scopesAt: limits.scopesOf(tenant), backfills: known };
-        add(tenant, usageReadings(entry, tenancy.metersOfType, tenant, reading), entry.seq);
+        if (tenant !== undefined) addEntry(tenant, entry);
         break;
       }
       case "backfill":
@@ -133,6 +162,10 @@ function readUsage(
       default:
         entry satisfies never;
     }
+  }
+  for (const [tenantId, usage] of byTenant) {
+    usage.readings.push(...usage.merged.finish());
+    if (usage.readings.length === 0) byTenant.delete(tenantId);
   }
   return byTenant;
 }
