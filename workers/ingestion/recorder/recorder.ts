@@ -3,6 +3,7 @@ import { readingAt } from "#kernel/upgrade-required.js";
 import { createTransactionSizes } from "#platform/database/transaction-sizes.js";
 import type { BatchOutcome, EventLog, LogBatch, LogConsumer, LogRecord } from "#platform/event-log/event-log.js";
 import { LogPositionError } from "#platform/event-log/position.js";
+import { monotonicMs, sleep } from "#platform/lifecycle/time.js";
 import { logRetried } from "#platform/process/logger.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
@@ -13,6 +14,7 @@ import { MAX_ITEMS_PER_STEP, planSteps, type ReceivedRecord, type RecordingStep 
 import type { LedgerBlock } from "../store/ledger-block.js";
 import { openCursor, type RecorderCursor } from "../store/recording.js";
 import { ledgerVersionReached, withKnownVersions } from "./known-versions.js";
+import { pauseAfter } from "./pace.js";
 import { type Recorded, type RecordingDependencies, recordStep } from "./recording.js";
 
 export interface RecorderOptions extends RecordingDependencies {
@@ -51,6 +53,8 @@ export async function startRecorder(options: RecorderOptions) {
 
   async function onBatch(batch: LogBatch): Promise<BatchOutcome> {
     const { partition } = batch;
+    const beganAt = monotonicMs();
+    let items = 0;
     const records = await withKnownVersions(readBatch(batch, options.partitionCount), options.tenancy);
     for (const step of planSteps(records, sizes.of(partition))) {
       const recorded = await sizes.attempt(partition, step.units, () => recordStep(options, partition, step));
@@ -62,7 +66,12 @@ export async function startRecorder(options: RecorderOptions) {
       options.metrics.recorded(result);
       report(options, partition, step, result);
       options.onRecorded(partition, result.blocks);
+      items += step.elements.length;
     }
+    const bytes = batch.records.reduce((sum, { value }) => sum + value.length, 0);
+    const pauseMs = pauseAfter({ items, bytes, tookMs: monotonicMs() - beganAt }, MAX_BATCH_BYTES);
+    // A stopped recorder does not wait.
+    if (pauseMs > 0) await sleep(pauseMs, stopping.signal);
     return { kind: "continue" };
   }
 
