@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import { parseRfc3339 } from "./rfc3339.js";
 
@@ -40,4 +41,25 @@ test.each([
   "(UTC) 2026-11-01T00:00:00Z",
 ])("%s is none", (text) => {
   expect(parseRfc3339(text)).toBeUndefined();
+});
+
+test("the usual form in UTC is read as any other", () => {
+  const digits = (length: number) => fc.stringMatching(new RegExp(`^[0-9]{${length}}$`));
+  const usual = fc
+    .tuple(fc.date({ min: new Date(0), max: new Date("2105-01-01"), noInvalidDate: true }), fc.boolean())
+    .map(([date, hasMs]) => date.toISOString().replace(hasMs ? "" : /\.\d+/, ""));
+  const close = fc
+    .tuple(digits(4), digits(2), digits(2), digits(2), digits(2), digits(2), digits(3), fc.boolean())
+    .map(([y, mo, d, h, mi, s, ms, hasMs]) => `20${y.slice(2)}-${mo}-${d}T${h}:${mi}:${s}${hasMs ? `.${ms}` : ""}Z`);
+  const broken = fc
+    .tuple(usual, fc.nat(23), fc.constantFrom("x", "-", "0", "9", " ", "é"))
+    .map(([text, at, by]) => text.slice(0, at) + by + text.slice(at + 1));
+  fc.assert(
+    fc.property(fc.oneof(usual, close, broken), (text) => {
+      // With its zone in another form, a text is not of the usual form.
+      const other = text.endsWith("Z") ? `${text.slice(0, -1)}+00:00` : text.replace(/$/, " ");
+      expect(parseRfc3339(text)).toBe(parseRfc3339(other));
+    }),
+    { numRuns: 2_000 },
+  );
 });

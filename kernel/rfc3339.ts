@@ -1,4 +1,4 @@
-import { isTimestamp } from "./duration.js";
+import { HOUR_MS, isTimestamp, MINUTE_MS, SECOND_MS } from "./duration.js";
 
 const RFC_3339 =
   /^(\d{4})-(\d{2})-(\d{2})[Tt](?:[01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
@@ -19,6 +19,62 @@ const LEAP_DAYS: ReadonlySet<string> = new Set(
  * 31 April for 1 May.
  */
 export function parseRfc3339(text: string): number | undefined {
+  return usualTime(text) ?? parseAny(text);
+}
+
+const ZERO = 48;
+const DASH = 45;
+const COLON = 58;
+const DOT = 46;
+const T = 84;
+const Z = 90;
+
+/** A time of this century in UTC, as most clients print it, with or without milliseconds; undefined: perhaps another one. */
+function usualTime(text: string): number | undefined {
+  const hasMs = text.length === 24;
+  if (!hasMs && text.length !== 20) return undefined;
+  const isMarked =
+    text.charCodeAt(4) === DASH &&
+    text.charCodeAt(7) === DASH &&
+    text.charCodeAt(10) === T &&
+    text.charCodeAt(13) === COLON &&
+    text.charCodeAt(16) === COLON &&
+    text.charCodeAt(text.length - 1) === Z &&
+    (!hasMs || text.charCodeAt(19) === DOT);
+  if (!isMarked || text.charCodeAt(0) !== ZERO + 2 || text.charCodeAt(1) !== ZERO) return undefined;
+  const year = 2_000 + twoDigits(text, 2);
+  const month = twoDigits(text, 5);
+  const day = twoDigits(text, 8);
+  const hour = twoDigits(text, 11);
+  const minute = twoDigits(text, 14);
+  const second = twoDigits(text, 17);
+  const ms = hasMs ? 10 * twoDigits(text, 20) + digit(text, 22) : 0;
+  // What is not a digit is NaN, and compares false.
+  const isDay = year >= 2_000 && day >= 1 && day <= (SURE_DAYS[month - 1] ?? 0);
+  if (!isDay || !(hour <= 23 && minute <= 59 && second <= 59 && ms >= 0)) return undefined;
+  return startOfDay(year, month, day) + hour * HOUR_MS + minute * MINUTE_MS + second * SECOND_MS + ms;
+}
+
+/** Of each month, in every year. */
+const SURE_DAYS: readonly number[] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+
+/** Consecutive times usually share a day. */
+let lastDay = { year: 2_000, month: 1, day: 1, start: Date.UTC(2_000, 0, 1) };
+
+function startOfDay(year: number, month: number, day: number): number {
+  if (lastDay.day !== day || lastDay.month !== month || lastDay.year !== year)
+    lastDay = { year, month, day, start: Date.UTC(year, month - 1, day) };
+  return lastDay.start;
+}
+
+const twoDigits = (text: string, at: number): number => 10 * digit(text, at) + digit(text, at + 1);
+
+function digit(text: string, at: number): number {
+  const value = text.charCodeAt(at) - ZERO;
+  return value >= 0 && value <= 9 ? value : Number.NaN;
+}
+
+function parseAny(text: string): number | undefined {
   const match = text.length <= MAX_CHARS ? RFC_3339.exec(text) : null;
   if (match === null) return undefined;
   const [, year, month, day, second] = match;

@@ -4,7 +4,7 @@ import { namespacedLog } from "#platform/event-log/namespaced-log.js";
 import { TOPICS } from "#schema/topics.js";
 import { createAdmission } from "../../workers/ingestion/intake/admission.js";
 import { createAppender } from "../../workers/ingestion/intake/appender.js";
-import { receivedItem } from "../../workers/ingestion/world.testing.js";
+import { keyed, receivedItem } from "../../workers/ingestion/world.testing.js";
 import { runPart } from "./part.js";
 import { LOUD, loudLoops, measureRounds, OTHERS } from "./rounds.js";
 
@@ -32,7 +32,7 @@ await runPart(async ({ brokers, rounds, seconds }) => {
     const admitted = admission.enter(tenantId, 1, count * ITEM_BYTES);
     try {
       await admitted.turn(count * ITEM_BYTES);
-      const items = Array.from({ length: count }, (_, n) => receivedItem({ id: `${made}-${n}`, tenantId }));
+      const items = Array.from({ length: count }, (_, n) => keyed(receivedItem({ id: `${made}-${n}`, tenantId })));
       await appender.append(items, tenantId, 1);
     } finally {
       admitted.leave();

@@ -4,6 +4,7 @@ import type { ControlRecord } from "#schema/events/usage-received.v1.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import { startBillingCore } from "../../workers/billing/core.js";
 import { startIngestionCore } from "../../workers/ingestion/core.js";
+import { eventDigest, fingerprintDigest } from "../../workers/ingestion/rules/fingerprint.js";
 import { startNotificationCore } from "../../workers/notification/core.js";
 import { parseAllowedHosts } from "../../workers/notification/delivery/ssrf.js";
 import { createMetrics } from "../../workers/notification/metrics.js";
@@ -28,7 +29,10 @@ export async function startIngestionRole(context: RoleContext): Promise<Serving>
     receive(events) {
       const receivedAt = context.clock.now();
       const items = events.map(({ tenantId, source, id, type, time, amount, isImport }) => {
-        const item = { tenantId, source, id, type, time, receivedAt, data: dataOf(amount) };
+        const data = dataOf(amount);
+        const key = eventDigest(tenantId, source, id);
+        const fingerprint = fingerprintDigest(tenantId, type, data);
+        const item = { tenantId, source, id, type, time, receivedAt, data, key, fingerprint };
         return isImport ? { ...item, imported: true as const } : item;
       });
       return appender.append(items, items[0]?.tenantId ?? "", 1);

@@ -1,5 +1,5 @@
 import { ERROR_CODES, type ErrorCode, MetrlyError } from "#kernel/errors.js";
-import type { ReceivedItem } from "#schema/events/usage-received.v2.js";
+import type { KeyedItem } from "#schema/columns/received.js";
 import type { RecentlyAcknowledged } from "../intake/recently-acknowledged.js";
 import { type Acceptance, type Arrival, acceptItem } from "../rules/accept-item.js";
 import { type Refusal, refuse } from "../rules/refusal.js";
@@ -27,10 +27,8 @@ export interface IngestAnswer {
 export interface Answered {
   readonly answer: IngestAnswer;
   /** The items that are not in the log yet, as far as this process knows. */
-  readonly fresh: readonly ReceivedItem[];
+  readonly fresh: readonly KeyedItem[];
 }
-
-const UNMETERED = { unmetered: true } as const;
 
 /** The answer to one request, made of its items some at a time. */
 export interface Answering {
@@ -42,8 +40,8 @@ export interface Answering {
 
 /** Decides each item separately. An item already in the log, or repeated within the request of `size` items, is a duplicate. */
 export function startAnswer(size: number, recent: RecentlyAcknowledged): Answering {
-  const fresh: ReceivedItem[] = [];
-  const seen = new Map<string, ReceivedItem>();
+  const fresh: KeyedItem[] = [];
+  const seen = new Map<string, KeyedItem>();
   const count = { accepted: 0, duplicates: 0, rejected: 0 };
   const results: ItemResult[] = [];
 
@@ -54,16 +52,16 @@ export function startAnswer(size: number, recent: RecentlyAcknowledged): Answeri
       return rejection(raw.event, acceptance);
     }
     const { item } = acceptance;
-    const hint = acceptance.isUnmetered ? UNMETERED : undefined;
     const { id, source } = item;
-    if (isRepeat(seen.get(id), item) || recent.has(item)) {
-      count.duplicates += 1;
-      return { id, source, status: "duplicate", ...hint };
+    const isDuplicate = isRepeat(seen.get(id), item) || recent.has(item);
+    if (isDuplicate) count.duplicates += 1;
+    else {
+      count.accepted += 1;
+      fresh.push(item);
+      if (size > 1) seen.set(id, item);
     }
-    count.accepted += 1;
-    fresh.push(item);
-    if (size > 1) seen.set(id, item);
-    return { id, source, status: "accepted", ...hint };
+    const status = isDuplicate ? "duplicate" : "accepted";
+    return acceptance.isUnmetered ? { id, source, status, unmetered: true } : { id, source, status };
   }
 
   return {
@@ -82,15 +80,8 @@ function rejection(event: unknown, { code, detail }: Refusal): ItemResult {
   return { id: textMember(event, "id"), source: textMember(event, "source"), status: "rejected", code, detail };
 }
 
-function isRepeat(earlier: ReceivedItem | undefined, item: ReceivedItem): boolean {
-  return (
-    earlier !== undefined &&
-    earlier.source === item.source &&
-    earlier.type === item.type &&
-    earlier.tenantId === item.tenantId &&
-    earlier.data === item.data
-  );
-}
+const isRepeat = (earlier: KeyedItem | undefined, item: KeyedItem): boolean =>
+  earlier !== undefined && earlier.key === item.key && earlier.fingerprint === item.fingerprint;
 
 /**
  * The error of a request with rejected items, for when nothing was taken and for clients that look at nothing but errors: its code is

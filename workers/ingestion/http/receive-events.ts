@@ -8,8 +8,8 @@ import type { DirectHandler } from "#platform/http/server.js";
 import { after } from "#platform/lifecycle/time.js";
 import { onceCaughtUp, UnknownHere } from "#platform/tenancy-client/caught-up.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
+import type { KeyedItem } from "#schema/columns/received.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
-import type { ReceivedItem } from "#schema/events/usage-received.v2.js";
 import { MAX_BODY_BYTES } from "#schema/openapi/limits.js";
 import { type Admission, type Admitted, createAdmission } from "../intake/admission.js";
 import type { Appender } from "../intake/appender.js";
@@ -124,12 +124,7 @@ export function createEventsReceiver(options: ReceiverOptions): EventsReceiver {
     return decided === undefined ? finished() : decided.then(finished);
   }
 
-  async function append(
-    items: readonly ReceivedItem[],
-    sender: string,
-    weight: number,
-    requested: number,
-  ): Promise<void> {
+  async function append(items: readonly KeyedItem[], sender: string, weight: number, requested: number): Promise<void> {
     try {
       await options.appender.append(items, sender, weight);
     } catch (error) {

@@ -5,7 +5,7 @@ import type { NewRecord } from "#platform/event-log/event-log.js";
 import { installManualTime, type ManualTime } from "#platform/lifecycle/manual-time.testing.js";
 import { readUsageReceived } from "#schema/columns/received.js";
 import { type ReceivedItem } from "#schema/events/usage-received.v2.js";
-import { receivedItem } from "../world.testing.js";
+import { keyed, receivedItem } from "../world.testing.js";
 import { type AppenderLimits, createAppender } from "./appender.js";
 
 const PARTITIONS = 4;
@@ -43,7 +43,7 @@ function appenderOn(log: ReturnType<typeof heldLog>, limits: Partial<AppenderLim
     },
   });
   return {
-    append: (items: readonly ReceivedItem[], sender = "acme") => appender.append(items, sender, 1),
+    append: (items: readonly ReceivedItem[], sender = "acme") => appender.append(items.map(keyed), sender, 1),
     stop: appender.stop,
   };
 }

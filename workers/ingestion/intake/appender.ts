@@ -4,7 +4,7 @@ import { deferred } from "#platform/lifecycle/deferred.js";
 import { createFairQueue, type FairQueue } from "#platform/lifecycle/fair-queue.js";
 import { createShares } from "#platform/lifecycle/shares.js";
 import { nextTurn } from "#platform/lifecycle/time.js";
-import type { ReceivedItem } from "#schema/events/usage-received.v2.js";
+import type { KeyedItem } from "#schema/columns/received.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import { createDeadlineQueue, type Expiring } from "./deadline-queue.js";
 import { encodeRecords, MAX_RECORD_BYTES, type SizedItem, sizeByPartition } from "./encode-items.js";
@@ -42,7 +42,7 @@ export interface Appender {
    * BUSY when the queue is full, LOG_UNAVAILABLE when the log does not store them in time, which leaves their fate open: the
    * client retries, which ids make safe. With a slow log, senders take turns.
    */
-  append(items: readonly ReceivedItem[], sender: string, weight: number): Promise<void>;
+  append(items: readonly KeyedItem[], sender: string, weight: number): Promise<void>;
   /** Refuses new items and drains the queue. */
   stop(): Promise<void>;
 }

@@ -6,6 +6,7 @@ import { isColumns } from "#schema/columns/sealed.js";
 import type { ReceivedItem } from "#schema/events/usage-received.v2.js";
 import { runs } from "../../../tests/support/effort.js";
 import { decodeRecord } from "../rules/decode-record.js";
+import { keyed } from "../world.testing.js";
 import { encodeRecords, MAX_RECORD_BYTES, sizeByPartition } from "./encode-items.js";
 
 const name = fc.constantFrom("acme", "globex", "initech", "é", '"', "\u0001".repeat(80));
@@ -25,7 +26,7 @@ test("every item is in a record of its partition, readable by the recorder", () 
   const some = fc.oneof(fc.array(item, { maxLength: 8 }), fc.array(item, { minLength: 60, maxLength: 80 }));
   fc.assert(
     fc.property(some, fc.boolean(), (items, inColumns) => {
-      const byPartition = sizeByPartition(items, 4);
+      const byPartition = sizeByPartition(items.map(keyed), 4);
       for (let partition = 0; partition < 4; partition += 1) {
         const own = items.filter(({ tenantId }) => partitionOf(tenantId, 4) === partition);
         const records = encodeRecords(byPartition.get(partition) ?? [], 7, inColumns).map(({ value }) => value);
@@ -61,7 +62,7 @@ test("a record is never larger than what was counted for its items, and stays be
     }),
   );
   for (const inColumns of [false, true]) {
-    const sized = sizeByPartition(worst, 1).get(0) ?? [];
+    const sized = sizeByPartition(worst.map(keyed), 1).get(0) ?? [];
     const records = encodeRecords(sized, 2 ** 40, inColumns);
     expect(records.length).toBeGreaterThan(1);
     const counted = sized.reduce((sum, { bytes }) => sum + bytes, 0);

@@ -1,14 +1,13 @@
 import { partitionOf } from "#kernel/partition.js";
 import { type KeyedItem, receivedColumns } from "#schema/columns/received.js";
 import { quoted } from "#schema/events/packed-data.js";
-import { encodeItem, type ReceivedItem, receivedText } from "#schema/events/usage-received.v2.js";
-import { eventDigest, fingerprintDigest } from "../rules/fingerprint.js";
+import { encodeItem, receivedText } from "#schema/events/usage-received.v2.js";
 import { packed } from "../rules/pack.js";
 import { MAX_ITEMS_PER_STEP } from "../rules/plan-steps.js";
 
 /** An item that waits for the log, and at most how many bytes of a record it takes in any encoding. */
 export interface SizedItem {
-  readonly item: ReceivedItem;
+  readonly item: KeyedItem;
   readonly bytes: number;
 }
 
@@ -21,7 +20,7 @@ const NUMBERS_BYTES = 96;
 const MIN_ITEMS_IN_COLUMNS = 16;
 
 /** A request's items by partition. */
-export function sizeByPartition(items: readonly ReceivedItem[], partitionCount: number): Map<number, SizedItem[]> {
+export function sizeByPartition(items: readonly KeyedItem[], partitionCount: number): Map<number, SizedItem[]> {
   const byPartition = new Map<number, SizedItem[]>();
   // A request has few different names, and usually one tenant.
   const nameBytes = remembering((name) => Buffer.byteLength(quoted(name)));
@@ -56,7 +55,12 @@ export function encodeRecords(
   inColumns: boolean,
 ): { value: Buffer }[] {
   if (inColumns && items.length >= MIN_ITEMS_IN_COLUMNS)
-    return recordsOf(items, (group) => receivedColumns(group.map(keyed), tenancyVersion));
+    return recordsOf(items, (group) =>
+      receivedColumns(
+        group.map(({ item }) => item),
+        tenancyVersion,
+      ),
+    );
   const textOf = (isImported: boolean) => (group: readonly SizedItem[]) =>
     Buffer.from(
       receivedText(
@@ -74,12 +78,3 @@ const isImport = ({ item }: SizedItem): boolean => item.imported === true;
 
 const recordsOf = (items: readonly SizedItem[], encode: (group: readonly SizedItem[]) => Buffer) =>
   [...packed(items, ({ bytes }) => bytes, LIMITS)].map((group) => ({ value: encode(group) }));
-
-function keyed({ item }: SizedItem): KeyedItem {
-  const { tenantId, source, id, type, time, receivedAt, data } = item;
-  const key = eventDigest(tenantId, source, id);
-  const fingerprint = fingerprintDigest(tenantId, type, data);
-  // No spread: of an object with instants it costs microseconds.
-  const own = { tenantId, source, id, type, time, receivedAt, data, key, fingerprint };
-  return item.imported ? { ...own, imported: true } : own;
-}

@@ -4,6 +4,7 @@ import type { MeterState, TenantState } from "#schema/events/tenancy-changed.v1.
 import { MAX_EVENT_BYTES } from "#schema/openapi/limits.js";
 import { type Arrival, acceptItem } from "./accept-item.js";
 import { MAX_DATA_DEPTH } from "./canonical-data.js";
+import { eventDigest, fingerprintDigest } from "./fingerprint.js";
 
 const CLOSED_AT = Date.UTC(2026, 0, 20, 15);
 const closed: TenantState = {
@@ -77,7 +78,9 @@ const refusalOf = (changes: object, arrival: Partial<Arrival> = {}) => {
 const timed = (time: number) => ({ time: new Date(time).toISOString() });
 
 test("an accepted event has its tenant, its time or that of its arrival, and canonical data", () => {
-  const item = { tenantId: "acme", source: "s", id: "e", type: "t", receivedAt: NOW, data: '{"a":2,"n":1}' };
+  const data = '{"a":2,"n":1}';
+  const digests = { key: eventDigest("acme", "s", "e"), fingerprint: fingerprintDigest("acme", "t", data) };
+  const item = { tenantId: "acme", source: "s", id: "e", type: "t", receivedAt: NOW, data, ...digests };
   expect(accept({ data: { n: 1, a: 2 } })).toEqual({
     ...{ kind: "accepted", item: { ...item, time: NOW }, isUnmetered: false },
   });

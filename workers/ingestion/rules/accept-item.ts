@@ -1,12 +1,13 @@
 import { DAY_MS, MINUTE_MS } from "#kernel/duration.js";
+import type { KeyedItem } from "#schema/columns/received.js";
 import type { MeterState, TenantState } from "#schema/events/tenancy-changed.v1.js";
-import type { ReceivedItem } from "#schema/events/usage-received.v2.js";
 import { readMeter } from "#schema/meters/meter-reading.js";
 import { MAX_AGE_DAYS, MAX_AHEAD_MINUTES, MAX_EVENT_BYTES } from "#schema/openapi/limits.js";
 import { firstPeriodStart, isMeterActive, tenantNow } from "#schema/tenancy-history.js";
 import { hasEnded } from "#schema/vocabulary.js";
 import { canonicalData, MAX_DATA_DEPTH } from "./canonical-data.js";
 import { readEnvelope } from "./event-envelope.js";
+import { eventDigest, fingerprintDigest } from "./fingerprint.js";
 import { type Refusal, refuse } from "./refusal.js";
 
 const MAX_AGE_MS = MAX_AGE_DAYS * DAY_MS;
@@ -15,7 +16,7 @@ const MAX_AHEAD_MS = MAX_AHEAD_MINUTES * MINUTE_MS;
 export type Acceptance =
   | {
       readonly kind: "accepted";
-      readonly item: ReceivedItem;
+      readonly item: KeyedItem;
       /** No meter that this process knows counts the type. */
       readonly isUnmetered: boolean;
     }
@@ -36,9 +37,8 @@ export interface Arrival {
 
 /** Validates one CloudEvent for billing. All later stages rely on these checks. */
 export function acceptItem(event: unknown, arrival: Arrival): Acceptance {
-  const read = readEnvelope(event);
-  if (read.kind === "rejected") return read;
-  const { envelope } = read;
+  const envelope = readEnvelope(event);
+  if (envelope.kind === "rejected") return envelope;
   const found = tenantOf(envelope.subject, arrival);
   if (found.kind === "rejected") return found;
   const { tenant } = found;
@@ -52,7 +52,10 @@ export function acceptItem(event: unknown, arrival: Arrival): Acceptance {
   const metering = meteringOf(envelope.type, envelope.data, arrival);
   if (typeof metering !== "boolean") return metering;
   const { source, id, type } = envelope;
-  const item = { tenantId: tenant.id, source, id, type, time, receivedAt: arrival.now, data };
+  const tenantId = tenant.id;
+  const key = eventDigest(tenantId, source, id);
+  const fingerprint = fingerprintDigest(tenantId, type, data);
+  const item = { tenantId, source, id, type, time, receivedAt: arrival.now, data, key, fingerprint };
   return {
     kind: "accepted",
     item: arrival.isImport ? { ...item, imported: true } : item,
@@ -97,10 +100,18 @@ function refuseTime(
     );
   if (time > clock + MAX_AHEAD_MS)
     return refuse("TIME_OUT_OF_RANGE", `time: more than ${MAX_AHEAD_MINUTES} minutes ahead`);
-  const start = firstPeriodStart(tenant);
+  const start = startOf(tenant);
   if (time < start)
     return refuse("BEFORE_FIRST_PERIOD", `time: before the tenant's first period, ${new Date(start).toISOString()}`);
   return undefined;
+}
+
+/** Consecutive events usually are of one tenant. */
+let last: { readonly tenant: TenantState | undefined; readonly start: number } = { tenant: undefined, start: 0 };
+
+function startOf(tenant: TenantState): number {
+  if (last.tenant !== tenant) last = { tenant, start: firstPeriodStart(tenant) };
+  return last.start;
 }
 
 /** Whether there is a meter of the type. Checks all: a value that one of them cannot read would be quarantined later. */

@@ -1,3 +1,5 @@
+import { quoted } from "#schema/events/packed-data.js";
+
 /** Maximum nesting of `data`; `data` itself is level 1. */
 export const MAX_DATA_DEPTH = 32;
 
@@ -16,19 +18,25 @@ function isInOrder(value: unknown, depthLeft: number): boolean {
   if (typeof value !== "object" || value === null) return true;
   if (depthLeft === 0) return false;
   if (Array.isArray(value)) return value.every((item) => isInOrder(item, depthLeft - 1));
+  const members = value as Readonly<Record<string, unknown>>;
+  const names = Object.keys(members);
   let last: string | undefined;
-  for (const [name, member] of Object.entries(value)) {
+  for (const name of names) {
     if (last !== undefined && name < last) return false;
-    if (!isInOrder(member, depthLeft - 1)) return false;
+    const member = members[name];
+    if (typeof member === "object" && !isInOrder(member, depthLeft - 1)) return false;
     last = name;
   }
   return true;
 }
 
 function serialize(value: unknown, depthLeft: number): string | undefined {
+  if (typeof value === "string") return quoted(value);
   if (typeof value !== "object" || value === null) return JSON.stringify(value);
   if (depthLeft === 0) return undefined;
-  return Array.isArray(value) ? serializeArray(value, depthLeft) : serializeObject(value, depthLeft);
+  return Array.isArray(value)
+    ? serializeArray(value, depthLeft)
+    : serializeObject(value as Readonly<Record<string, unknown>>, depthLeft);
 }
 
 function serializeArray(values: readonly unknown[], depthLeft: number): string | undefined {
@@ -41,13 +49,13 @@ function serializeArray(values: readonly unknown[], depthLeft: number): string |
   return `${text}]`;
 }
 
-function serializeObject(value: object, depthLeft: number): string | undefined {
+function serializeObject(members: Readonly<Record<string, unknown>>, depthLeft: number): string | undefined {
   let text = "{";
-  const members = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  for (const [index, [name, member]] of members.entries()) {
-    const serialized = serialize(member, depthLeft - 1);
+  // Without a comparator: by UTF-16 code units.
+  for (const name of Object.keys(members).sort()) {
+    const serialized = serialize(members[name], depthLeft - 1);
     if (serialized === undefined) return undefined;
-    text += `${index === 0 ? "" : ","}${JSON.stringify(name)}:${serialized}`;
+    text += `${text === "{" ? "" : ","}${quoted(name)}:${serialized}`;
   }
   return `${text}}`;
 }

@@ -7,8 +7,7 @@ const nested = (levels: number): unknown => JSON.parse("[".repeat(levels) + "]".
 
 test("an event's attributes are read, what is absent or null has its default, extensions are dropped", () => {
   expect(readEnvelope(event)).toEqual({
-    kind: "read",
-    envelope: { id: "e1", source: "s", type: "t", subject: undefined, time: undefined, data: {} },
+    ...{ kind: "read", id: "e1", source: "s", type: "t", subject: undefined, time: undefined, data: {} },
   });
   const full = {
     ...event,
@@ -18,8 +17,7 @@ test("an event's attributes are read, what is absent or null has its default, ex
     extension: nested(MAX_DATA_DEPTH),
   };
   expect(readEnvelope({ ...full, datacontenttype: "application/cloudevents+json; charset=utf-8" })).toEqual({
-    kind: "read",
-    envelope: { id: "e1", source: "s", type: "t", subject: "acme", time: Date.UTC(2026, 10, 1), data: null },
+    ...{ kind: "read", id: "e1", source: "s", type: "t", subject: "acme", time: Date.UTC(2026, 10, 1), data: null },
   });
   const absent = { subject: null, time: null, data_base64: null, datacontenttype: null };
   expect(readEnvelope({ ...event, ...absent, data: nested(100) })).toMatchObject({ kind: "read" });

@@ -7,6 +7,7 @@ import { type Refusal, refuse } from "./refusal.js";
 
 /** The CloudEvent attributes that Metrly uses, and the data. */
 export interface EventEnvelope {
+  readonly kind: "read";
   readonly id: string;
   readonly source: string;
   readonly type: string;
@@ -18,7 +19,7 @@ export interface EventEnvelope {
 }
 
 /** Parses one CloudEvent 1.0 in its JSON form. Extension attributes are allowed and dropped. */
-export function readEnvelope(event: unknown): { readonly kind: "read"; readonly envelope: EventEnvelope } | Refusal {
+export function readEnvelope(event: unknown): EventEnvelope | Refusal {
   if (!isJsonObject(event)) return refuse("INVALID", "An event must be a JSON object");
   if (event.specversion !== "1.0") return refuse("INVALID", 'specversion: must be "1.0"');
   const deep = deepMember(event);
@@ -39,10 +40,7 @@ export function readEnvelope(event: unknown): { readonly kind: "read"; readonly 
   if ((event.data_base64 ?? undefined) !== undefined)
     return refuse("INVALID", "data_base64: only JSON data can be metered; send `data`");
   if (!isJsonType(event.datacontenttype)) return refuse("INVALID", "datacontenttype: only JSON data can be metered");
-  return {
-    kind: "read",
-    envelope: { id, source, type, subject, time, data: event.data === undefined ? {} : event.data },
-  };
+  return { kind: "read", id, source, type, subject, time, data: event.data === undefined ? {} : event.data };
 }
 
 /** A member besides `data`, whose depth is checked when it is made canonical, that could not be walked recursively. */

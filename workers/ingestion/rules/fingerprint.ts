@@ -8,13 +8,25 @@ const BYTES = 16;
  * Unambiguous, because the head is a JSON array and ends at its bracket. Without `time`, which retries may change.
  */
 export function fingerprintDigest(tenantId: string, type: string, canonicalData: string): string {
-  return digestOf(`[${quoted(tenantId)},${quoted(type)}]${canonicalData}`);
+  return digestOf(`${fingerprintHead(tenantId, type)}${canonicalData}`);
 }
 
 /** The permanent deduplication key of an event, as a binary string: 16 characters, of which each is a byte. */
 export function eventDigest(tenantId: string, source: string, id: string): string {
-  return digestOf(`[${quoted(tenantId)},${quoted(source)},${quoted(id)}]`);
+  return digestOf(`${eventHead(tenantId, source)}${quoted(id)}]`);
 }
+
+/** Consecutive events usually share tenant, source and type, so cache the last texts. */
+function remembering(textOf: (a: string, b: string) => string): (a: string, b: string) => string {
+  let last = { a: "", b: "", text: textOf("", "") };
+  return (a, b) => {
+    if (last.a !== a || last.b !== b) last = { a, b, text: textOf(a, b) };
+    return last.text;
+  };
+}
+
+const eventHead = remembering((tenantId, source) => `[${quoted(tenantId)},${quoted(source)},`);
+const fingerprintHead = remembering((tenantId, type) => `[${quoted(tenantId)},${quoted(type)}]`);
 
 /** The permanent deduplication key of an event, as the database's uuid text. */
 export const eventKeyOf = (tenantId: string, source: string, id: string): string =>

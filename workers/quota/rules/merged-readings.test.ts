@@ -13,8 +13,9 @@ import { GRAIN_MS, periodOf, SLIDING_GRAINS } from "./windows.js";
 const NOW = Date.UTC(2026, 9, 25, 0, 59, 59);
 const ZONES = ["UTC", "Asia/Kathmandu", "America/St_Johns", "Europe/Berlin", "Australia/Lord_Howe", "Africa/Monrovia"];
 const tenant = (change: Partial<TenantState> = {}): TenantState => ({
-  ...{ kind: "tenant", id: "acme", version: 1, name: "Acme", status: "ACTIVE", createdAt: 0, closedAt: null },
-  ...{ billingAnchorDay: 1, currency: "EUR", assignments: [], testClock: null },
+  ...{ kind: "tenant", id: "acme", version: 1, name: "Acme", status: "ACTIVE", createdAt: 0, createdInVersion: 1 },
+  ...{ graceDays: [], closedInVersion: null },
+  ...{ billingAnchorDay: 1, startsAt: 0, currency: "EUR", assignments: [], testClock: null, closedAt: null },
   ...change,
 });
 const meter = (id: string, changes: Partial<MeterState> = {}): MeterState => ({
@@ -22,7 +23,7 @@ const meter = (id: string, changes: Partial<MeterState> = {}): MeterState => ({
   ...{ dimensions: ["region"], unit: null, createdInVersion: 1, archivedInVersion: null },
   ...changes,
 });
-const SUM = { aggregation: "SUM", valueProperty: "n", dimensions: [] } as const;
+const SUM: Partial<MeterState> = { aggregation: "SUM", valueProperty: "n", dimensions: [] };
 const METERS = [
   meter("calls"),
   meter("tokens", SUM),
@@ -104,10 +105,14 @@ describe("merged readings", () => {
   });
 
   test("of one second and stamp are one per meter, however many events there are", () => {
-    const ledger = Array.from({ length: 1_000 }, (_, n) => ({ type: "call", time: NOW + n, n: "0.1" }));
+    const ledger = Array.from({ length: 1_000 }, (_, n) => ({
+      type: "call" as const,
+      time: NOW + n,
+      n: "0.25" as const,
+    }));
     const entries = ledgerOf(ledger.map((one) => ({ ...one, stamp: 0, imported: false, isVoid: 1 })));
     const readings = mergedOf(tenant(), entries).map(({ meter: id, value, seq }) => `${id} ${value} ${seq}`);
-    expect(readings).toEqual(["calls 1000 1", "tokens 100 1"]);
+    expect(readings).toEqual(["calls 1000 1", "tokens 250 1"]);
   });
 
   test("rest on every window beginning and ending with a second", () => {
