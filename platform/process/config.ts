@@ -34,6 +34,10 @@ export interface Config {
   readonly tickIntervalMs: number;
   /** Maximum combinations of dimension values per tenant and meter in one billing period. */
   readonly maxDimensionValues: number;
+  /** Usage that may wait in the log to be recorded, bytes: beyond it the edge refuses more. */
+  readonly maxBacklogBytes: number;
+  /** What must be free on the disk of the embedded database's log, bytes. */
+  readonly minFreeDiskBytes: number;
   /** How usage is written: in columns once every process reads them, or as text, which older processes read. */
   readonly usageEncoding: "columns" | "text";
   /** Maximum idempotency keys per tenant that quota keeps at a time. */
@@ -87,6 +91,8 @@ export class ConfigError extends Error {
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
+const MIB = 2 ** 20;
+
 /** Parses the environment and reads the files of its secrets. Throws one `ConfigError` that names every invalid variable. */
 export function parseConfig(given: Env, readFile: ReadFile = readText): Config {
   const problems: string[] = [];
@@ -113,6 +119,8 @@ export function parseConfig(given: Env, readFile: ReadFile = readText): Config {
     partitions: read.integer("METRLY_PARTITIONS", kafkaBrokers.length > 0 ? 64 : 4, 1, 1024),
     tickIntervalMs: read.integer("METRLY_TICK_SECONDS", 5, 1, 60) * 1000,
     maxDimensionValues: read.integer("METRLY_MAX_DIMENSION_VALUES", 1_000, 1, 100_000),
+    maxBacklogBytes: read.integer("METRLY_MAX_BACKLOG_MIB", 10_240, 1, 10_000_000) * MIB,
+    minFreeDiskBytes: read.integer("METRLY_MIN_FREE_DISK_MIB", 512, 0, 10_000_000) * MIB,
     usageEncoding: read.oneOf("METRLY_USAGE_ENCODING", ["columns", "text"], "columns"),
     quotaMaxKeys: read.integer("METRLY_QUOTA_MAX_KEYS", 100_000, 1, 1_000_000),
     quotaMaxCombinations: read.integer("METRLY_QUOTA_MAX_COMBINATIONS", 100_000, 1, 1_000_000),

@@ -1,3 +1,4 @@
+import { statfs } from "node:fs/promises";
 import type { Logger } from "pino";
 import { Registry } from "prom-client";
 import { createIdentityTokens } from "#platform/auth/identity.js";
@@ -86,6 +87,7 @@ async function openAll(options: PortsOptions, onStop: OnStop): Promise<Omit<Port
     tenancy,
     self,
     identityTokens,
+    freeLogDisk: isAlone(options) ? () => freeBytes(config.dataDir) : undefined,
     fail,
     clock: systemClock,
     metrics,
@@ -96,6 +98,12 @@ async function openAll(options: PortsOptions, onStop: OnStop): Promise<Omit<Port
       ),
   };
   return { context, waitingForUpgrade: log.waitingForUpgrade, jobs };
+}
+
+/** Of the disk that a folder is on, for a process without privileges. */
+async function freeBytes(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder);
+  return bavail * bsize;
 }
 
 /** The embedded database, and with it the log, is only for the process that started it. */

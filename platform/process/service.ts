@@ -19,6 +19,8 @@ export interface ServiceContext {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Registry;
+  /** Free bytes of the disk that the log is on; undefined: it is not this machine's to watch. */
+  readonly freeLogDisk?: (() => Promise<number>) | undefined;
   readonly log: EventLog;
   readonly jobs: JobQueues;
   /** This process's copy of tenancy; tenancy itself reads its own database instead. */

@@ -3,6 +3,7 @@ import { untilReachable } from "#platform/process/wait-until-reachable.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import { startAccountingWatch } from "./accounting/watch.js";
 import { type AppenderLimits, createAppender } from "./intake/appender.js";
+import { followBacklog } from "./intake/backlog.js";
 import { createMetrics } from "./metrics.js";
 import { followUsageReaders } from "./readers/usage-readers.js";
 import { createDimensionLimit } from "./recorder/dimension-limit.js";
@@ -12,13 +13,14 @@ import { type Recorder, startRecorder } from "./recorder/recorder.js";
 import { startTicks, type Ticks } from "./recorder/ticks.js";
 import { startTrimming } from "./recorder/trim.js";
 import { ensureLedgerMonths } from "./store/ledger.js";
+import { readNextOffsets } from "./store/recording.js";
 
 /**
  * Ingestion without its interfaces, which `main.ts` adds: the intake, the recorder and what follows it, on any ports. `intake`: limits
  * other than the usual ones.
  */
 export async function startIngestionCore(context: ServiceContext, intake: Partial<AppenderLimits> = {}) {
-  const { clock, config, log, logger, tenancy } = context;
+  const { clock, config, freeLogDisk, log, logger, tenancy } = context;
   const database = await context.openDatabase("ingestion");
   await untilReachable("ingestion's database", logger, () => ensureLedgerMonths(database, clock.now()));
   const partitionCount = await log.partitionCount(USAGE_RECEIVED);
@@ -30,11 +32,19 @@ export async function startIngestionCore(context: ServiceContext, intake: Partia
     warn("which processes read columns is not known: usage is written as text"),
   );
   const { writesColumns } = readers;
+  const backlog = followBacklog({
+    ...{ log, partitionCount, maxBytes: config.maxBacklogBytes },
+    cursors: () => readNextOffsets(database),
+    disk: freeLogDisk && { free: freeLogDisk, minFreeBytes: config.minFreeDiskBytes },
+    onError: warn("how much usage waits to be recorded is not known: what was known last counts"),
+  });
+  metrics.watchBacklog(backlog.bytes);
   const appender = createAppender({
     log,
     partitionCount,
     tenancyVersion: tenancy.version,
     writesColumns,
+    onAppended: backlog.appended,
     limits: intake,
     onError: warn("appending usage to the log failed; clients must retry"),
   });
@@ -71,9 +81,16 @@ export async function startIngestionCore(context: ServiceContext, intake: Partia
   const accounting = startAccountingWatch({ database, log, clock, registry: context.metrics, logger, assigned });
 
   return {
-    ...{ database, partitionCount, metrics, appender, publisher, recorder, ticks, accounting },
+    ...{ database, partitionCount, metrics, appender, backlog, publisher, recorder, ticks, accounting },
     async stop(): Promise<void> {
-      await Promise.all([appender.stop(), ticks.stop(), trimming.stop(), accounting.stop(), readers.stop()]);
+      await Promise.all([
+        appender.stop(),
+        ticks.stop(),
+        trimming.stop(),
+        accounting.stop(),
+        readers.stop(),
+        backlog.stop(),
+      ]);
       await recorder.stop();
       await publisher.stop();
       await database.stop();

@@ -62,6 +62,16 @@ export function createMetrics(registry: Registry) {
       batchSize.observe(entries.length);
     },
     published: (entries: number) => publisher.inc(entries),
+    watchBacklog(bytes: () => number): void {
+      new Gauge({
+        name: "metrly_ingestion_backlog_bytes",
+        help: "Usage in the log that is not recorded yet, about",
+        registers,
+        collect() {
+          this.set(bytes());
+        },
+      });
+    },
     /** Computes the lag from the recorder's cursors at each scrape. */
     watchCursors(cursors: () => ReadonlyMap<number, RecorderCursor>, clock: Clock): void {
       new Gauge({

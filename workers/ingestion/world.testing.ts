@@ -70,13 +70,20 @@ export type World = Awaited<ReturnType<typeof openWorld>>;
 /** For tests: the service as a process would run it, on the world's log and a connection of its own to its database. */
 export async function startService(
   world: Pick<World, "clock" | "log" | "tenancy" | "url">,
-  changed: Partial<{ log: EventLog; tickMs: number; logger: Logger; openDatabase: () => Promise<Database> }> = {},
+  changed: Partial<{
+    log: EventLog;
+    tickMs: number;
+    logger: Logger;
+    openDatabase: () => Promise<Database>;
+    maxBacklogBytes: number;
+  }> = {},
 ) {
   const failures: unknown[] = [];
   const context: ServiceContext = {
     config: {
       ...parseConfig({ METRLY_LOG_LEVEL: "silent", METRLY_MAX_DIMENSION_VALUES: String(MAX_DIMENSION_VALUES) }),
       tickIntervalMs: changed.tickMs ?? 60_000,
+      ...(changed.maxBacklogBytes !== undefined && { maxBacklogBytes: changed.maxBacklogBytes }),
     },
     clock: world.clock,
     logger: changed.logger ?? logger,

@@ -13,6 +13,7 @@ import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
 import { MAX_BODY_BYTES } from "#schema/openapi/limits.js";
 import { type Admission, type Admitted, createAdmission } from "../intake/admission.js";
 import type { Appender } from "../intake/appender.js";
+import type { Backlog } from "../intake/backlog.js";
 import { createRecentlyAcknowledged } from "../intake/recently-acknowledged.js";
 import type { IngestionMetrics } from "../metrics.js";
 import type { Arrival } from "../rules/accept-item.js";
@@ -24,6 +25,8 @@ export interface ReceiverOptions {
   readonly tenancy: TenancyCopy;
   readonly clock: Clock;
   readonly appender: Appender;
+  /** Whether more usage may wait to be recorded; default: any amount. */
+  readonly backlog?: Pick<Backlog, "assertRoom">;
   readonly metrics: IngestionMetrics;
   readonly logger: Pick<Logger, "error">;
   readonly admission?: Admission;
@@ -66,6 +69,7 @@ export function createEventsReceiver(options: ReceiverOptions): EventsReceiver {
   /** Before the body is read: refused requests cost no memory. */
   function admit(request: IncomingMessage, response: ServerResponse): Sending {
     const key = authorize(request);
+    options.backlog?.assertRoom();
     const coding = codingOf(request.headers);
     const sender = key.tenantId ?? key.id;
     const weight = key.tenantId === null ? PLATFORM_KEY_WEIGHT : 1;

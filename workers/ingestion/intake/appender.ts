@@ -16,6 +16,8 @@ export interface AppenderOptions {
   tenancyVersion(): number;
   /** Whether every reader of usage.received reads columns. */
   writesColumns(): boolean;
+  /** Called with what the log has taken. */
+  onAppended?(records: number, bytes: number): void;
   /** Called for a failed append; its requests get LOG_UNAVAILABLE. */
   onError(error: unknown): void;
   readonly limits?: Partial<AppenderLimits>;
@@ -175,6 +177,10 @@ export function createAppender(options: AppenderOptions): Appender {
     try {
       const records = encodeRecords(encoded, options.tenancyVersion(), options.writesColumns());
       await options.log.append(USAGE_RECEIVED, partition, records);
+      options.onAppended?.(
+        records.length,
+        records.reduce((sum, { value }) => sum + value.length, 0),
+      );
       for (const part of group) part.done();
     } catch (error) {
       options.onError(error);

@@ -61,6 +61,12 @@ export async function readCursor(from: Pick<Transaction, "query">, partition: nu
   return rows[0] ?? START;
 }
 
+/** The offset in usage.received that each partition records next. */
+export async function readNextOffsets({ pool }: Pick<Database, "pool">): Promise<ReadonlyMap<number, number>> {
+  const { rows } = await pool.query<{ partition: number; next: number }>("SELECT partition, next FROM recorder_cursor");
+  return new Map(rows.map(({ partition, next }) => [partition, next]));
+}
+
 /** Locks the partition until the transaction ends: a concurrent recorder waits, and then finds the cursor moved. */
 export async function lockCursor(tx: Transaction, partition: number): Promise<RecorderCursor> {
   const text = `${CURSOR} FOR UPDATE`;
