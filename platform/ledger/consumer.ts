@@ -70,25 +70,38 @@ export async function startLedgerConsumer<Prepared = never>(
   const retry = new AbortController();
   /** The mark of each partition as this consumer left it. */
   const left = new Map<number, number>();
+  /** Partitions whose mark need not be read: if another consumer has moved it, the next transaction is fenced. */
+  const held = new Set<number>();
+
+  async function markOf(partition: number): Promise<number> {
+    const known = left.get(partition);
+    if (known !== undefined && held.has(partition)) return known;
+    const mark = await readMark(options.database, partition);
+    if (mark !== known) options.onMovedElsewhere?.(partition);
+    left.set(partition, mark);
+    held.add(partition);
+    return mark;
+  }
 
   async function onBatch(batch: LogBatch): Promise<BatchOutcome> {
     const { partition } = batch;
     const nextOffset = (batch.records.at(-1)?.offset ?? 0) + 1;
-    let mark = await readMark(options.database, partition);
-    if (mark !== left.get(partition)) options.onMovedElsewhere?.(partition);
-    left.set(partition, mark);
-    for (const run of contiguousRuns(batch, options.onMalformed)) {
+    let mark = await markOf(partition);
+    const runs = contiguousRuns(batch, options.onMalformed);
+    let isNoted = false;
+    for (const run of runs) {
       mark = await fillGap(partition, mark, run.firstSeq);
-      mark = await applyAll(
-        partition,
-        mark,
-        run.entries.filter((entry) => entry.seq > mark),
-      );
+      const fresh = run.entries.filter((entry) => entry.seq > mark);
+      const isLast = run === runs.at(-1);
+      mark = await applyAll(partition, mark, fresh, isLast ? nextOffset : 0);
+      isNoted = isLast && fresh.length > 0;
     }
-    await options.database.pool.query(
-      "UPDATE high_water_mark SET next_offset = $2 WHERE partition = $1 AND next_offset < $2",
-      [partition, nextOffset],
-    );
+    if (!isNoted)
+      await options.database.pool.query({
+        name: "note-offset",
+        text: "UPDATE high_water_mark SET next_offset = $2 WHERE partition = $1 AND next_offset < $2",
+        values: [partition, nextOffset],
+      });
     return { kind: "continue" };
   }
 
@@ -102,7 +115,13 @@ export async function startLedgerConsumer<Prepared = never>(
     return mark;
   }
 
-  async function applyAll(partition: number, from: number, entries: readonly LedgerEntry[]): Promise<number> {
+  /** `nextOffset`: where to read on once all of these are applied; 0: not known. */
+  async function applyAll(
+    partition: number,
+    from: number,
+    entries: readonly LedgerEntry[],
+    nextOffset = 0,
+  ): Promise<number> {
     let mark = from;
     let rest = entries;
     while (rest.length > 0) {
@@ -110,7 +129,8 @@ export async function startLedgerConsumer<Prepared = never>(
       const version = next.reduce((newest, entry) => Math.max(newest, entry.tenancyVersion), 0);
       await options.tenancy.reached(version, retry.signal);
       const [step = next] = ledgerSteps(next, next.length, options.tenancy.metersOfType);
-      const applied = await sizes.attempt(partition, step.length, () => applyOnce(partition, mark, step));
+      const readOn = step.length === rest.length ? nextOffset : 0;
+      const applied = await sizes.attempt(partition, step.length, () => applyOnce(partition, mark, step, readOn));
       if (applied === undefined) {
         retry.signal.throwIfAborted();
         continue;
@@ -121,7 +141,12 @@ export async function startLedgerConsumer<Prepared = never>(
     return mark;
   }
 
-  async function applyOnce(partition: number, mark: number, entries: readonly LedgerEntry[]): Promise<number> {
+  async function applyOnce(
+    partition: number,
+    mark: number,
+    entries: readonly LedgerEntry[],
+    nextOffset: number,
+  ): Promise<number> {
     const last = entries.at(-1);
     if (last === undefined) return mark;
     assertContiguous(partition, mark, entries);
@@ -129,11 +154,11 @@ export async function startLedgerConsumer<Prepared = never>(
     // What was prepared may be large, and must not fail again and again at a limit that was made for batches.
     const sessions = prepared === undefined ? options.database : options.database.under("rebuild");
     const committed = await sessions.transaction(async (tx) => {
-      const moved = await tx.query("UPDATE high_water_mark SET seq = $3 WHERE partition = $1 AND seq = $2", [
-        partition,
-        mark,
-        last.seq,
-      ]);
+      const moved = await tx.query({
+        name: "move-mark",
+        text: "UPDATE high_water_mark SET seq = $3, next_offset = greatest(next_offset, $4) WHERE partition = $1 AND seq = $2",
+        values: [partition, mark, last.seq, nextOffset],
+      });
       if (moved.rowCount !== 1) return { kind: "fenced" as const };
       return { kind: "applied" as const, afterCommit: await options.apply(tx, partition, entries, prepared) };
     });
@@ -148,10 +173,14 @@ export async function startLedgerConsumer<Prepared = never>(
   const consumer = await options.log.consume({
     topic: USAGE_RECORDED,
     group: options.group,
-    startAt: (partition) => startOffset(options, partition),
+    startAt(partition) {
+      held.delete(partition);
+      return startOffset(options, partition);
+    },
     onError: (error) => (error instanceof LogPositionError ? options.onHole(error) : options.onError(error)),
     onBatch: (batch) =>
       onBatch(batch).catch(async (error: unknown) => {
+        held.delete(batch.partition);
         // The log redelivers a fenced or failed batch after a backoff, which keeps a fenced consumer from spinning.
         await sleep(200, retry.signal);
         throw error;

@@ -30,12 +30,13 @@ export async function appendFolded(tx: Transaction, folded: Folded): Promise<voi
 
 async function appendDeltas(tx: Transaction, deltas: Folded["deltas"]): Promise<void> {
   if (deltas.length === 0) return;
-  await tx.query(
-    `INSERT INTO usage_delta
+  await tx.query({
+    name: "append-deltas",
+    text: `INSERT INTO usage_delta
        (tenant_id, seq, meter, hour, dimensions, value, quantity, event_count, last_event_at, recorded_hour, times)
      SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::numeric[],
                           $8::bigint[], $9::bigint[], $10::bigint[], $11::bytea[])`,
-    [
+    values: [
       deltas.map((d) => d.tenantId),
       deltas.map((d) => d.seq),
       deltas.map((d) => d.meter),
@@ -48,23 +49,24 @@ async function appendDeltas(tx: Transaction, deltas: Folded["deltas"]): Promise<
       deltas.map((d) => d.recordedHour),
       deltas.map((d) => d.times),
     ],
-  );
+  });
 }
 
 async function addCounts(tx: Transaction, counts: Folded["counts"]): Promise<void> {
   if (counts.length === 0) return;
-  await tx.query(
-    `INSERT INTO usage_count AS c (tenant_id, hour, counted, unmetered)
+  await tx.query({
+    name: "add-counts",
+    text: `INSERT INTO usage_count AS c (tenant_id, hour, counted, unmetered)
      SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[])
      ON CONFLICT (tenant_id, hour) DO UPDATE
        SET counted = c.counted + excluded.counted, unmetered = c.unmetered + excluded.unmetered`,
-    [
+    values: [
       counts.map((c) => c.tenantId),
       counts.map((c) => c.hour),
       counts.map((c) => c.counted),
       counts.map((c) => c.unmetered),
     ],
-  );
+  });
 }
 
 export async function addUnmetered(tx: Transaction, unmetered: Folded["unmetered"]): Promise<void> {

@@ -54,12 +54,13 @@ export function createQuotaStore(database: Database, partitionOf: (tenantId: str
     ): Promise<ReadonlyMap<string, number>> {
       const tenantIds = [...seqs.keys()];
       const before = await positionsOfTenants(tx, tenantIds);
-      await tx.query(
-        `INSERT INTO tenant_position (tenant_id, partition, seq)
+      await tx.query({
+        name: "move-positions",
+        text: `INSERT INTO tenant_position (tenant_id, partition, seq)
          SELECT t, $2, s FROM unnest($1::text[], $3::bigint[]) AS moved (t, s)
          ON CONFLICT (tenant_id) DO UPDATE SET partition = excluded.partition, seq = excluded.seq`,
-        [tenantIds, partition, tenantIds.map((id) => seqs.get(id))],
-      );
+        values: [tenantIds, partition, tenantIds.map((id) => seqs.get(id))],
+      });
       return new Map(tenantIds.map((id) => [id, before.get(id) ?? 0]));
     },
 
@@ -143,8 +144,9 @@ const TABLES: readonly TotalsTable[] = [{ name: "usage_total", counted: "meter" 
 type Numbered<T> = readonly (readonly [number, T])[];
 
 async function addTo(tx: Transaction, { name, counted }: TotalsTable, sorted: Numbered<TotalDelta>) {
-  const { rows } = await tx.query<{ n: number; total: string }>(
-    `WITH delta AS (
+  const { rows } = await tx.query<{ n: number; total: string }>({
+    name: `add-to-${name}`,
+    text: `WITH delta AS (
        SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::numeric[])
          AS d (n, tenant_id, ${counted}, grain, bucket_start, total)
      ), added AS (
@@ -155,7 +157,7 @@ async function addTo(tx: Transaction, { name, counted }: TotalsTable, sorted: Nu
      )
      SELECT delta.n, added.total::text AS total
      FROM delta JOIN added USING (tenant_id, ${counted}, grain, bucket_start)`,
-    [
+    values: [
       sorted.map(([n]) => n),
       sorted.map(([, d]) => d.tenantId),
       sorted.map(([, d]) => d.meter),
@@ -163,7 +165,7 @@ async function addTo(tx: Transaction, { name, counted }: TotalsTable, sorted: Nu
       sorted.map(([, d]) => new Date(d.bucketStart)),
       sorted.map(([, d]) => formatDecimal(d.delta)),
     ],
-  );
+  });
   return rows.map(({ n, total }) => [n, new Decimal(total)] as const);
 }
 
