@@ -22,6 +22,8 @@ export interface ProcessorTurnsOptions {
 export interface ProcessorTurns {
   /** Waits for the sender's turn, to work on this many bytes; undefined: proceed immediately. */
   take(sender: string, bytes: number): Promise<void> | undefined;
+  /** Whether work waits for its turn. */
+  isBusy(): boolean;
   /** Charges what the work turned out to have beyond the bytes of its turn. */
   grew(sender: string, bytes: number): void;
 }
@@ -80,6 +82,7 @@ export function createProcessorTurns({
       }
       return new Promise((go) => waiting.push(sender, { go, cost }, cost));
     },
+    isBusy: () => waiting.size > 0,
     grew(sender, bytes) {
       waiting.charge(sender, bytes);
       spend(bytes);

@@ -2,6 +2,7 @@ import type { ServiceContext } from "#platform/process/service.js";
 import { untilReachable } from "#platform/process/wait-until-reachable.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import { startAccountingWatch } from "./accounting/watch.js";
+import { createAdmission } from "./intake/admission.js";
 import { type AppenderLimits, createAppender } from "./intake/appender.js";
 import { followBacklog } from "./intake/backlog.js";
 import { createMetrics } from "./metrics.js";
@@ -39,11 +40,13 @@ export async function startIngestionCore(context: ServiceContext, intake: Partia
     onError: warn("how much usage waits to be recorded is not known: what was known last counts"),
   });
   metrics.watchBacklog(backlog.bytes);
+  const admission = createAdmission();
   const appender = createAppender({
     log,
     partitionCount,
     tenancyVersion: tenancy.version,
     writesColumns,
+    isMoreComing: admission.isBusy,
     onAppended: backlog.appended,
     limits: intake,
     onError: warn("appending usage to the log failed; clients must retry"),
@@ -81,7 +84,7 @@ export async function startIngestionCore(context: ServiceContext, intake: Partia
   const accounting = startAccountingWatch({ database, log, clock, registry: context.metrics, logger, assigned });
 
   return {
-    ...{ database, partitionCount, metrics, appender, backlog, publisher, recorder, ticks, accounting },
+    ...{ database, partitionCount, metrics, admission, appender, backlog, publisher, recorder, ticks, accounting },
     async stop(): Promise<void> {
       await Promise.all([
         appender.stop(),

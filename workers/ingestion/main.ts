@@ -31,7 +31,11 @@ export async function startIngestion(context: ServiceContext, intake?: Partial<A
     name: "ingestion",
     subgraph,
     register(app) {
-      registerEdge(app, { tenancy, clock, appender, backlog: core.backlog, metrics, events });
+      registerEdge(app, {
+        ...{ tenancy, clock, appender, metrics, events },
+        admission: core.admission,
+        backlog: core.backlog,
+      });
       registerLedgerRoutes(app, { database: requests, log, identityTokens, partitionCount });
     },
     readiness: createReadiness({ ...core, log, clock }),

@@ -78,7 +78,12 @@ export function createAdmission({ sharedBytes, maxBytes, bytesPerTurn }: Admissi
     };
   }
 
-  return { enter, held: () => ({ requests, bytes: shares.held }) };
+  return {
+    enter,
+    held: () => ({ requests, bytes: shares.held }),
+    /** Whether work on admitted requests waits for the processor. */
+    isBusy: turns.isBusy,
+  };
 }
 
 const refused = (refusal: ShareRefusal): MetrlyError =>

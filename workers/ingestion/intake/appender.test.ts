@@ -29,12 +29,13 @@ function heldLog() {
   };
 }
 
-function appenderOn(log: ReturnType<typeof heldLog>, limits: Partial<AppenderLimits> = {}) {
+function appenderOn(log: ReturnType<typeof heldLog>, limits: Partial<AppenderLimits> = {}, isMoreComing = () => false) {
   const appender = createAppender({
     log,
     partitionCount: PARTITIONS,
     tenancyVersion: () => 7,
     writesColumns: () => true,
+    isMoreComing,
     onError: () => undefined,
     limits: {
       ...{ maxItems: 100, maxBytes: 1 << 20, timeoutMs: 2_000, sendsPerPartition: 1, nextSendBytes: 0, ...limits },
@@ -73,6 +74,31 @@ describe("the queue in front of the log", () => {
     log.sends[0]?.answer();
     await Promise.all(requests);
     expect(answered).toBe(3);
+  });
+
+  test("a send waits some turns for requests that are being worked on", async () => {
+    const log = heldLog();
+    const requests: Promise<void>[] = [];
+    const coming = ["b", "c", "d"];
+    let asked = 0;
+    const appender = appenderOn(log, {}, () => {
+      asked += 1;
+      const id = coming.shift();
+      if (id !== undefined) requests.push(appender.append([receivedItem({ id })]));
+      return asked <= 3 || asked > 10;
+    });
+    requests.push(appender.append([receivedItem({ id: "a" })]));
+    await turn();
+    expect(log.sends.map(({ records }) => idsOf(records))).toEqual([["a", "b", "c", "d"]]);
+    log.sends[0]?.answer();
+    await Promise.all(requests.splice(0));
+    asked = 10;
+    requests.push(appender.append([receivedItem({ id: "e" })]));
+    await turn();
+    expect(idsOf(log.sends[1]?.records ?? [])).toEqual(["e"]);
+    expect(asked).toBe(10 + 6);
+    log.sends[1]?.answer();
+    await Promise.all(requests);
   });
 
   test("items that arrive as a send ends are sent too", async () => {

@@ -4,6 +4,7 @@ import type { Database, Transaction } from "#platform/database/database.js";
 import { DatabaseError } from "#platform/database/session.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
+import type { DecodedItem } from "../rules/decode-record.js";
 import {
   createEventReader,
   type DimensionScope,
@@ -210,7 +211,7 @@ type Effect = Omit<Recorded, "kind" | "cursor" | "blocks" | "full"> & { readonly
 
 async function recordElements(open: Recording, { elements }: RecordingStep): Promise<Effect> {
   const { tx, partition, cursor, stamp, reader } = open;
-  const items = elements.flatMap((element) => (element.kind === "item" ? [element.item] : []));
+  const items = itemsOf(elements);
   const known = items.length === 0 ? new Map() : await knownKeys(tx, partition, items);
   const counted = await open.counting(items, () => items.flatMap((item) => usesOf(reader.read(item))));
   const outcome = recordBatch(elements, known, { seq: cursor.seq, ...stamp }, (item) => {
@@ -223,6 +224,12 @@ async function recordElements(open: Recording, { elements }: RecordingStep): Pro
   let duplicates = 0;
   for (const count of outcome.duplicates.values()) duplicates += count;
   return { entries: outcome.entries, duplicates, quarantined: outcome.quarantined.length, released: 0, counted };
+}
+
+function itemsOf(elements: RecordingStep["elements"]): DecodedItem[] {
+  const items: DecodedItem[] = [];
+  for (const element of elements) if (element.kind === "item") items.push(element.item);
+  return items;
 }
 
 function scopesOf(reader: EventReader, events: Parameters<Recording["counting"]>[0]): Map<string, DimensionScope> {

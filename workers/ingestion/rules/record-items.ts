@@ -163,15 +163,23 @@ function controlEntry(control: PlainControl, common: Common): LedgerEntry {
 
 function createAccounts() {
   const byTenantAndHour = new Map<string, AccountChange>();
+  /** Consecutive events usually share tenant and hour. */
+  let last: AccountChange | undefined;
+
+  function find(tenantId: string, hour: number): AccountChange {
+    const key = `${hour} ${tenantId}`;
+    const existing = byTenantAndHour.get(key);
+    if (existing !== undefined) return existing;
+    const created = { tenantId, hour, accepted: 0, recorded: 0, duplicates: 0, quarantined: 0 };
+    byTenantAndHour.set(key, created);
+    return created;
+  }
+
   return {
     of({ tenantId, receivedAt }: DecodedItem): AccountChange {
       const hour = hourOf(receivedAt);
-      const key = `${hour} ${tenantId}`;
-      const existing = byTenantAndHour.get(key);
-      if (existing !== undefined) return existing;
-      const created = { tenantId, hour, accepted: 0, recorded: 0, duplicates: 0, quarantined: 0 };
-      byTenantAndHour.set(key, created);
-      return created;
+      if (last?.hour !== hour || last.tenantId !== tenantId) last = find(tenantId, hour);
+      return last;
     },
     changes: () => [...byTenantAndHour.values()],
   };

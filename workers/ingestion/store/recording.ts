@@ -113,6 +113,7 @@ export async function knownKeys(
       { fingerprint: digestOfUuid(fingerprint), seq, quarantined: new Set<string>() },
     ]),
   );
+  if (known.size === 0) return known;
   const contradicted = items.filter((item) => {
     const holder = known.get(item.key);
     return holder !== undefined && holder.fingerprint !== item.fingerprint;
