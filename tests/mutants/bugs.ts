@@ -1,4 +1,5 @@
 import type { Bug } from "./bugs/bug.js";
+import { CHEAPER } from "./bugs/cheaper.js";
 import { REVERSED_ACCOUNTING } from "./bugs/reversed-accounting.js";
 import { REVERSED_BOUNDS } from "./bugs/reversed-bounds.js";
 import { REVERSED_CLIENTS } from "./bugs/reversed-clients.js";
@@ -14,4 +15,4 @@ const REVERSED = [
   ...[...REVERSED_BOUNDS, ...REVERSED_SERVERS, ...REVERSED_CLIENTS],
 ];
 
-export const BUGS: readonly Bug[] = [...UNSEEN_ACCOUNTING, ...UNSEEN_DECISIONS, ...REVERSED, ...REVIEWED];
+export const BUGS: readonly Bug[] = [...UNSEEN_ACCOUNTING, ...UNSEEN_DECISIONS, ...REVERSED, ...REVIEWED, ...CHEAPER];

@@ -29,8 +29,8 @@ export const REVERSED_QUOTA: readonly Bug[] = [
     edits: [
       {
         file: "platform/ledger/consumer.ts",
-        find: "if (mark !== left.get(partition)) options.onMovedElsewhere?.(partition);",
-        put: "if (!left.has(partition)) options.onMovedElsewhere?.(partition);",
+        find: "if (mark !== known) options.onMovedElsewhere?.(partition);",
+        put: "if (known === undefined) options.onMovedElsewhere?.(partition);",
       },
     ],
   },

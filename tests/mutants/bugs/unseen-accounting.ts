@@ -106,8 +106,8 @@ export const UNSEEN_ACCOUNTING: readonly Bug[] = [
     edits: [
       {
         file: "platform/ledger/consumer.ts",
-        find: "SET seq = $3 WHERE partition = $1 AND seq = $2",
-        put: "SET seq = greatest(seq, $3) WHERE partition = $1 AND seq >= $2",
+        find: "SET seq = $3, next_offset = greatest(next_offset, $4) WHERE partition = $1 AND seq = $2",
+        put: "SET seq = greatest(seq, $3), next_offset = greatest(next_offset, $4) WHERE partition = $1 AND seq >= $2",
       },
     ],
   },
