@@ -18,9 +18,7 @@ export const CHEAPER: readonly Bug[] = [
     name: "held-mark-outlives-a-takeover",
     wrong: "a consumer whose partition another one took for a moment never goes on",
     breaks: "when a fault ends, everything recovers without intervention",
-    edits: [
-      { file: "platform/ledger/consumer.ts", find: "        held.delete(batch.partition);\n", put: "" },
-    ],
+    edits: [{ file: "platform/ledger/consumer.ts", find: "        held.delete(batch.partition);\n", put: "" }],
   },
   {
     name: "merged-behind-what-is-judged",
