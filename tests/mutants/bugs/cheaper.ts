@@ -58,7 +58,8 @@ export const CHEAPER: readonly Bug[] = [
   },
   {
     name: "other-payload-is-a-repeat",
-    wrong: "an event that was sent again with other content is answered as a duplicate, and is never shown as a conflict",
+    wrong:
+      "an event that was sent again with other content is answered as a duplicate, and is never shown as a conflict",
     breaks: "same key, another fingerprint: quarantined",
     edits: [
       {
