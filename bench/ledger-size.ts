@@ -7,7 +7,7 @@ import { packageRoot } from "#platform/process/package-root.js";
 import { createTenancyState } from "#platform/tenancy-client/copy.js";
 import { receivedColumns } from "#schema/columns/received.js";
 import { createTestDatabase } from "../tests/servers/servers.js";
-import { createDimensionLimit } from "../workers/ingestion/recorder/dimension-limit.js";
+import { createDimensionLimit } from "../workers/ingestion/dimensions/dimension-limit.js";
 import { recordStep } from "../workers/ingestion/recorder/recording.js";
 import { decodeRecord } from "../workers/ingestion/rules/decode-record.js";
 import { eventDigest, fingerprintDigest } from "../workers/ingestion/rules/fingerprint.js";

@@ -5,7 +5,7 @@ import { connectKafkaLog } from "#platform/event-log/kafka/log.js";
 import { systemClock } from "#platform/process/clock.js";
 import { createTenancyState } from "#platform/tenancy-client/copy.js";
 import { createMetrics } from "../../workers/ingestion/metrics.js";
-import { createDimensionLimit } from "../../workers/ingestion/recorder/dimension-limit.js";
+import { createDimensionLimit } from "../../workers/ingestion/dimensions/dimension-limit.js";
 import { startPublisher } from "../../workers/ingestion/recorder/publisher.js";
 import { type Recorder, startRecorder } from "../../workers/ingestion/recorder/recorder.js";
 import { ensureLedgerMonths } from "../../workers/ingestion/store/ledger.js";

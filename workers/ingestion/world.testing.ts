@@ -22,8 +22,8 @@ import { TOPICS, USAGE_RECEIVED, USAGE_RECORDED } from "#schema/topics.js";
 import { createMigratedDatabase } from "../../tests/servers/migrated.js";
 import { PATIENCE_MS } from "../../tests/servers/servers.js";
 import { PATIENT_LIMITS } from "../../tests/support/patient-limits.js";
+import { createDimensionLimit } from "./dimensions/dimension-limit.js";
 import { startIngestion } from "./main.js";
-import { createDimensionLimit } from "./recorder/dimension-limit.js";
 import { eventDigest, fingerprintDigest } from "./rules/fingerprint.js";
 
 export const identityTokens = createIdentityTokens("a secret that only the tests of ingestion know");

@@ -174,7 +174,7 @@ export const REVERSED_ACCOUNTING: readonly Bug[] = [
     breaks: "the limit on dimension values is exact",
     edits: [
       {
-        file: "workers/ingestion/recorder/dimension-limit.ts",
+        file: "workers/ingestion/dimensions/dimension-limit.ts",
         find: "if (validAt.get(partition) !== next) forget(partition);",
         put: "if (!validAt.has(partition)) forget(partition);",
       },

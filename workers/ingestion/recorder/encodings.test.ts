@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { receivedColumns } from "#schema/columns/received.js";
 import { encodeItem, type ReceivedItem, receivedText } from "#schema/events/usage-received.v2.js";
 import { hasPostgres } from "../../../tests/servers/servers.js";
+import { createDimensionLimit } from "../dimensions/dimension-limit.js";
 import { decodeRecord } from "../rules/decode-record.js";
 import { planSteps } from "../rules/plan-steps.js";
 import { ensureLedgerMonths, readLedger } from "../store/ledger.js";
@@ -15,7 +16,6 @@ import {
   rowsOf,
   type World,
 } from "../world.testing.js";
-import { createDimensionLimit } from "./dimension-limit.js";
 import { recordStep } from "./recording.js";
 
 const NOW = Date.UTC(2026, 10, 30);

@@ -12,13 +12,13 @@ import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { createTestDatabase, hasPostgres } from "../../../tests/servers/servers.js";
 import { migrationOf } from "../../../tests/support/migration.js";
 import { PATIENT_LIMITS } from "../../../tests/support/patient-limits.js";
+import { createDimensionLimit } from "../dimensions/dimension-limit.js";
 import { decodeRecord } from "../rules/decode-record.js";
 import { planSteps } from "../rules/plan-steps.js";
 import { ensureLedgerMonths, readLedger } from "../store/ledger.js";
 import { blocksOf } from "../store/ledger-block.js";
 import { changeAccounts, readCursor } from "../store/recording.js";
 import { MAX_DIMENSION_VALUES, receivedItem } from "../world.testing.js";
-import { createDimensionLimit } from "./dimension-limit.js";
 import { recordStep } from "./recording.js";
 
 const DAY = Date.UTC(2026, 10, 24);

@@ -4,6 +4,7 @@ import type { Database, Transaction } from "#platform/database/database.js";
 import { DatabaseError } from "#platform/database/session.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
+import type { CountedDimensions, DimensionLimit, LimitOf } from "../dimensions/dimension-limit.js";
 import type { DecodedItem } from "../rules/decode-record.js";
 import {
   createEventReader,
@@ -42,7 +43,6 @@ import {
   saveBatch,
   saveReach,
 } from "../store/recording.js";
-import type { CountedDimensions, DimensionLimit, LimitOf } from "./dimension-limit.js";
 
 export interface RecordingDependencies {
   /** Whether every reader of the ledger reads columns. */

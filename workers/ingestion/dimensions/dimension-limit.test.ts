@@ -5,6 +5,7 @@ import type { ControlRecord } from "#schema/events/usage-received.v1.js";
 import { encodeItem, type ReceivedItem, receivedText } from "#schema/events/usage-received.v2.js";
 import { hasPostgres, waitFor } from "../../../tests/servers/servers.js";
 import { runs } from "../../../tests/support/effort.js";
+import { recordStep } from "../recorder/recording.js";
 import { decodeRecord } from "../rules/decode-record.js";
 import { planSteps } from "../rules/plan-steps.js";
 import { openCursor, readCursor } from "../store/recording.js";
@@ -20,7 +21,6 @@ import {
   type World,
 } from "../world.testing.js";
 import { createDimensionLimit } from "./dimension-limit.js";
-import { recordStep } from "./recording.js";
 
 const MARCH = Date.UTC(2026, 2, 15);
 const APRIL = Date.UTC(2026, 3, 15);
