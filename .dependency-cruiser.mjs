@@ -142,9 +142,9 @@ export default {
     ),
     deny(
       "verifier-is-separate",
-      "it recomputes invoices to find mistakes of billing, so it shares none of billing's code, nor which meters count",
+      "it recomputes invoices to find mistakes of billing, so it shares none of billing's code, nor which meters count and what usage costs",
       { path: "^workers/billing/verifier/", pathNot: TEST },
-      { path: "^(workers/|schema/meters/counting-meters)", pathNot: "^workers/billing/verifier/" },
+      { path: "^(workers/|schema/meters/counting-meters|schema/rating/)", pathNot: "^workers/billing/verifier/" },
     ),
     deny(
       "sdk-stands-alone",

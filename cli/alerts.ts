@@ -3,6 +3,7 @@ import { askGraph, type Connection, type ConnectionOptions, findConnection } fro
 import { naming, UserError } from "./connection/failure.js";
 import { everyPage } from "./connection/pages.js";
 import { graphql } from "./graphql/index.js";
+import { countedBy } from "./show/limit-state.js";
 import { tenantsAdvice } from "./show/print.js";
 import { tenantOf } from "./show/tenants.js";
 import { type Alert, crossedText, openAlertsFeed } from "./watch/alerts.js";
@@ -42,7 +43,7 @@ export async function watchAlerts(options: WatchOptions, env: Env): Promise<void
 }
 
 function describe(alert: Alert): string {
-  return `${alert.at}  ${alert.kind.padEnd(8)}  ${alert.tenantId}  ${alert.meter ?? "requests"}${aboutOf(alert)} per ${alert.window}: used ${alert.used} of ${alert.limit} (${crossedText(alert)} crossed)`;
+  return `${alert.at}  ${alert.kind.padEnd(8)}  ${alert.tenantId}  ${countedBy(alert)}${aboutOf(alert)} per ${alert.window}: used ${alert.used} of ${alert.limit} (${crossedText(alert)} crossed)`;
 }
 
 const aboutOf = ({ dimensions }: Alert): string =>

@@ -6,6 +6,7 @@ import { connectToService } from "./connection/internal.js";
 import { stepsOf } from "./connection/steps.js";
 import { graphql } from "./graphql/index.js";
 import { bar } from "./send/progress.js";
+import { countedBy } from "./show/limit-state.js";
 import { tenantsAdvice } from "./show/print.js";
 
 export interface ReconcileCommand {
@@ -101,7 +102,7 @@ const DENIAL = graphql(`
     tenant(id: $tenantId) {
       quotaDenial(idempotencyKey: $key) {
         at meter amount reason explanation retryAt
-        limits { meter window kind limit dimensions { dimension value } where { dimension value } used reserved remaining resetAt denies }
+        limits { meter unit currency window kind limit dimensions { dimension value } where { dimension value } used reserved remaining resetAt denies }
       }
     }
   }
@@ -126,7 +127,7 @@ export async function explainDenial(
   }
   const lines = denial.limits.map(
     (limit) =>
-      `${limit.denies ? "*" : " "} ${limit.meter ?? "requests"}${aboutText(limit)} per ${limit.window} (${limit.kind}): used ${limit.used} + reserved ${limit.reserved} of ${limit.limit}, ${limit.remaining} left; resets at ${limit.resetAt}`,
+      `${limit.denies ? "*" : " "} ${countedBy(limit)}${aboutText(limit)} per ${limit.window} (${limit.kind}): used ${limit.used} + reserved ${limit.reserved} of ${limit.limit}, ${limit.remaining} left; resets at ${limit.resetAt}`,
   );
   const asked = `${denial.at}  asked for ${denial.amount} of ${denial.meter ?? "requests"}`;
   const again = denial.retryAt === null ? [] : [`It fits at ${denial.retryAt}, if no other request comes first.`];

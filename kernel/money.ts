@@ -1,4 +1,4 @@
-import { Decimal } from "./decimal.js";
+import { Decimal, parseDecimal } from "./decimal.js";
 
 /**
  * The active currencies and funds of ISO 4217 (table A.1 as published on 2026-01-01) by the digits of their minor unit. Codes
@@ -39,4 +39,10 @@ export function roundToMinor(amount: Decimal, currency: string): Decimal {
 /** Formats an amount with exactly the currency's minor digits, e.g. "12.50". Negative zero prints as zero. */
 export function formatMoney(amount: Decimal, currency: string): string {
   return (amount.isZero() ? amount.abs() : amount).toFixed(minorDigits(currency));
+}
+
+/** Whether credits of this amount can be granted: above zero, and with no more digits than the currency's minor unit has. */
+export function isGrantable(amount: string, currency: string): boolean {
+  const parsed = parseDecimal(amount);
+  return parsed?.isPositive() === true && !parsed.isZero() && parsed.decimalPlaces() <= minorDigits(currency);
 }

@@ -9,10 +9,16 @@ export function scopeText({ by = [], where = [] }: LimitScope): string {
   return JSON.stringify([sorted(by), sortedMatches(where).map(({ dimension, value }) => [dimension, value])]);
 }
 
-/** Identifies a limit in a plan version and its overrides: one has one per meter, window, `by` and `where`. */
-export function limitKey(limit: Pick<QuotaLimitState, "meter" | "window"> & LimitScope): string {
+/** In the place of a meter's key, which has no such character: what usage costs. */
+export const MONEY = "$";
+
+export const isInMoney = ({ unit }: Pick<QuotaLimitState, "unit">): boolean => unit === "MONEY";
+
+/** Identifies a limit in a plan version and its overrides: one has one per meter or in money, window, `by` and `where`. */
+export function limitKey(limit: Pick<QuotaLimitState, "meter" | "unit" | "window"> & LimitScope): string {
   const scope = scopeText(limit);
-  return `${limit.meter ?? ""}|${limit.window}${scope === "" ? "" : `|${scope}`}`;
+  const counted = isInMoney(limit) ? MONEY : (limit.meter ?? "");
+  return `${counted}|${limit.window}${scope === "" ? "" : `|${scope}`}`;
 }
 
 /** In the order of code units, which is the same everywhere. */

@@ -52,6 +52,8 @@ export const POLICY = {
   "Mutation.cancelPlanChange": "PLATFORM_ADMIN",
   "Mutation.setQuotaOverride": "PLATFORM_ADMIN",
   "Mutation.closeBillingPeriod": "PLATFORM_ADMIN",
+  "Mutation.grantCredits": "PLATFORM_ADMIN",
+  "Mutation.voidCredits": "PLATFORM_ADMIN",
   "Mutation.voidEvent": "PLATFORM_ADMIN",
   "Mutation.resolveQuarantined": "PLATFORM_ADMIN",
   "Mutation.archivePlan": "PLATFORM_ADMIN",

@@ -54,6 +54,14 @@ export const WINDOW_MEANINGS: Readonly<Record<QuotaWindow, string>> = {
 const PERIODS: ReadonlySet<string> = new Set(PERIOD_WINDOWS);
 export const isPeriodWindow = (window: QuotaWindow): window is PeriodWindow => PERIODS.has(window);
 
+export const LIMIT_UNITS = ["QUANTITY", "MONEY"] as const;
+export type LimitUnit = (typeof LIMIT_UNITS)[number];
+/** For readers of the graph. */
+export const LIMIT_UNIT_MEANINGS: Readonly<Record<LimitUnit, string>> = {
+  QUANTITY: "The quantity of a meter, or the number of requests",
+  MONEY: "What all usage of the billing period costs, in the plan's currency",
+};
+
 export const LIMIT_KINDS = ["SOFT", "HARD"] as const;
 export type LimitKind = (typeof LIMIT_KINDS)[number];
 /** For readers of the graph. */
@@ -93,7 +101,10 @@ export type BillingPeriodStatus = (typeof BILLING_PERIOD_STATUSES)[number];
 
 export const CHARGE_KINDS = ["RECURRING", "USAGE", "MINIMUM_COMMIT"] as const;
 export type ChargeKind = (typeof CHARGE_KINDS)[number];
-export const INVOICE_LINE_KINDS = [...CHARGE_KINDS, "ADJUSTMENT"] as const;
+/** What a line is about: a charge, or what prepaid credits pay of charges for usage. */
+export const INVOICED_KINDS = [...CHARGE_KINDS, "CREDIT"] as const;
+export type InvoicedKind = (typeof INVOICED_KINDS)[number];
+export const INVOICE_LINE_KINDS = [...INVOICED_KINDS, "ADJUSTMENT"] as const;
 export type InvoiceLineKind = (typeof INVOICE_LINE_KINDS)[number];
 
 /** Whether the recurring fee of a tenant's partial first or last period is charged whole or by the day. */
@@ -109,8 +120,29 @@ export const UNPRICED_REASONS = ["NO_PRICE_FOR_METER", "NO_PRICE_FOR_DIMENSIONS"
 export type UnpricedReason = (typeof UNPRICED_REASONS)[number];
 
 /** Control records of `usage.received`. */
-export const CONTROL_RECORD_KINDS = ["tick", "close", "void", "resolve", "backfill"] as const;
-export const LEDGER_ENTRY_KINDS = ["event", "import", "tick", "close", "void", "backfill"] as const;
+export const CONTROL_RECORD_KINDS = [
+  "tick",
+  "close",
+  "void",
+  "resolve",
+  "backfill",
+  "creditGrant",
+  "creditVoid",
+] as const;
+export const LEDGER_ENTRY_KINDS = [
+  "event",
+  "import",
+  "tick",
+  "close",
+  "void",
+  "backfill",
+  "creditGrant",
+  "creditVoid",
+] as const;
+
+/** What became of a grant of prepaid credits. */
+export const CREDIT_GRANT_STATUSES = ["ACTIVE", "USED_UP", "EXPIRED", "VOIDED"] as const;
+export type CreditGrantStatus = (typeof CREDIT_GRANT_STATUSES)[number];
 
 /** The outcome of an event in the ledger or in quarantine. UNMETERED: recorded, and no meter counts its type. */
 export const USAGE_EVENT_STATUSES = ["RECORDED", "UNMETERED", "QUARANTINED", "VOIDED", "REFUSED"] as const;

@@ -4,6 +4,8 @@ export const TENANT_EVENT_TYPES = [
   "quota.exceeded",
   "billing.period.closed",
   "invoice.generated",
+  "credits.granted",
+  "credits.voided",
   "webhook.endpoint.disabled",
 ] as const;
 

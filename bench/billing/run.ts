@@ -120,7 +120,7 @@ async function readsAt(
       totals.push(await secondsOf(() => allCells(world.database, [query])));
       upcoming.push(
         await secondsOf(async () => {
-          const inputs = [{ ...input, previousWatermark: undefined }];
+          const inputs = [{ ...input, previousWatermark: undefined, creditsThrough: undefined }];
           const read = await transaction((tx) => readDerivations(tx, world.tenancy, inputs));
           return priceInvoices(world.tenancy, read, async () => undefined);
         }),

@@ -90,6 +90,38 @@ export function addLook(program: MetrlyCommand): void {
     .option("--url <url>", "quota's address (default: METRLY_QUOTA_URL, or the Metrly of the data directory)")
     .action(async (options) => (await import("../quota.js")).reconcileQuota(options, process.env));
 
+  const credits = program.command("credits").description("a tenant's prepaid credits");
+  credits
+    .command("list <tenant>", { isDefault: true })
+    .description("list a tenant's grants of credits, with what is drawn and left of each")
+    .example("credits list acme", { what: "The tenants", by: "tenants list" })
+    .option("--as-of <instant>", "as known at the start of this UTC hour (default: now)")
+    .printsRows()
+    .action(async (id: string, options) => (await import("../show/credits.js")).listCredits(id, options, process.env));
+  credits
+    .command("grant <tenant> <amount>")
+    .description("grant credits in the tenant's currency: they pay for usage from now on")
+    .example('credits grant acme 25.00 --reason "paid by card"', { what: "The tenants", by: "tenants list" })
+    .requiredOption("--reason <text>", "why, for the audit log and the tenant")
+    .option("--expires <instant>", "usage from then on draws nothing from it (default: it does not expire)")
+    .option("--priority <number>", "grants with a lower one are drawn first (default: 0)")
+    .option("--id <id>", "makes a repeat safe (default: a new one)")
+    .option("--json", "print the grant as JSON")
+    .asksGraph()
+    .action(async (id: string, amount: string, options) =>
+      (await import("../show/credits.js")).grantCredits(id, amount, options, process.env),
+    );
+  credits
+    .command("void <tenant> <grant>")
+    .description("take back what a grant has left")
+    .example('credits void acme welcome-2026 --reason "paid back"', { what: "The grants", by: "credits list acme" })
+    .requiredOption("--reason <text>", "why, for the audit log")
+    .option("--json", "print the grant as JSON")
+    .asksGraph()
+    .action(async (id: string, grant: string, options) =>
+      (await import("../show/credits.js")).voidCredits(id, grant, options, process.env),
+    );
+
   const invoices = program.command("invoices").description("list, show, verify and export invoices");
   invoices
     .command("list <tenant>", { isDefault: true })

@@ -122,3 +122,9 @@ export const TENANTS = [
 ] as const;
 
 export type DemoTenantId = (typeof TENANTS)[number]["id"];
+
+/** Prepaid credits, which pay for the usage of the running month. */
+export const GRANTS = [
+  { tenantId: "globex", id: "demo-top-up", amount: "50.00", reason: "Paid in advance", priority: 1 },
+  { tenantId: "globex", id: "demo-welcome", amount: "5.00", reason: "Welcome", priority: 0 },
+] as const;

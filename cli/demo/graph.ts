@@ -18,6 +18,9 @@ export const CLOSE_PERIOD = graphql(`
     closeBillingPeriod(tenantId: $tenantId, periodStart: $periodStart) { status }
   }
 `);
+export const GRANT_CREDITS = graphql(`
+  mutation DemoGrantCredits($input: GrantCreditsInput!) { grantCredits(input: $input) { id } }
+`);
 export const FIRST_PERIODS = graphql(`
   query DemoFirstPeriods($tenantId: ID!) { tenant(id: $tenantId) { billingPeriods(first: 200) { nodes { start end status } } } }
 `);

@@ -6,7 +6,7 @@ import { newUuid } from "#platform/lifecycle/random.js";
 import { nowMs, sleep } from "#platform/lifecycle/time.js";
 import { askGraph, type Connection } from "../connection/connection.js";
 import { UserError } from "../connection/failure.js";
-import { METERS, PLANS, TENANTS } from "./catalog.js";
+import { GRANTS, METERS, PLANS, TENANTS } from "./catalog.js";
 import { type DemoEvent, FILLINGS, type Filling, history, lastHour } from "./events.js";
 import {
   CLOSE_PERIOD,
@@ -14,6 +14,7 @@ import {
   CREATE_PLAN,
   CREATE_TENANT,
   FIRST_PERIODS,
+  GRANT_CREDITS,
   INVOICES,
   ISSUE_KEY,
   QUOTAS,
@@ -59,6 +60,9 @@ export async function seedUsage(
     if (await hasInvoice(connection, tenant.id)) continue;
     const key = keys[tenant.id] ?? "";
     await postAll(connection.url, key, history(tenant.id, usageStart, lastMonthEnd));
+    // Last month's usage is before them.
+    for (const input of GRANTS.filter(({ tenantId }) => tenantId === tenant.id))
+      await patiently(() => askGraph(connection, GRANT_CREDITS, { input }));
     await closeFirstPeriod(connection, tenant.id);
     // Windows of an hour begin empty, so that what a reader tries first has room.
     await postAll(connection.url, key, history(tenant.id, lastMonthEnd, nowMs - HOUR_MS));

@@ -25,6 +25,7 @@ type Documents = {
     "mutation DemoCreateTenant($input: CreateTenantInput!) { createTenant(input: $input) { id } }": typeof types.DemoCreateTenantDocument,
     "\n  mutation DemoIssueKey($input: IssueApiKeyInput!) { issueApiKey(input: $input) { secret } }\n": typeof types.DemoIssueKeyDocument,
     "\n  mutation DemoClosePeriod($tenantId: ID!, $periodStart: DateTime!) {\n    closeBillingPeriod(tenantId: $tenantId, periodStart: $periodStart) { status }\n  }\n": typeof types.DemoClosePeriodDocument,
+    "\n  mutation DemoGrantCredits($input: GrantCreditsInput!) { grantCredits(input: $input) { id } }\n": typeof types.DemoGrantCreditsDocument,
     "\n  query DemoFirstPeriods($tenantId: ID!) { tenant(id: $tenantId) { billingPeriods(first: 200) { nodes { start end status } } } }\n": typeof types.DemoFirstPeriodsDocument,
     "query DemoTenant($id: ID!) { tenant(id: $id) { id } }": typeof types.DemoTenantDocument,
     "\n  query DemoInvoices($tenantId: ID!) { tenant(id: $tenantId) { invoices { nodes { id number total { amount currency } } } } }\n": typeof types.DemoInvoicesDocument,
@@ -36,12 +37,15 @@ type Documents = {
     "query WhoAsks { viewer { id roles } }": typeof types.WhoAsksDocument,
     "\n  query UnbilledTenants($after: Cursor) {\n    tenants(first: 50, after: $after) {\n      nodes {\n        id\n        accounting { unmetered }\n        upcomingInvoice { unpricedUsage { meter dimensions { value } quantity } }\n      }\n      pageInfo { hasNextPage endCursor }\n    }\n  }\n": typeof types.UnbilledTenantsDocument,
     "query UnmeteredOf($tenantId: ID!) { unmeteredTypes(tenantId: $tenantId) { eventType count } }": typeof types.UnmeteredOfDocument,
-    "\n  query Denial($tenantId: ID!, $key: String!) {\n    tenant(id: $tenantId) {\n      quotaDenial(idempotencyKey: $key) {\n        at meter amount reason explanation retryAt\n        limits { meter window kind limit dimensions { dimension value } where { dimension value } used reserved remaining resetAt denies }\n      }\n    }\n  }\n": typeof types.DenialDocument,
+    "\n  query Denial($tenantId: ID!, $key: String!) {\n    tenant(id: $tenantId) {\n      quotaDenial(idempotencyKey: $key) {\n        at meter amount reason explanation retryAt\n        limits { meter unit currency window kind limit dimensions { dimension value } where { dimension value } used reserved remaining resetAt denies }\n      }\n    }\n  }\n": typeof types.DenialDocument,
     "\n  query Meters { meters { key name eventType aggregation valueProperty dimensions unit } }\n": typeof types.MetersDocument,
     "\n  query Plans($first: Int!, $after: Cursor) {\n    plans(first: $first, after: $after) {\n      nodes { id name archived latest { version currency recurringFee } }\n      pageInfo { hasNextPage endCursor }\n    }\n  }\n": typeof types.PlansDocument,
+    "\n  query Credits($tenantId: ID!, $asOf: DateTime, $after: Cursor) {\n    tenant(id: $tenantId) {\n      credits(asOf: $asOf) {\n        currency granted drawn expired voided available asOf\n        grants(first: 200, after: $after) {\n          nodes { id amount drawn remaining priority status grantedAt expiresAt reason }\n          pageInfo { hasNextPage endCursor }\n        }\n      }\n    }\n  }\n": typeof types.CreditsDocument,
+    "\n  mutation GrantCredits($input: GrantCreditsInput!) {\n    grantCredits(input: $input) { id tenantId amount currency drawn remaining priority status grantedAt expiresAt reason }\n  }\n": typeof types.GrantCreditsDocument,
+    "\n  mutation VoidCredits($tenantId: ID!, $grantId: ID!, $reason: String!) {\n    voidCredits(tenantId: $tenantId, grantId: $grantId, reason: $reason) { id tenantId amount currency drawn remaining status }\n  }\n": typeof types.VoidCreditsDocument,
     "\n  query Event($tenantId: ID!, $source: String!, $id: String!) {\n    event(tenantId: $tenantId, source: $source, id: $id) {\n      id source type time receivedAt recordedAt status seq duplicates quarantineReason voidReason data\n    }\n    tenant(id: $tenantId) { id }\n  }\n": typeof types.EventDocument,
     "\n  query Invoices($tenantId: ID!, $first: Int!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      invoices(first: $first, after: $after) {\n        nodes { id number status period { start end } total { amount currency } }\n        pageInfo { hasNextPage endCursor }\n      }\n    }\n  }\n": typeof types.InvoicesDocument,
-    "\n  query Quotas($tenantId: ID!, $dimensions: [DimensionMatchInput!]) {\n    tenant(id: $tenantId) {\n      quotas(dimensions: $dimensions) {\n        limit { meter window kind limit by where { dimension value } }\n        dimensions { dimension value }\n        used reserved remaining resetAt state\n      }\n    }\n  }\n": typeof types.QuotasDocument,
+    "\n  query Quotas($tenantId: ID!, $dimensions: [DimensionMatchInput!]) {\n    tenant(id: $tenantId) {\n      quotas(dimensions: $dimensions) {\n        limit { meter unit currency window kind limit by where { dimension value } }\n        dimensions { dimension value }\n        used reserved remaining resetAt state\n      }\n    }\n  }\n": typeof types.QuotasDocument,
     "\n  query Tenants($first: Int!, $after: Cursor) {\n    tenants(first: $first, after: $after) {\n      nodes { id name status testClock plan { version plan { id } } }\n      pageInfo { hasNextPage endCursor }\n    }\n  }\n": typeof types.TenantsDocument,
     "\n  query Tenant($id: ID!) {\n    tenant(id: $id) {\n      id name status currency billingAnchorDay graceDays startsAt createdAt timeZone testClock plan { version plan { id } }\n    }\n  }\n": typeof types.TenantDocument,
     "\n  mutation CreateTenant($input: CreateTenantInput!) { createTenant(input: $input) { id } }\n": typeof types.CreateTenantDocument,
@@ -50,8 +54,8 @@ type Documents = {
     "\n  query Periods($tenantId: ID!, $first: Int!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      billingPeriods(first: $first, after: $after) { nodes { start end } pageInfo { hasNextPage endCursor } }\n    }\n  }\n": typeof types.PeriodsDocument,
     "\n  query InvoicePart($id: ID!, $part: Int!) {\n    invoice(id: $id) { status sha256 generatedAt documentPart(part: $part) }\n  }\n": typeof types.InvoicePartDocument,
     "\n  query Verify($id: ID!) { verifyInvoice(id: $id) { matches expectedSha256 checkedEvents differences } }\n": typeof types.VerifyDocument,
-    "\n  subscription Alerts($tenantId: ID!, $after: Cursor) {\n    quotaAlerts(tenantId: $tenantId, after: $after) {\n      cursor tenantId kind meter window dimensions { dimension value } windowStart threshold thresholdKind limit used at\n    }\n  }\n": typeof types.AlertsDocument,
-    "\n  query WatchedTenants($first: Int!) {\n    tenants(first: $first) { nodes { ...Watched } pageInfo { hasNextPage } }\n  }\n  fragment Watched on Tenant {\n    id status\n    accounting { accepted inFlight quarantined }\n    quotas { state used reserved limit { meter window kind limit } }\n  }\n": typeof types.WatchedTenantsDocument,
+    "\n  subscription Alerts($tenantId: ID!, $after: Cursor) {\n    quotaAlerts(tenantId: $tenantId, after: $after) {\n      cursor tenantId kind meter unit currency window dimensions { dimension value } windowStart threshold thresholdKind limit used at\n    }\n  }\n": typeof types.AlertsDocument,
+    "\n  query WatchedTenants($first: Int!) {\n    tenants(first: $first) { nodes { ...Watched } pageInfo { hasNextPage } }\n  }\n  fragment Watched on Tenant {\n    id status\n    accounting { accepted inFlight quarantined }\n    quotas { state used reserved limit { meter unit currency window kind limit } }\n  }\n": typeof types.WatchedTenantsDocument,
     "\n  query WatchedTenant($tenantId: ID!) { tenant(id: $tenantId) { ...Watched } }\n": typeof types.WatchedTenantDocument,
     "\n  query DeadLetters($tenantId: ID!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      webhookEndpoints {\n        id\n        deliveries(first: 200, after: $after, status: DEAD) {\n          nodes { id eventId eventType deadReason attempts { at responseStatus error } }\n          pageInfo { hasNextPage endCursor }\n        }\n      }\n    }\n  }\n": typeof types.DeadLettersDocument,
     "\n  query PlatformDeadLetters($after: Cursor) {\n    platformWebhookEndpoints {\n      id\n      deliveries(first: 200, after: $after, status: DEAD) {\n        nodes { id eventId eventType deadReason attempts { at responseStatus error } }\n        pageInfo { hasNextPage endCursor }\n      }\n    }\n  }\n": typeof types.PlatformDeadLettersDocument,
@@ -76,6 +80,7 @@ const documents: Documents = {
     "mutation DemoCreateTenant($input: CreateTenantInput!) { createTenant(input: $input) { id } }": types.DemoCreateTenantDocument,
     "\n  mutation DemoIssueKey($input: IssueApiKeyInput!) { issueApiKey(input: $input) { secret } }\n": types.DemoIssueKeyDocument,
     "\n  mutation DemoClosePeriod($tenantId: ID!, $periodStart: DateTime!) {\n    closeBillingPeriod(tenantId: $tenantId, periodStart: $periodStart) { status }\n  }\n": types.DemoClosePeriodDocument,
+    "\n  mutation DemoGrantCredits($input: GrantCreditsInput!) { grantCredits(input: $input) { id } }\n": types.DemoGrantCreditsDocument,
     "\n  query DemoFirstPeriods($tenantId: ID!) { tenant(id: $tenantId) { billingPeriods(first: 200) { nodes { start end status } } } }\n": types.DemoFirstPeriodsDocument,
     "query DemoTenant($id: ID!) { tenant(id: $id) { id } }": types.DemoTenantDocument,
     "\n  query DemoInvoices($tenantId: ID!) { tenant(id: $tenantId) { invoices { nodes { id number total { amount currency } } } } }\n": types.DemoInvoicesDocument,
@@ -87,12 +92,15 @@ const documents: Documents = {
     "query WhoAsks { viewer { id roles } }": types.WhoAsksDocument,
     "\n  query UnbilledTenants($after: Cursor) {\n    tenants(first: 50, after: $after) {\n      nodes {\n        id\n        accounting { unmetered }\n        upcomingInvoice { unpricedUsage { meter dimensions { value } quantity } }\n      }\n      pageInfo { hasNextPage endCursor }\n    }\n  }\n": types.UnbilledTenantsDocument,
     "query UnmeteredOf($tenantId: ID!) { unmeteredTypes(tenantId: $tenantId) { eventType count } }": types.UnmeteredOfDocument,
-    "\n  query Denial($tenantId: ID!, $key: String!) {\n    tenant(id: $tenantId) {\n      quotaDenial(idempotencyKey: $key) {\n        at meter amount reason explanation retryAt\n        limits { meter window kind limit dimensions { dimension value } where { dimension value } used reserved remaining resetAt denies }\n      }\n    }\n  }\n": types.DenialDocument,
+    "\n  query Denial($tenantId: ID!, $key: String!) {\n    tenant(id: $tenantId) {\n      quotaDenial(idempotencyKey: $key) {\n        at meter amount reason explanation retryAt\n        limits { meter unit currency window kind limit dimensions { dimension value } where { dimension value } used reserved remaining resetAt denies }\n      }\n    }\n  }\n": types.DenialDocument,
     "\n  query Meters { meters { key name eventType aggregation valueProperty dimensions unit } }\n": types.MetersDocument,
     "\n  query Plans($first: Int!, $after: Cursor) {\n    plans(first: $first, after: $after) {\n      nodes { id name archived latest { version currency recurringFee } }\n      pageInfo { hasNextPage endCursor }\n    }\n  }\n": types.PlansDocument,
+    "\n  query Credits($tenantId: ID!, $asOf: DateTime, $after: Cursor) {\n    tenant(id: $tenantId) {\n      credits(asOf: $asOf) {\n        currency granted drawn expired voided available asOf\n        grants(first: 200, after: $after) {\n          nodes { id amount drawn remaining priority status grantedAt expiresAt reason }\n          pageInfo { hasNextPage endCursor }\n        }\n      }\n    }\n  }\n": types.CreditsDocument,
+    "\n  mutation GrantCredits($input: GrantCreditsInput!) {\n    grantCredits(input: $input) { id tenantId amount currency drawn remaining priority status grantedAt expiresAt reason }\n  }\n": types.GrantCreditsDocument,
+    "\n  mutation VoidCredits($tenantId: ID!, $grantId: ID!, $reason: String!) {\n    voidCredits(tenantId: $tenantId, grantId: $grantId, reason: $reason) { id tenantId amount currency drawn remaining status }\n  }\n": types.VoidCreditsDocument,
     "\n  query Event($tenantId: ID!, $source: String!, $id: String!) {\n    event(tenantId: $tenantId, source: $source, id: $id) {\n      id source type time receivedAt recordedAt status seq duplicates quarantineReason voidReason data\n    }\n    tenant(id: $tenantId) { id }\n  }\n": types.EventDocument,
     "\n  query Invoices($tenantId: ID!, $first: Int!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      invoices(first: $first, after: $after) {\n        nodes { id number status period { start end } total { amount currency } }\n        pageInfo { hasNextPage endCursor }\n      }\n    }\n  }\n": types.InvoicesDocument,
-    "\n  query Quotas($tenantId: ID!, $dimensions: [DimensionMatchInput!]) {\n    tenant(id: $tenantId) {\n      quotas(dimensions: $dimensions) {\n        limit { meter window kind limit by where { dimension value } }\n        dimensions { dimension value }\n        used reserved remaining resetAt state\n      }\n    }\n  }\n": types.QuotasDocument,
+    "\n  query Quotas($tenantId: ID!, $dimensions: [DimensionMatchInput!]) {\n    tenant(id: $tenantId) {\n      quotas(dimensions: $dimensions) {\n        limit { meter unit currency window kind limit by where { dimension value } }\n        dimensions { dimension value }\n        used reserved remaining resetAt state\n      }\n    }\n  }\n": types.QuotasDocument,
     "\n  query Tenants($first: Int!, $after: Cursor) {\n    tenants(first: $first, after: $after) {\n      nodes { id name status testClock plan { version plan { id } } }\n      pageInfo { hasNextPage endCursor }\n    }\n  }\n": types.TenantsDocument,
     "\n  query Tenant($id: ID!) {\n    tenant(id: $id) {\n      id name status currency billingAnchorDay graceDays startsAt createdAt timeZone testClock plan { version plan { id } }\n    }\n  }\n": types.TenantDocument,
     "\n  mutation CreateTenant($input: CreateTenantInput!) { createTenant(input: $input) { id } }\n": types.CreateTenantDocument,
@@ -101,8 +109,8 @@ const documents: Documents = {
     "\n  query Periods($tenantId: ID!, $first: Int!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      billingPeriods(first: $first, after: $after) { nodes { start end } pageInfo { hasNextPage endCursor } }\n    }\n  }\n": types.PeriodsDocument,
     "\n  query InvoicePart($id: ID!, $part: Int!) {\n    invoice(id: $id) { status sha256 generatedAt documentPart(part: $part) }\n  }\n": types.InvoicePartDocument,
     "\n  query Verify($id: ID!) { verifyInvoice(id: $id) { matches expectedSha256 checkedEvents differences } }\n": types.VerifyDocument,
-    "\n  subscription Alerts($tenantId: ID!, $after: Cursor) {\n    quotaAlerts(tenantId: $tenantId, after: $after) {\n      cursor tenantId kind meter window dimensions { dimension value } windowStart threshold thresholdKind limit used at\n    }\n  }\n": types.AlertsDocument,
-    "\n  query WatchedTenants($first: Int!) {\n    tenants(first: $first) { nodes { ...Watched } pageInfo { hasNextPage } }\n  }\n  fragment Watched on Tenant {\n    id status\n    accounting { accepted inFlight quarantined }\n    quotas { state used reserved limit { meter window kind limit } }\n  }\n": types.WatchedTenantsDocument,
+    "\n  subscription Alerts($tenantId: ID!, $after: Cursor) {\n    quotaAlerts(tenantId: $tenantId, after: $after) {\n      cursor tenantId kind meter unit currency window dimensions { dimension value } windowStart threshold thresholdKind limit used at\n    }\n  }\n": types.AlertsDocument,
+    "\n  query WatchedTenants($first: Int!) {\n    tenants(first: $first) { nodes { ...Watched } pageInfo { hasNextPage } }\n  }\n  fragment Watched on Tenant {\n    id status\n    accounting { accepted inFlight quarantined }\n    quotas { state used reserved limit { meter unit currency window kind limit } }\n  }\n": types.WatchedTenantsDocument,
     "\n  query WatchedTenant($tenantId: ID!) { tenant(id: $tenantId) { ...Watched } }\n": types.WatchedTenantDocument,
     "\n  query DeadLetters($tenantId: ID!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      webhookEndpoints {\n        id\n        deliveries(first: 200, after: $after, status: DEAD) {\n          nodes { id eventId eventType deadReason attempts { at responseStatus error } }\n          pageInfo { hasNextPage endCursor }\n        }\n      }\n    }\n  }\n": types.DeadLettersDocument,
     "\n  query PlatformDeadLetters($after: Cursor) {\n    platformWebhookEndpoints {\n      id\n      deliveries(first: 200, after: $after, status: DEAD) {\n        nodes { id eventId eventType deadReason attempts { at responseStatus error } }\n        pageInfo { hasNextPage endCursor }\n      }\n    }\n  }\n": types.PlatformDeadLettersDocument,
@@ -160,6 +168,10 @@ export function graphql(source: "\n  mutation DemoClosePeriod($tenantId: ID!, $p
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
+export function graphql(source: "\n  mutation DemoGrantCredits($input: GrantCreditsInput!) { grantCredits(input: $input) { id } }\n"): typeof import('./graphql.js').DemoGrantCreditsDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
 export function graphql(source: "\n  query DemoFirstPeriods($tenantId: ID!) { tenant(id: $tenantId) { billingPeriods(first: 200) { nodes { start end status } } } }\n"): typeof import('./graphql.js').DemoFirstPeriodsDocument;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
@@ -204,7 +216,7 @@ export function graphql(source: "query UnmeteredOf($tenantId: ID!) { unmeteredTy
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "\n  query Denial($tenantId: ID!, $key: String!) {\n    tenant(id: $tenantId) {\n      quotaDenial(idempotencyKey: $key) {\n        at meter amount reason explanation retryAt\n        limits { meter window kind limit dimensions { dimension value } where { dimension value } used reserved remaining resetAt denies }\n      }\n    }\n  }\n"): typeof import('./graphql.js').DenialDocument;
+export function graphql(source: "\n  query Denial($tenantId: ID!, $key: String!) {\n    tenant(id: $tenantId) {\n      quotaDenial(idempotencyKey: $key) {\n        at meter amount reason explanation retryAt\n        limits { meter unit currency window kind limit dimensions { dimension value } where { dimension value } used reserved remaining resetAt denies }\n      }\n    }\n  }\n"): typeof import('./graphql.js').DenialDocument;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
@@ -216,6 +228,18 @@ export function graphql(source: "\n  query Plans($first: Int!, $after: Cursor) {
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
+export function graphql(source: "\n  query Credits($tenantId: ID!, $asOf: DateTime, $after: Cursor) {\n    tenant(id: $tenantId) {\n      credits(asOf: $asOf) {\n        currency granted drawn expired voided available asOf\n        grants(first: 200, after: $after) {\n          nodes { id amount drawn remaining priority status grantedAt expiresAt reason }\n          pageInfo { hasNextPage endCursor }\n        }\n      }\n    }\n  }\n"): typeof import('./graphql.js').CreditsDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation GrantCredits($input: GrantCreditsInput!) {\n    grantCredits(input: $input) { id tenantId amount currency drawn remaining priority status grantedAt expiresAt reason }\n  }\n"): typeof import('./graphql.js').GrantCreditsDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation VoidCredits($tenantId: ID!, $grantId: ID!, $reason: String!) {\n    voidCredits(tenantId: $tenantId, grantId: $grantId, reason: $reason) { id tenantId amount currency drawn remaining status }\n  }\n"): typeof import('./graphql.js').VoidCreditsDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
 export function graphql(source: "\n  query Event($tenantId: ID!, $source: String!, $id: String!) {\n    event(tenantId: $tenantId, source: $source, id: $id) {\n      id source type time receivedAt recordedAt status seq duplicates quarantineReason voidReason data\n    }\n    tenant(id: $tenantId) { id }\n  }\n"): typeof import('./graphql.js').EventDocument;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
@@ -224,7 +248,7 @@ export function graphql(source: "\n  query Invoices($tenantId: ID!, $first: Int!
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "\n  query Quotas($tenantId: ID!, $dimensions: [DimensionMatchInput!]) {\n    tenant(id: $tenantId) {\n      quotas(dimensions: $dimensions) {\n        limit { meter window kind limit by where { dimension value } }\n        dimensions { dimension value }\n        used reserved remaining resetAt state\n      }\n    }\n  }\n"): typeof import('./graphql.js').QuotasDocument;
+export function graphql(source: "\n  query Quotas($tenantId: ID!, $dimensions: [DimensionMatchInput!]) {\n    tenant(id: $tenantId) {\n      quotas(dimensions: $dimensions) {\n        limit { meter unit currency window kind limit by where { dimension value } }\n        dimensions { dimension value }\n        used reserved remaining resetAt state\n      }\n    }\n  }\n"): typeof import('./graphql.js').QuotasDocument;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
@@ -260,11 +284,11 @@ export function graphql(source: "\n  query Verify($id: ID!) { verifyInvoice(id: 
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "\n  subscription Alerts($tenantId: ID!, $after: Cursor) {\n    quotaAlerts(tenantId: $tenantId, after: $after) {\n      cursor tenantId kind meter window dimensions { dimension value } windowStart threshold thresholdKind limit used at\n    }\n  }\n"): typeof import('./graphql.js').AlertsDocument;
+export function graphql(source: "\n  subscription Alerts($tenantId: ID!, $after: Cursor) {\n    quotaAlerts(tenantId: $tenantId, after: $after) {\n      cursor tenantId kind meter unit currency window dimensions { dimension value } windowStart threshold thresholdKind limit used at\n    }\n  }\n"): typeof import('./graphql.js').AlertsDocument;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "\n  query WatchedTenants($first: Int!) {\n    tenants(first: $first) { nodes { ...Watched } pageInfo { hasNextPage } }\n  }\n  fragment Watched on Tenant {\n    id status\n    accounting { accepted inFlight quarantined }\n    quotas { state used reserved limit { meter window kind limit } }\n  }\n"): typeof import('./graphql.js').WatchedTenantsDocument;
+export function graphql(source: "\n  query WatchedTenants($first: Int!) {\n    tenants(first: $first) { nodes { ...Watched } pageInfo { hasNextPage } }\n  }\n  fragment Watched on Tenant {\n    id status\n    accounting { accepted inFlight quarantined }\n    quotas { state used reserved limit { meter unit currency window kind limit } }\n  }\n"): typeof import('./graphql.js').WatchedTenantsDocument;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */

@@ -103,12 +103,39 @@ export type CreateWebhookEndpointInput = {
   readonly url: string;
 };
 
+/** What became of a grant of credits */
+export type CreditGrantStatus =
+  /** Something is left of it */
+  | 'ACTIVE'
+  /** It has expired: usage from then on draws nothing from it */
+  | 'EXPIRED'
+  /** All of it is drawn */
+  | 'USED_UP'
+  /** What was left of it was taken back */
+  | 'VOIDED';
+
 /** A value of one of the meter's dimensions */
 export type DimensionMatchInput = {
   /** The dimension's name, as in the meter's `dimensions` */
   readonly dimension: string;
   /** The value, compared exactly; at most 128 bytes */
   readonly value: string;
+};
+
+/** Prepaid credits for a tenant, in its currency */
+export type GrantCreditsInput = {
+  /** Above 0, with at most the currency's minor digits */
+  readonly amount: string;
+  /** Usage from then on draws nothing from it; default: it does not expire */
+  readonly expiresAt?: string | null | undefined;
+  /** Makes a repeat safe: another grant with this id is a CONFLICT; default: generated */
+  readonly id?: string | null | undefined;
+  /** Grants with a lower one are drawn first */
+  readonly priority?: number | null | undefined;
+  /** Why, for the audit log and the tenant; at most 1,000 characters */
+  readonly reason: string;
+  /** The tenant's id */
+  readonly tenantId: string;
 };
 
 /** The span of time of each total */
@@ -153,6 +180,13 @@ export type LimitKind =
   | 'HARD'
   /** Only warns; `consume` allows */
   | 'SOFT';
+
+/** What a limit counts */
+export type LimitUnit =
+  /** What all usage of the billing period costs, in the plan's currency */
+  | 'MONEY'
+  /** The quantity of a meter, or the number of requests */
+  | 'QUANTITY';
 
 /** The terms of one version of a plan: at most 100 prices and 20 limits. A published version never changes */
 export type PlanVersionInput = {
@@ -249,10 +283,12 @@ export type QuotaLimitInput = {
   readonly by?: ReadonlyArray<string> | null | undefined;
   /** Whether it denies or only warns */
   readonly kind: LimitKind;
-  /** The largest quantity within the window; 0 with HARD denies everything */
+  /** The largest quantity, or amount of money, within the window; 0 with HARD denies everything */
   readonly limit: string;
-  /** The key of a COUNT or SUM meter; null: the limit counts requests */
+  /** The key of a COUNT or SUM meter; null: the limit counts requests, or money */
   readonly meter?: string | null | undefined;
+  /** MONEY: the limit is on what all usage of the billing period costs in the plan's currency, rounded as on its invoice, without fee and minimum commitment. It needs the window BILLING_PERIOD and prices on COUNT and SUM meters, and has no `meter`, `by` or `where` */
+  readonly unit?: LimitUnit | null | undefined;
   /** Fractions of the limit, ascending, from above 0 to 1, at which a `quota.warning` is sent; at most 10 */
   readonly warnAt?: ReadonlyArray<string> | null | undefined;
   /** Amounts above 0, ascending, at which a `quota.warning` is sent; at most 10 */
@@ -434,6 +470,13 @@ export type DemoClosePeriodMutationVariables = Exact<{
 
 export type DemoClosePeriodMutation = { readonly closeBillingPeriod: { readonly status: BillingPeriodStatus } };
 
+export type DemoGrantCreditsMutationVariables = Exact<{
+  input: GrantCreditsInput;
+}>;
+
+
+export type DemoGrantCreditsMutation = { readonly grantCredits: { readonly id: string } };
+
 export type DemoFirstPeriodsQueryVariables = Exact<{
   tenantId: string;
 }>;
@@ -516,7 +559,7 @@ export type DenialQueryVariables = Exact<{
 }>;
 
 
-export type DenialQuery = { readonly tenant: { readonly quotaDenial: { readonly at: string, readonly meter: string | null, readonly amount: string, readonly reason: string, readonly explanation: string, readonly retryAt: string | null, readonly limits: ReadonlyArray<{ readonly meter: string | null, readonly window: string, readonly kind: string, readonly limit: string, readonly used: string, readonly reserved: string, readonly remaining: string, readonly resetAt: string, readonly denies: boolean, readonly dimensions: ReadonlyArray<{ readonly dimension: string, readonly value: string }>, readonly where: ReadonlyArray<{ readonly dimension: string, readonly value: string }> }> } | null } | null };
+export type DenialQuery = { readonly tenant: { readonly quotaDenial: { readonly at: string, readonly meter: string | null, readonly amount: string, readonly reason: string, readonly explanation: string, readonly retryAt: string | null, readonly limits: ReadonlyArray<{ readonly meter: string | null, readonly unit: LimitUnit, readonly currency: string | null, readonly window: string, readonly kind: string, readonly limit: string, readonly used: string, readonly reserved: string, readonly remaining: string, readonly resetAt: string, readonly denies: boolean, readonly dimensions: ReadonlyArray<{ readonly dimension: string, readonly value: string }>, readonly where: ReadonlyArray<{ readonly dimension: string, readonly value: string }> }> } | null } | null };
 
 export type MetersQueryVariables = Exact<{ [key: string]: never; }>;
 
@@ -530,6 +573,31 @@ export type PlansQueryVariables = Exact<{
 
 
 export type PlansQuery = { readonly plans: { readonly nodes: ReadonlyArray<{ readonly id: string, readonly name: string, readonly archived: boolean, readonly latest: { readonly version: number, readonly currency: string, readonly recurringFee: string } | null }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } };
+
+export type CreditsQueryVariables = Exact<{
+  tenantId: string;
+  asOf?: string | null | undefined;
+  after?: string | null | undefined;
+}>;
+
+
+export type CreditsQuery = { readonly tenant: { readonly credits: { readonly currency: string, readonly granted: string, readonly drawn: string, readonly expired: string, readonly voided: string, readonly available: string, readonly asOf: string, readonly grants: { readonly nodes: ReadonlyArray<{ readonly id: string, readonly amount: string, readonly drawn: string, readonly remaining: string, readonly priority: number, readonly status: CreditGrantStatus, readonly grantedAt: string, readonly expiresAt: string | null, readonly reason: string }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } } } | null };
+
+export type GrantCreditsMutationVariables = Exact<{
+  input: GrantCreditsInput;
+}>;
+
+
+export type GrantCreditsMutation = { readonly grantCredits: { readonly id: string, readonly tenantId: string, readonly amount: string, readonly currency: string, readonly drawn: string, readonly remaining: string, readonly priority: number, readonly status: CreditGrantStatus, readonly grantedAt: string, readonly expiresAt: string | null, readonly reason: string } };
+
+export type VoidCreditsMutationVariables = Exact<{
+  tenantId: string;
+  grantId: string;
+  reason: string;
+}>;
+
+
+export type VoidCreditsMutation = { readonly voidCredits: { readonly id: string, readonly tenantId: string, readonly amount: string, readonly currency: string, readonly drawn: string, readonly remaining: string, readonly status: CreditGrantStatus } };
 
 export type EventQueryVariables = Exact<{
   tenantId: string;
@@ -555,7 +623,7 @@ export type QuotasQueryVariables = Exact<{
 }>;
 
 
-export type QuotasQuery = { readonly tenant: { readonly quotas: ReadonlyArray<{ readonly used: string, readonly reserved: string, readonly remaining: string, readonly resetAt: string, readonly state: QuotaState, readonly limit: { readonly meter: string | null, readonly window: QuotaWindow, readonly kind: LimitKind, readonly limit: string, readonly by: ReadonlyArray<string>, readonly where: ReadonlyArray<{ readonly dimension: string, readonly value: string }> }, readonly dimensions: ReadonlyArray<{ readonly dimension: string, readonly value: string }> }> } | null };
+export type QuotasQuery = { readonly tenant: { readonly quotas: ReadonlyArray<{ readonly used: string, readonly reserved: string, readonly remaining: string, readonly resetAt: string, readonly state: QuotaState, readonly limit: { readonly meter: string | null, readonly unit: LimitUnit, readonly currency: string | null, readonly window: QuotaWindow, readonly kind: LimitKind, readonly limit: string, readonly by: ReadonlyArray<string>, readonly where: ReadonlyArray<{ readonly dimension: string, readonly value: string }> }, readonly dimensions: ReadonlyArray<{ readonly dimension: string, readonly value: string }> }> } | null };
 
 export type TenantsQueryVariables = Exact<{
   first: number;
@@ -630,23 +698,23 @@ export type AlertsSubscriptionVariables = Exact<{
 }>;
 
 
-export type AlertsSubscription = { readonly quotaAlerts: { readonly cursor: string, readonly tenantId: string, readonly kind: QuotaAlertKind, readonly meter: string | null, readonly window: QuotaWindow, readonly windowStart: string, readonly threshold: string, readonly thresholdKind: ThresholdKind, readonly limit: string, readonly used: string, readonly at: string, readonly dimensions: ReadonlyArray<{ readonly dimension: string, readonly value: string }> } };
+export type AlertsSubscription = { readonly quotaAlerts: { readonly cursor: string, readonly tenantId: string, readonly kind: QuotaAlertKind, readonly meter: string | null, readonly unit: LimitUnit, readonly currency: string | null, readonly window: QuotaWindow, readonly windowStart: string, readonly threshold: string, readonly thresholdKind: ThresholdKind, readonly limit: string, readonly used: string, readonly at: string, readonly dimensions: ReadonlyArray<{ readonly dimension: string, readonly value: string }> } };
 
 export type WatchedTenantsQueryVariables = Exact<{
   first: number;
 }>;
 
 
-export type WatchedTenantsQuery = { readonly tenants: { readonly nodes: ReadonlyArray<{ readonly id: string, readonly status: TenantStatus, readonly accounting: { readonly accepted: number, readonly inFlight: number, readonly quarantined: number }, readonly quotas: ReadonlyArray<{ readonly state: QuotaState, readonly used: string, readonly reserved: string, readonly limit: { readonly meter: string | null, readonly window: QuotaWindow, readonly kind: LimitKind, readonly limit: string } }> }>, readonly pageInfo: { readonly hasNextPage: boolean } } };
+export type WatchedTenantsQuery = { readonly tenants: { readonly nodes: ReadonlyArray<{ readonly id: string, readonly status: TenantStatus, readonly accounting: { readonly accepted: number, readonly inFlight: number, readonly quarantined: number }, readonly quotas: ReadonlyArray<{ readonly state: QuotaState, readonly used: string, readonly reserved: string, readonly limit: { readonly meter: string | null, readonly unit: LimitUnit, readonly currency: string | null, readonly window: QuotaWindow, readonly kind: LimitKind, readonly limit: string } }> }>, readonly pageInfo: { readonly hasNextPage: boolean } } };
 
-export type WatchedFragment = { readonly id: string, readonly status: TenantStatus, readonly accounting: { readonly accepted: number, readonly inFlight: number, readonly quarantined: number }, readonly quotas: ReadonlyArray<{ readonly state: QuotaState, readonly used: string, readonly reserved: string, readonly limit: { readonly meter: string | null, readonly window: QuotaWindow, readonly kind: LimitKind, readonly limit: string } }> };
+export type WatchedFragment = { readonly id: string, readonly status: TenantStatus, readonly accounting: { readonly accepted: number, readonly inFlight: number, readonly quarantined: number }, readonly quotas: ReadonlyArray<{ readonly state: QuotaState, readonly used: string, readonly reserved: string, readonly limit: { readonly meter: string | null, readonly unit: LimitUnit, readonly currency: string | null, readonly window: QuotaWindow, readonly kind: LimitKind, readonly limit: string } }> };
 
 export type WatchedTenantQueryVariables = Exact<{
   tenantId: string;
 }>;
 
 
-export type WatchedTenantQuery = { readonly tenant: { readonly id: string, readonly status: TenantStatus, readonly accounting: { readonly accepted: number, readonly inFlight: number, readonly quarantined: number }, readonly quotas: ReadonlyArray<{ readonly state: QuotaState, readonly used: string, readonly reserved: string, readonly limit: { readonly meter: string | null, readonly window: QuotaWindow, readonly kind: LimitKind, readonly limit: string } }> } | null };
+export type WatchedTenantQuery = { readonly tenant: { readonly id: string, readonly status: TenantStatus, readonly accounting: { readonly accepted: number, readonly inFlight: number, readonly quarantined: number }, readonly quotas: ReadonlyArray<{ readonly state: QuotaState, readonly used: string, readonly reserved: string, readonly limit: { readonly meter: string | null, readonly unit: LimitUnit, readonly currency: string | null, readonly window: QuotaWindow, readonly kind: LimitKind, readonly limit: string } }> } | null };
 
 export type DeadLettersQueryVariables = Exact<{
   tenantId: string;
@@ -757,6 +825,8 @@ export const WatchedFragmentDoc = new TypedDocumentString(`
     reserved
     limit {
       meter
+      unit
+      currency
       window
       kind
       limit
@@ -862,6 +932,13 @@ export const DemoClosePeriodDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<DemoClosePeriodMutation, DemoClosePeriodMutationVariables>;
+export const DemoGrantCreditsDocument = new TypedDocumentString(`
+    mutation DemoGrantCredits($input: GrantCreditsInput!) {
+  grantCredits(input: $input) {
+    id
+  }
+}
+    `) as unknown as TypedDocumentString<DemoGrantCreditsMutation, DemoGrantCreditsMutationVariables>;
 export const DemoFirstPeriodsDocument = new TypedDocumentString(`
     query DemoFirstPeriods($tenantId: ID!) {
   tenant(id: $tenantId) {
@@ -998,6 +1075,8 @@ export const DenialDocument = new TypedDocumentString(`
       retryAt
       limits {
         meter
+        unit
+        currency
         window
         kind
         limit
@@ -1052,6 +1131,68 @@ export const PlansDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<PlansQuery, PlansQueryVariables>;
+export const CreditsDocument = new TypedDocumentString(`
+    query Credits($tenantId: ID!, $asOf: DateTime, $after: Cursor) {
+  tenant(id: $tenantId) {
+    credits(asOf: $asOf) {
+      currency
+      granted
+      drawn
+      expired
+      voided
+      available
+      asOf
+      grants(first: 200, after: $after) {
+        nodes {
+          id
+          amount
+          drawn
+          remaining
+          priority
+          status
+          grantedAt
+          expiresAt
+          reason
+        }
+        pageInfo {
+          hasNextPage
+          endCursor
+        }
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<CreditsQuery, CreditsQueryVariables>;
+export const GrantCreditsDocument = new TypedDocumentString(`
+    mutation GrantCredits($input: GrantCreditsInput!) {
+  grantCredits(input: $input) {
+    id
+    tenantId
+    amount
+    currency
+    drawn
+    remaining
+    priority
+    status
+    grantedAt
+    expiresAt
+    reason
+  }
+}
+    `) as unknown as TypedDocumentString<GrantCreditsMutation, GrantCreditsMutationVariables>;
+export const VoidCreditsDocument = new TypedDocumentString(`
+    mutation VoidCredits($tenantId: ID!, $grantId: ID!, $reason: String!) {
+  voidCredits(tenantId: $tenantId, grantId: $grantId, reason: $reason) {
+    id
+    tenantId
+    amount
+    currency
+    drawn
+    remaining
+    status
+  }
+}
+    `) as unknown as TypedDocumentString<VoidCreditsMutation, VoidCreditsMutationVariables>;
 export const EventDocument = new TypedDocumentString(`
     query Event($tenantId: ID!, $source: String!, $id: String!) {
   event(tenantId: $tenantId, source: $source, id: $id) {
@@ -1104,6 +1245,8 @@ export const QuotasDocument = new TypedDocumentString(`
     quotas(dimensions: $dimensions) {
       limit {
         meter
+        unit
+        currency
         window
         kind
         limit
@@ -1275,6 +1418,8 @@ export const AlertsDocument = new TypedDocumentString(`
     tenantId
     kind
     meter
+    unit
+    currency
     window
     dimensions {
       dimension
@@ -1314,6 +1459,8 @@ export const WatchedTenantsDocument = new TypedDocumentString(`
     reserved
     limit {
       meter
+      unit
+      currency
       window
       kind
       limit
@@ -1340,6 +1487,8 @@ export const WatchedTenantDocument = new TypedDocumentString(`
     reserved
     limit {
       meter
+      unit
+      currency
       window
       kind
       limit

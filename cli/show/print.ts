@@ -31,6 +31,9 @@ export const sayEmpty = (text: string, options: RowOptions): void => sayAtTermin
 /** For a table with several columns of times; one column says it in its heading. */
 export const sayTimes = (options: RowOptions): void => sayAtTerminal("Times are UTC.", options);
 
+/** Below a table. */
+export const sayTotals = (text: string, options: RowOptions): void => sayAtTerminal(text, options);
+
 function sayAtTerminal(text: string, { json, csv }: RowOptions): void {
   if (process.stdout.isTTY && !json && !csv) process.stderr.write(`${text}\n`);
 }

@@ -5,7 +5,7 @@ import { askGraph, findConnection } from "../connection/connection.js";
 import { UserError } from "../connection/failure.js";
 import type { QuotasQuery } from "../graphql/graphql.js";
 import { graphql } from "../graphql/index.js";
-import { stateOf } from "./limit-state.js";
+import { countedBy, stateOf } from "./limit-state.js";
 import { present, printRows, type ShowOptions, sayEmpty } from "./print.js";
 import { bar, type Column, shortTime } from "./table.js";
 
@@ -13,7 +13,7 @@ const QUOTAS = graphql(`
   query Quotas($tenantId: ID!, $dimensions: [DimensionMatchInput!]) {
     tenant(id: $tenantId) {
       quotas(dimensions: $dimensions) {
-        limit { meter window kind limit by where { dimension value } }
+        limit { meter unit currency window kind limit by where { dimension value } }
         dimensions { dimension value }
         used reserved remaining resetAt state
       }
@@ -47,7 +47,7 @@ export async function showQuotas(tenantId: string, options: QuotasOptions, env: 
   const all = present(tenant, tenantId).quotas;
   const quotas = all.filter(({ limit }) => by.every((name) => limit.by.includes(name)));
   const columns: Column<Quota>[] = [
-    { name: "METER", text: ({ limit }) => limit.meter ?? "requests" },
+    { name: "METER", text: ({ limit }) => countedBy(limit) },
     {
       name: "PER",
       text: ({ limit }) => limit.window,

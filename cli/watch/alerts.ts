@@ -9,7 +9,7 @@ import { graphql } from "../graphql/index.js";
 const ALERTS = graphql(`
   subscription Alerts($tenantId: ID!, $after: Cursor) {
     quotaAlerts(tenantId: $tenantId, after: $after) {
-      cursor tenantId kind meter window dimensions { dimension value } windowStart threshold thresholdKind limit used at
+      cursor tenantId kind meter unit currency window dimensions { dimension value } windowStart threshold thresholdKind limit used at
     }
   }
 `);

@@ -13,7 +13,7 @@ const TENANTS = graphql(`
   fragment Watched on Tenant {
     id status
     accounting { accepted inFlight quarantined }
-    quotas { state used reserved limit { meter window kind limit } }
+    quotas { state used reserved limit { meter unit currency window kind limit } }
   }
 `);
 const TENANT = graphql(`

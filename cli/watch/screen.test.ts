@@ -15,11 +15,13 @@ metrly_quota_decisions_total{operation="consume",allowed="true",reason="WITHIN_L
 metrly_quota_decisions_total{operation="consume",allowed="false",reason="LIMIT_EXCEEDED"} ${denied}
 `;
 
+const QUANTITY = { unit: "QUANTITY", currency: null } as const;
+
 const tenant = (id: string, accepted: number, limits = 1): WatchedTenant => ({
   ...{ id, status: "ACTIVE", accounting: { accepted, inFlight: 2, quarantined: 0 } },
   quotas: Array.from({ length: limits }, () => ({
     ...{ state: "WARNING", used: "8", reserved: "1" },
-    limit: { meter: "calls", window: "HOUR", kind: "HARD", limit: "10" },
+    limit: { meter: "calls", unit: "QUANTITY", currency: null, window: "HOUR", kind: "HARD", limit: "10" },
   })),
 });
 
@@ -29,7 +31,17 @@ const look = (seconds: number, tenants: readonly WatchedTenant[], text?: string)
 });
 
 const alert: Alert = {
-  ...{ cursor: "c", tenantId: "acme", kind: "WARNING", meter: "calls", window: "HOUR", used: "8", limit: "10" },
+  ...{
+    cursor: "c",
+    tenantId: "acme",
+    kind: "WARNING",
+    meter: "calls",
+    unit: "QUANTITY",
+    currency: null,
+    window: "HOUR",
+    used: "8",
+    limit: "10",
+  },
   ...{
     dimensions: [],
     threshold: "0.8",
@@ -67,7 +79,7 @@ test("without metrics the graph's events and rates remain, and after a failure w
 
 test.each([80, 90, 100, 110, 140])("on %i columns, neither a usual limit nor its state is cut", (width) => {
   const usual = tenant("acme", 5);
-  const limit = { meter: "llm_tokens", window: "BILLING_PERIOD", kind: "SOFT", limit: "10" } as const;
+  const limit = { ...QUANTITY, meter: "llm_tokens", window: "BILLING_PERIOD", kind: "SOFT", limit: "10" } as const;
   const quotas = usual.quotas.map((quota) => ({ ...quota, used: "10", limit, state: "EXCEEDED" }) as const);
   const state = looked(begun("http://m"), look(0, [{ ...usual, quotas }]));
   expect(screenOf(state, { width, height: 24 }).join("\n")).toMatch(/llm_tokens per period, soft .* EXCEEDED$/m);
@@ -79,7 +91,7 @@ test.each([
 ])(
   "on 80 columns a limit of %s has its window and kind, and its meter's name as far as there is room",
   (meter, shown) => {
-    const limit = { meter, window: "CALENDAR_MONTH", kind: "HARD", limit: "10" } as const;
+    const limit = { ...QUANTITY, meter, window: "CALENDAR_MONTH", kind: "HARD", limit: "10" } as const;
     const quotas = tenant("acme", 5).quotas.map((quota) => ({ ...quota, limit }) as const);
     const state = looked(begun("http://m"), look(0, [{ ...tenant("acme", 5), quotas }]));
     expect(screenOf(state, { width: 80, height: 24 }).join("\n")).toContain(`  ${shown}  `);

@@ -1,4 +1,4 @@
-import { stateOf } from "../show/limit-state.js";
+import { countedBy, stateOf } from "../show/limit-state.js";
 import { bar, sparkline } from "../show/table.js";
 import { type Alert, crossedText } from "./alerts.js";
 import { MOST_TENANTS, type WatchedTenant } from "./look.js";
@@ -106,7 +106,7 @@ function rowsOf({ id, status, quotas }: WatchedTenant, perSecond: number | undef
     const { limit, used, reserved } = quota;
     const most = Number(limit.limit);
     const shown = {
-      meter: limit.meter ?? "requests",
+      meter: countedBy(limit),
       terms: ` ${windowOf(limit.window)}, ${limit.kind.toLowerCase()}`,
       share: most > 0 ? (Number(used) + Number(reserved)) / most : 0,
       state: stateOf(quota),
@@ -154,8 +154,8 @@ const windowOf = (window: string): string =>
 
 function alertLines(alerts: readonly Alert[], room: number, width: number): string[] {
   if (alerts.length === 0) return ["  none since this began"];
-  return alerts.slice(0, room).map(({ at, kind, tenantId, meter, window, used, limit, ...crossed }) => {
-    const what = `${meter ?? "requests"} ${windowOf(window)}`;
+  return alerts.slice(0, room).map(({ at, kind, tenantId, meter, unit, currency, window, used, limit, ...crossed }) => {
+    const what = `${countedBy({ meter, unit, currency })} ${windowOf(window)}`;
     const line = `  ${at.slice(11, 19)}  ${kind.padEnd(8)}  ${tenantId}  ${what}: ${used} of ${limit}`;
     const whole = `${line} (${crossedText(crossed)} crossed)`;
     return whole.length > width ? line : whole;

@@ -71,7 +71,7 @@ test("a fee is a sum of its own: nothing is multiplied by zero, in either versio
   const document: InvoiceDocument = {
     ...members,
     schema: "metrly.invoice.v1",
-    lines: [{ ...fee, arithmetic: [flat] }],
+    lines: [{ ...fee, kind: "RECURRING", adjusts: null, arithmetic: [flat] }],
   };
   const old = paperOf({ ...invoice(), document });
   for (const paper of [old, paperOf(invoice())]) {

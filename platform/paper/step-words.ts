@@ -1,5 +1,5 @@
 import { MAX_FRACTION_DIGITS } from "#kernel/decimal.js";
-import type { LineDocument } from "#schema/events/invoice.v1.js";
+import type { LineDocument } from "#schema/events/invoice.v2.js";
 import { moneyText, quantityText } from "./numbers.js";
 
 /** One step of a line's price; `quantity` and `amount` are empty where there is nothing to say. */

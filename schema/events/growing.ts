@@ -36,6 +36,8 @@ export const CONTRACT_NAMES: ReadonlySet<string> = new Set([
   "metrly.api.keys.used.v1",
   "metrly.audit.recorded.v1",
   "metrly.billing.period.closed.v1",
+  "metrly.credits.granted.v1",
+  "metrly.credits.voided.v1",
   "metrly.invoice.generated.v1",
   "metrly.invoice.v1",
   "metrly.invoice.v2",

@@ -1,5 +1,5 @@
-import { type Static, Type } from "@sinclair/typebox";
-import { CHARGE_KINDS, INVOICE_LINE_KINDS } from "../vocabulary.js";
+import { Type } from "@sinclair/typebox";
+import { CHARGE_KINDS } from "../vocabulary.js";
 import { contract, oneOf } from "./contract.js";
 import { growing } from "./growing.js";
 
@@ -13,7 +13,7 @@ const StepDocument = Type.Object({
   note: Type.Union([Type.String(), Type.Null()]),
 });
 const LineDocument = Type.Object({
-  kind: growing("kind of line", oneOf(INVOICE_LINE_KINDS)),
+  kind: growing("kind of line", oneOf([...CHARGE_KINDS, "ADJUSTMENT"] as const)),
   description: Type.String(),
   meter: Type.Union([Type.String(), Type.Null()]),
   dimensions: Type.Array(DimensionMatch),
@@ -35,7 +35,6 @@ const LineDocument = Type.Object({
     Type.Null(),
   ]),
 });
-export type LineDocument = Static<typeof LineDocument>;
 
 /** The invoice document, version 1: what `Invoice.document` holds as canonical JSON. Amounts have the currency's minor digits. */
 const schema = Type.Object({

@@ -1,6 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { isJsonObject } from "#kernel/json.js";
-import { UNPRICED_REASONS } from "../vocabulary.js";
+import { INVOICE_LINE_KINDS, INVOICED_KINDS, UNPRICED_REASONS } from "../vocabulary.js";
 import { contract, oneOf } from "./contract.js";
 import { growing } from "./growing.js";
 import { invoiceV1 } from "./invoice.v1.js";
@@ -17,11 +17,25 @@ export type UnpricedDocument = Static<typeof UnpricedDocument>;
 
 const { lines } = invoiceV1.schema.properties;
 const [Adjusts, NoAdjusts] = lines.items.properties.adjusts.anyOf;
-/** As in version 1; an adjustment names the number of the invoice that it adjusts, too. */
+/** As in version 1; an adjustment names the number of the invoice that it adjusts, too, and a line of credits the grant. */
 const LineDocument = Type.Object({
   ...lines.items.properties,
-  adjusts: Type.Union([Type.Object({ ...Adjusts.properties, invoiceNumber: Type.String() }), NoAdjusts]),
+  kind: growing("kind of line", oneOf(INVOICE_LINE_KINDS)),
+  adjusts: Type.Union([
+    Type.Object({
+      ...Adjusts.properties,
+      kind: growing("kind of line", oneOf(INVOICED_KINDS)),
+      invoiceNumber: Type.String(),
+    }),
+    NoAdjusts,
+  ]),
+  grantId: Type.Optional(Type.String()),
 });
+type Line = Static<typeof LineDocument>;
+/** A line of either version. */
+export type LineDocument = Omit<Line, "adjusts"> & {
+  readonly adjusts: (Omit<NonNullable<Line["adjusts"]>, "invoiceNumber"> & { readonly invoiceNumber?: string }) | null;
+};
 
 /** Who sends the invoice or whom it is for, as it was when the period ended. */
 const PartyDocument = Type.Object({

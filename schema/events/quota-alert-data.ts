@@ -1,5 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { LIMIT_KINDS, QUOTA_WINDOWS, THRESHOLD_KINDS } from "../vocabulary.js";
+import { LIMIT_KINDS, LIMIT_UNITS, QUOTA_WINDOWS, THRESHOLD_KINDS } from "../vocabulary.js";
 import { decimalText, oneOf, timeText } from "./contract.js";
 import { growing } from "./growing.js";
 
@@ -9,6 +9,10 @@ const dimensionMatch = Type.Object({ dimension: Type.String(), value: Type.Strin
 export const quotaAlertData = Type.Object({
   tenantId: Type.String(),
   meter: Type.Union([Type.String(), Type.Null()]),
+  /** Absent: QUANTITY. MONEY: `limit`, `used` and a threshold that is an amount are money, and `meter` is null. */
+  unit: Type.Optional(growing("limit unit", oneOf(LIMIT_UNITS))),
+  /** ISO 4217, of a limit in money. */
+  currency: Type.Optional(Type.String()),
   window: growing("limit window", oneOf(QUOTA_WINDOWS)),
   /** Of a limit with `by`: the combination of values that it is about, ascending by dimension. Absent: all usage. */
   dimensions: Type.Optional(Type.Array(dimensionMatch, { minItems: 1 })),

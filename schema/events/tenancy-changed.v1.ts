@@ -6,6 +6,7 @@ import {
   AGGREGATIONS,
   API_KEY_SCOPES,
   LIMIT_KINDS,
+  LIMIT_UNITS,
   PRICE_MODELS,
   PRORATIONS,
   QUOTA_WINDOWS,
@@ -73,6 +74,19 @@ const QuotaOverride = Type.Object({
   inVersion: version,
 });
 const DimensionedOverride = Type.Object({ ...QuotaOverride.properties, ...Dimensioned });
+/** A limit in money, and an override that makes a limit soft or hard; a state that has one of these is of a `money…` kind. */
+const Unit = { unit: Type.Optional(growing("limit unit", oneOf(LIMIT_UNITS))) };
+const MoneyLimit = Type.Object({
+  ...DimensionedLimit.properties,
+  /** Absent: QUANTITY. MONEY: what all usage of the billing period costs; `meter` is null. */
+  ...Unit,
+});
+const MoneyOverride = Type.Object({
+  ...DimensionedOverride.properties,
+  ...Unit,
+  /** Absent: the plan's. */
+  kind: Type.Optional(QuotaLimit.properties.kind),
+});
 /** Immutable once published. */
 const PlanVersion = Type.Object({
   version: Type.Integer({ minimum: 1 }),
@@ -89,6 +103,7 @@ const PlanVersion = Type.Object({
   public: Type.Optional(Type.Boolean()),
 });
 const DimensionedVersion = Type.Object({ ...PlanVersion.properties, limits: Type.Array(DimensionedLimit) });
+const MoneyVersion = Type.Object({ ...PlanVersion.properties, limits: Type.Array(MoneyLimit) });
 
 /** A name and address on invoices. */
 const Party = Type.Object({
@@ -204,6 +219,17 @@ const DimensionedTenant = Type.Object({
   kind: Type.Literal("dimensionedTenant"),
   quotaOverrides: Type.Optional(Type.Array(DimensionedOverride)),
 });
+/** The same for limits in money, which a process that ignored their unit would take for limits on requests. */
+const MoneyPlan = Type.Object({
+  ...PlanState.properties,
+  kind: Type.Literal("moneyPlan"),
+  versions: Type.Array(MoneyVersion, { minItems: 1 }),
+});
+const MoneyTenant = Type.Object({
+  ...TenantState.properties,
+  kind: Type.Literal("moneyTenant"),
+  quotaOverrides: Type.Optional(Type.Array(MoneyOverride)),
+});
 /** The seller on invoices. */
 const SellerState = Type.Object({
   kind: Type.Literal("seller"),
@@ -226,7 +252,7 @@ const schema = growing(
   KIND_OF_STATE,
   Type.Union([
     ...[TenantState, ApiKeyState, MeterState, PlanState, SellerState, Heartbeat],
-    ...[DimensionedPlan, DimensionedTenant],
+    ...[DimensionedPlan, DimensionedTenant, MoneyPlan, MoneyTenant],
   ]),
 );
 
@@ -238,16 +264,16 @@ export type TenancyChangedV1 =
   | PlanState
   | SellerState
   | Static<typeof Heartbeat>;
-export type TenantState = Omit<Static<typeof DimensionedTenant>, "kind"> & { readonly kind: "tenant" };
+export type TenantState = Omit<Static<typeof MoneyTenant>, "kind"> & { readonly kind: "tenant" };
 export type ApiKeyState = Static<typeof ApiKeyState>;
 export type MeterState = Static<typeof MeterState>;
-export type PlanState = Omit<Static<typeof DimensionedPlan>, "kind"> & { readonly kind: "plan" };
+export type PlanState = Omit<Static<typeof MoneyPlan>, "kind"> & { readonly kind: "plan" };
 export type SellerState = Static<typeof SellerState>;
 export type Party = Static<typeof Party>;
-export type PlanVersionState = Static<typeof DimensionedVersion>;
+export type PlanVersionState = Static<typeof MoneyVersion>;
 export type PriceState = Static<typeof Price>;
-export type QuotaOverrideState = Static<typeof DimensionedOverride>;
-export type QuotaLimitState = Static<typeof DimensionedLimit>;
+export type QuotaOverrideState = Static<typeof MoneyOverride>;
+export type QuotaLimitState = Static<typeof MoneyLimit>;
 export type DimensionMatchState = Static<typeof DimensionMatch>;
 
 export const tenancyChangedV1 = contract("metrly.tenancy.changed.v1", schema, {
@@ -267,8 +293,15 @@ export const tenancyChangedV1 = contract("metrly.tenancy.changed.v1", schema, {
 const isDimensioned = ({ by, where }: Pick<QuotaLimitState, "by" | "where">): boolean =>
   by !== undefined || where !== undefined;
 
+const hasUnitOrKind = ({ unit, kind }: Pick<QuotaOverrideState, "unit" | "kind">): boolean =>
+  unit !== undefined || kind !== undefined;
+
 /** The record of a state. */
 export function recordOf(state: TenancyChangedV1): Stored {
+  if (state.kind === "plan" && state.versions.some(({ limits }) => limits.some(({ unit }) => unit !== undefined)))
+    return { ...state, kind: "moneyPlan" };
+  if (state.kind === "tenant" && state.quotaOverrides?.some(hasUnitOrKind) === true)
+    return { ...state, kind: "moneyTenant" };
   if (state.kind === "plan" && state.versions.some(({ limits }) => limits.some(isDimensioned)))
     return { ...state, kind: "dimensionedPlan" };
   if (state.kind === "tenant" && state.quotaOverrides?.some(isDimensioned) === true)
@@ -278,8 +311,8 @@ export function recordOf(state: TenancyChangedV1): Stored {
 
 /** The state of a record. */
 export function stateOf(record: Stored): TenancyChangedV1 {
-  if (record.kind === "dimensionedPlan") return { ...record, kind: "plan" };
-  if (record.kind === "dimensionedTenant") return { ...record, kind: "tenant" };
+  if (record.kind === "dimensionedPlan" || record.kind === "moneyPlan") return { ...record, kind: "plan" };
+  if (record.kind === "dimensionedTenant" || record.kind === "moneyTenant") return { ...record, kind: "tenant" };
   return record;
 }
 

@@ -18,6 +18,36 @@ const ReceivedItem = Type.Object({
   fingerprint: Type.String({ minLength: 22, maxLength: 22 }),
 });
 
+/** A grant of prepaid credits as the log and the ledger have it. The first one of a tenant with an id counts, repeats have no effect. */
+export const creditGrantFields = {
+  tenantId: Type.String(),
+  grantId: Type.String({ minLength: 1, maxLength: 64 }),
+  /** Above zero, with at most the currency's minor digits. */
+  amount: Type.String({ minLength: 1, maxLength: 32 }),
+  currency: Type.String({ minLength: 3, maxLength: 3 }),
+  /** Usage from this moment on draws nothing from it; null: it does not expire. */
+  expiresAt: Type.Union([epochMs, Type.Null()]),
+  /** Lower ones are drawn first. */
+  priority: Type.Integer({ minimum: -2_147_483_648, maximum: 2_147_483_647 }),
+  /** When it was granted, by the tenant's own clock. */
+  at: epochMs,
+  reason: Type.String(),
+  actor: Type.String(),
+};
+/** Takes back what a grant has left. Has no effect on a grant that is unknown, voided or expired by then. */
+export const creditVoidFields = {
+  tenantId: Type.String(),
+  grantId: Type.String({ minLength: 1, maxLength: 64 }),
+  /** When it was voided, by the tenant's own clock. */
+  at: epochMs,
+  reason: Type.String(),
+  actor: Type.String(),
+};
+/** The tenancy version that the sender had applied: the recorder decides by it or a later one. */
+const sentUnder = { tenancyVersion: Type.Integer({ minimum: 0 }) };
+const CreditGrant = Type.Object({ kind: Type.Literal("creditGrant"), ...creditGrantFields, ...sentUnder });
+const CreditVoid = Type.Object({ kind: Type.Literal("creditVoid"), ...creditVoidFields, ...sentUnder });
+
 /** Control records share the log with usage, so that their position among the events is unambiguous. */
 const Controls = oneOfKinds(CONTROL_RECORD_KINDS, {
   tick: Type.Object({ kind: Type.Literal("tick"), at: epochMs }),
@@ -59,6 +89,8 @@ const Controls = oneOfKinds(CONTROL_RECORD_KINDS, {
     meterKey: Type.String(),
     tenancyVersion: Type.Integer(),
   }),
+  creditGrant: CreditGrant,
+  creditVoid: CreditVoid,
 });
 const ControlRecord = growing("control record", Controls);
 export type ControlRecord = Static<typeof ControlRecord>;

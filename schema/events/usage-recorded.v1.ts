@@ -2,6 +2,7 @@ import { type Static, Type } from "@sinclair/typebox";
 import { INVOICE_VERSIONS, LEDGER_ENTRY_KINDS } from "../vocabulary.js";
 import { contract, epochMs, oneOf, oneOfKinds, seq } from "./contract.js";
 import { growing } from "./growing.js";
+import { creditGrantFields, creditVoidFields } from "./usage-received.v1.js";
 
 const common = { seq, recordedAt: epochMs, tenancyVersion: Type.Integer({ minimum: 0 }) };
 
@@ -45,6 +46,8 @@ const Void = Type.Object({
   event: RecordedEvent,
 });
 const Backfill = Type.Object({ ...common, kind: Type.Literal("backfill"), meterKey: Type.String() });
+const CreditGrant = Type.Object({ ...common, kind: Type.Literal("creditGrant"), ...creditGrantFields });
+const CreditVoid = Type.Object({ ...common, kind: Type.Literal("creditVoid"), ...creditVoidFields });
 
 /**
  * One entry of the ledger. `tenancyVersion` is the version of `tenancy.changed` that the recorder had applied: it alone
@@ -57,12 +60,16 @@ const Entries = oneOfKinds(LEDGER_ENTRY_KINDS, {
   close: Close,
   void: Void,
   backfill: Backfill,
+  creditGrant: CreditGrant,
+  creditVoid: CreditVoid,
 });
 const StoredEntry = growing("ledger entry", Entries);
 type StoredEntry = Static<typeof StoredEntry>;
 /** An entry as it is read. */
 export type LedgerEntry = Exclude<StoredEntry, { kind: "import" }>;
 export type RecordedEvent = Static<typeof RecordedEvent>;
+export type CreditGrantEntry = Static<typeof CreditGrant>;
+export type CreditVoidEntry = Static<typeof CreditVoid>;
 
 /** An entry as records, pages and blocks have it. */
 export function toStored(entry: LedgerEntry): StoredEntry {

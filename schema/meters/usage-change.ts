@@ -16,6 +16,8 @@ export function usageChange(entry: LedgerEntry): UsageChange | undefined {
     case "tick":
     case "close":
     case "backfill":
+    case "creditGrant":
+    case "creditVoid":
       return undefined;
     default:
       return entry satisfies never;

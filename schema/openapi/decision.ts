@@ -23,13 +23,19 @@ const namesOf = <T extends string>(object: Readonly<Record<T, unknown>>): readon
 const meanings = Object.entries(REASONS).map(([name, meaning]) => `- \`${name}\`: ${meaning}`);
 const reason = enumOf(namesOf(REASONS), `The reason of the decision:\n${meanings.join("\n")}`);
 
-const meter = textOrNull("The meter's key; null: requests are counted");
+const meter = textOrNull("The meter's key; null: requests are counted, or money");
 
 const match = Type.Object({ dimension: Type.String(), value: Type.String() });
 
 /** One limit that applies to the request, after the decision. */
 const limit = {
   meter,
+  unit: Type.Optional(
+    Type.Literal("MONEY", {
+      description: "Of a limit on what all usage of the billing period costs: its numbers are amounts of `currency`",
+    }),
+  ),
+  currency: Type.Optional(Type.String({ description: "Of a limit in money: ISO 4217" })),
   window: enumOf(QUOTA_WINDOWS, "The time over which the limit counts"),
   kind: enumOf(LIMIT_KINDS, "`HARD` denies, `SOFT` only warns"),
   dimensions: Type.Optional(

@@ -79,12 +79,39 @@ export type CreateTenantInput = {
   readonly timeZone?: string | null | undefined;
 };
 
+/** What became of a grant of credits */
+export type CreditGrantStatus =
+  /** Something is left of it */
+  | 'ACTIVE'
+  /** It has expired: usage from then on draws nothing from it */
+  | 'EXPIRED'
+  /** All of it is drawn */
+  | 'USED_UP'
+  /** What was left of it was taken back */
+  | 'VOIDED';
+
 /** A value of one of the meter's dimensions */
 export type DimensionMatchInput = {
   /** The dimension's name, as in the meter's `dimensions` */
   readonly dimension: string;
   /** The value, compared exactly; at most 128 bytes */
   readonly value: string;
+};
+
+/** Prepaid credits for a tenant, in its currency */
+export type GrantCreditsInput = {
+  /** Above 0, with at most the currency's minor digits */
+  readonly amount: string;
+  /** Usage from then on draws nothing from it; default: it does not expire */
+  readonly expiresAt?: string | null | undefined;
+  /** Makes a repeat safe: another grant with this id is a CONFLICT; default: generated */
+  readonly id?: string | null | undefined;
+  /** Grants with a lower one are drawn first */
+  readonly priority?: number | null | undefined;
+  /** Why, for the audit log and the tenant; at most 1,000 characters */
+  readonly reason: string;
+  /** The tenant's id */
+  readonly tenantId: string;
 };
 
 /** The span of time of each total */
@@ -129,6 +156,13 @@ export type LimitKind =
   | 'HARD'
   /** Only warns; `consume` allows */
   | 'SOFT';
+
+/** What a limit counts */
+export type LimitUnit =
+  /** What all usage of the billing period costs, in the plan's currency */
+  | 'MONEY'
+  /** The quantity of a meter, or the number of requests */
+  | 'QUANTITY';
 
 /** The terms of one version of a plan: at most 100 prices and 20 limits. A published version never changes */
 export type PlanVersionInput = {
@@ -225,10 +259,12 @@ export type QuotaLimitInput = {
   readonly by?: ReadonlyArray<string> | null | undefined;
   /** Whether it denies or only warns */
   readonly kind: LimitKind;
-  /** The largest quantity within the window; 0 with HARD denies everything */
+  /** The largest quantity, or amount of money, within the window; 0 with HARD denies everything */
   readonly limit: string;
-  /** The key of a COUNT or SUM meter; null: the limit counts requests */
+  /** The key of a COUNT or SUM meter; null: the limit counts requests, or money */
   readonly meter?: string | null | undefined;
+  /** MONEY: the limit is on what all usage of the billing period costs in the plan's currency, rounded as on its invoice, without fee and minimum commitment. It needs the window BILLING_PERIOD and prices on COUNT and SUM meters, and has no `meter`, `by` or `where` */
+  readonly unit?: LimitUnit | null | undefined;
   /** Fractions of the limit, ascending, from above 0 to 1, at which a `quota.warning` is sent; at most 10 */
   readonly warnAt?: ReadonlyArray<string> | null | undefined;
   /** Amounts above 0, ascending, at which a `quota.warning` is sent; at most 10 */
@@ -364,7 +400,7 @@ export type QuotasQueryVariables = Exact<{
 }>;
 
 
-export type QuotasQuery = { readonly tenant: { readonly quotas: ReadonlyArray<{ readonly used: string, readonly reserved: string, readonly remaining: string, readonly resetAt: string, readonly state: QuotaState, readonly limit: { readonly meter: string | null, readonly window: QuotaWindow, readonly kind: LimitKind, readonly limit: string } }> } | null };
+export type QuotasQuery = { readonly tenant: { readonly quotas: ReadonlyArray<{ readonly used: string, readonly reserved: string, readonly remaining: string, readonly resetAt: string, readonly state: QuotaState, readonly limit: { readonly meter: string | null, readonly unit: LimitUnit, readonly currency: string | null, readonly window: QuotaWindow, readonly kind: LimitKind, readonly limit: string } }> } | null };
 
 export type InvoicesQueryVariables = Exact<{
   tenantId: string;
@@ -382,6 +418,39 @@ export type UpcomingInvoiceQueryVariables = Exact<{
 
 export type UpcomingInvoiceQuery = { readonly tenant: { readonly upcomingInvoice: { readonly total: { readonly amount: string, readonly currency: string } } | null } | null };
 
+export type CreditsQueryVariables = Exact<{
+  tenantId: string;
+  asOf?: string | null | undefined;
+}>;
+
+
+export type CreditsQuery = { readonly tenant: { readonly credits: { readonly currency: string, readonly granted: string, readonly drawn: string, readonly expired: string, readonly voided: string, readonly available: string, readonly reserved: string, readonly asOf: string } } | null };
+
+export type CreditGrantsQueryVariables = Exact<{
+  tenantId: string;
+  first?: number | null | undefined;
+  after?: string | null | undefined;
+}>;
+
+
+export type CreditGrantsQuery = { readonly tenant: { readonly credits: { readonly grants: { readonly nodes: ReadonlyArray<{ readonly id: string, readonly amount: string, readonly currency: string, readonly drawn: string, readonly remaining: string, readonly priority: number, readonly status: CreditGrantStatus, readonly grantedAt: string, readonly expiresAt: string | null, readonly reason: string }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } } } | null };
+
+export type GrantCreditsMutationVariables = Exact<{
+  input: GrantCreditsInput;
+}>;
+
+
+export type GrantCreditsMutation = { readonly grantCredits: { readonly id: string, readonly amount: string, readonly currency: string, readonly remaining: string, readonly status: CreditGrantStatus } };
+
+export type VoidCreditsMutationVariables = Exact<{
+  tenantId: string;
+  grantId: string;
+  reason: string;
+}>;
+
+
+export type VoidCreditsMutation = { readonly voidCredits: { readonly id: string, readonly drawn: string, readonly status: CreditGrantStatus } };
+
 export type VoidEventMutationVariables = Exact<{
   tenantId: string;
   source: string;
@@ -395,7 +464,11 @@ export type VoidEventMutation = { readonly voidEvent: { readonly id: string, rea
 export type SetQuotaOverrideMutationVariables = Exact<{
   tenantId: string;
   meter?: string | null | undefined;
+  unit?: LimitUnit | null | undefined;
   window: QuotaWindow;
+  kind?: LimitKind | null | undefined;
+  by?: ReadonlyArray<string> | string | null | undefined;
+  where?: ReadonlyArray<DimensionMatchInput> | DimensionMatchInput | null | undefined;
   limit: string;
   until: string;
   reason: string;
@@ -410,7 +483,7 @@ export type QuotaAlertsSubscriptionVariables = Exact<{
 }>;
 
 
-export type QuotaAlertsSubscription = { readonly quotaAlerts: { readonly cursor: string, readonly tenantId: string, readonly kind: QuotaAlertKind, readonly meter: string | null, readonly window: QuotaWindow, readonly windowStart: string, readonly threshold: string, readonly thresholdKind: ThresholdKind, readonly limit: string, readonly used: string, readonly at: string } };
+export type QuotaAlertsSubscription = { readonly quotaAlerts: { readonly cursor: string, readonly tenantId: string, readonly kind: QuotaAlertKind, readonly meter: string | null, readonly unit: LimitUnit, readonly currency: string | null, readonly window: QuotaWindow, readonly windowStart: string, readonly threshold: string, readonly thresholdKind: ThresholdKind, readonly limit: string, readonly used: string, readonly at: string } };
 
 export type InvoiceGeneratedSubscriptionVariables = Exact<{
   tenantId: string;
@@ -533,6 +606,8 @@ export const quotas: Operation<QuotasQuery, QuotasQueryVariables> = `query Quota
     quotas {
       limit {
         meter
+        unit
+        currency
         window
         kind
         limit
@@ -581,6 +656,64 @@ export const upcomingInvoice: Operation<UpcomingInvoiceQuery, UpcomingInvoiceQue
   }
 }`;
 
+export const credits: Operation<CreditsQuery, CreditsQueryVariables> = `query Credits($tenantId: ID!, $asOf: DateTime) {
+  tenant(id: $tenantId) {
+    credits(asOf: $asOf) {
+      currency
+      granted
+      drawn
+      expired
+      voided
+      available
+      reserved
+      asOf
+    }
+  }
+}`;
+
+export const creditGrants: Operation<CreditGrantsQuery, CreditGrantsQueryVariables> = `query CreditGrants($tenantId: ID!, $first: Int, $after: Cursor) {
+  tenant(id: $tenantId) {
+    credits {
+      grants(first: $first, after: $after) {
+        nodes {
+          id
+          amount
+          currency
+          drawn
+          remaining
+          priority
+          status
+          grantedAt
+          expiresAt
+          reason
+        }
+        pageInfo {
+          hasNextPage
+          endCursor
+        }
+      }
+    }
+  }
+}`;
+
+export const grantCredits: Operation<GrantCreditsMutation, GrantCreditsMutationVariables> = `mutation GrantCredits($input: GrantCreditsInput!) {
+  grantCredits(input: $input) {
+    id
+    amount
+    currency
+    remaining
+    status
+  }
+}`;
+
+export const voidCredits: Operation<VoidCreditsMutation, VoidCreditsMutationVariables> = `mutation VoidCredits($tenantId: ID!, $grantId: ID!, $reason: String!) {
+  voidCredits(tenantId: $tenantId, grantId: $grantId, reason: $reason) {
+    id
+    drawn
+    status
+  }
+}`;
+
 export const voidEvent: Operation<VoidEventMutation, VoidEventMutationVariables> = `mutation VoidEvent($tenantId: ID!, $source: String!, $id: String!, $reason: String!) {
   voidEvent(tenantId: $tenantId, source: $source, id: $id, reason: $reason) {
     id
@@ -588,11 +721,15 @@ export const voidEvent: Operation<VoidEventMutation, VoidEventMutationVariables>
   }
 }`;
 
-export const setQuotaOverride: Operation<SetQuotaOverrideMutation, SetQuotaOverrideMutationVariables> = `mutation SetQuotaOverride($tenantId: ID!, $meter: String, $window: QuotaWindow!, $limit: Decimal!, $until: DateTime!, $reason: String!) {
+export const setQuotaOverride: Operation<SetQuotaOverrideMutation, SetQuotaOverrideMutationVariables> = `mutation SetQuotaOverride($tenantId: ID!, $meter: String, $unit: LimitUnit, $window: QuotaWindow!, $kind: LimitKind, $by: [String!], $where: [DimensionMatchInput!], $limit: Decimal!, $until: DateTime!, $reason: String!) {
   setQuotaOverride(
     tenantId: $tenantId
     meter: $meter
+    unit: $unit
     window: $window
+    kind: $kind
+    by: $by
+    where: $where
     limit: $limit
     until: $until
     reason: $reason
@@ -607,6 +744,8 @@ export const quotaAlerts: Operation<QuotaAlertsSubscription, QuotaAlertsSubscrip
     tenantId
     kind
     meter
+    unit
+    currency
     window
     windowStart
     threshold

@@ -31,7 +31,12 @@ export interface DimensionMatch {
 }
 
 export interface LimitReading {
+  /** Null: the limit counts requests, or money. */
   readonly meter: string | null;
+  /** Of a limit on what all usage of the billing period costs: its numbers are amounts of `currency`. */
+  readonly unit?: "MONEY";
+  /** ISO 4217. */
+  readonly currency?: string;
   readonly window: QuotaWindow;
   readonly kind: LimitKind;
   /** Of a limit with `by`: the combination of values that these numbers are about. */

@@ -1,5 +1,6 @@
 import type { Bug } from "./bugs/bug.js";
 import { CHEAPER } from "./bugs/cheaper.js";
+import { MONEY } from "./bugs/money.js";
 import { REVERSED_ACCOUNTING } from "./bugs/reversed-accounting.js";
 import { REVERSED_BOUNDS } from "./bugs/reversed-bounds.js";
 import { REVERSED_CLIENTS } from "./bugs/reversed-clients.js";
@@ -15,4 +16,8 @@ const REVERSED = [
   ...[...REVERSED_BOUNDS, ...REVERSED_SERVERS, ...REVERSED_CLIENTS],
 ];
 
-export const BUGS: readonly Bug[] = [...UNSEEN_ACCOUNTING, ...UNSEEN_DECISIONS, ...REVERSED, ...REVIEWED, ...CHEAPER];
+export const BUGS: readonly Bug[] = [
+  ...[...UNSEEN_ACCOUNTING, ...UNSEEN_DECISIONS],
+  ...[...REVERSED, ...REVIEWED],
+  ...[...CHEAPER, ...MONEY],
+];

@@ -17,6 +17,7 @@ import { rebuild } from "./rebuild/rebuild.js";
 import { chargeLines, type PlanTerms, type QuantityOfPrice } from "./rules/invoice-lines.js";
 import { cellsOf, quantityOf, type UsageCell } from "./rules/usage.js";
 import { totalsOf } from "./rules/usage-totals.js";
+import { readDrawn } from "./store/credits.js";
 import { invoicedAmounts } from "./store/invoices.js";
 import { listEnded } from "./store/periods.js";
 import { UNBOUNDED } from "./store/usage.js";
@@ -26,6 +27,8 @@ import {
   at,
   type BillingWorld,
   billingWorld,
+  creditGrant,
+  creditVoid,
   type DraftEntry,
   ledgerClientOf,
   ledgerOf,
@@ -69,7 +72,9 @@ type Happening =
   | { kind: "backfill" }
   | { kind: "pause" }
   | { kind: "resume" }
-  | { kind: "leave" };
+  | { kind: "leave" }
+  | { kind: "grant"; amount: number; priority: number; lasts: number | null; which: number }
+  | { kind: "revoke"; which: number };
 
 const happening: fc.Arbitrary<Happening> = fc.oneof(
   {
@@ -95,6 +100,21 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("resume" as const) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("grace" as const), days: fc.integer({ min: 0, max: 28 }) }) },
 );
+/** Of some ids repeatedly: a repeat has no effect. */
+const credits: fc.Arbitrary<Happening> = fc.oneof(
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant("grant" as const),
+      amount: fc.integer({ min: 1, max: 1_500 }),
+      priority: fc.integer({ min: 0, max: 1 }),
+      lasts: fc.option(fc.integer({ min: 1, max: 60 }), { nil: null }),
+      which: fc.nat(9),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("revoke" as const), which: fc.nat(9) }) },
+);
+
 /** Ends the tenant's life, once in a while: what comes then is only what was on its way. */
 const leave = fc.record({ kind: fc.constant("leave" as const) });
 
@@ -104,8 +124,15 @@ const stories = (maxLength: number): fc.Arbitrary<Happening[]> =>
       fc.array(happening, { minLength: 10, maxLength, size: "max" }),
       fc.option(leave, { freq: 3 }),
       fc.array(happening, { maxLength: 20 }),
+      // Half of the tenants have none.
+      fc.array(fc.tuple(fc.nat(), credits), { maxLength: 6 }),
+      fc.boolean(),
     )
-    .map(([life, end, after]) => [...life, ...(end === null ? [] : [end]), ...after]);
+    .map(([life, end, after, granted, isGranted]) => {
+      const story = [...life, ...(end === null ? [] : [end]), ...after];
+      if (isGranted) for (const [place, one] of granted) story.splice(place % (story.length + 1), 0, one);
+      return story;
+    });
 
 /**
  * Writes the story into a ledger, stamped with the tenancy of the moment, and answers the tenant as it is in the end. A close
@@ -152,6 +179,12 @@ function tell(
       }
       const meterKey = (made ?? known)?.id ?? "";
       ledger.record({ kind: "backfill", meterKey, recordedAt: now } as DraftEntry);
+    } else if (part.kind === "grant") {
+      const { priority, lasts, which } = part;
+      const expiresAt = lasts === null ? {} : { expiresAt: now + lasts * DAY_MS };
+      ledger.record(creditGrant(tenantId, `g${which}`, String(part.amount / 100), { ...expiresAt, priority, at: now }));
+    } else if (part.kind === "revoke") {
+      ledger.record(creditVoid(tenantId, `g${part.which}`, now));
     } else if (part.kind !== "close") {
       life = changed(life, part, now);
     } else {
@@ -380,6 +413,20 @@ describe.skipIf(!hasPostgres)("what billing derives from any ledger", () => {
       .map((totals) => totals.sort());
   }
 
+  /** All that is kept of credits: amounts as they were drawn, and what the next change needs. */
+  async function creditsIn({ database: { pool } }: BillingWorld, tenantId: string) {
+    const tables = ["grant", "tenant", "period", "held", "draw", "price", "value"].map((name) => `credit_${name}`);
+    return Promise.all(
+      tables.map(async (table) => {
+        const { rows } = await pool.query<{ row: string }>(
+          `SELECT row(t.*)::text AS row FROM ${table} t WHERE tenant_id = $1 ORDER BY 1`,
+          [tenantId],
+        );
+        return rows.map(({ row }) => row.replaceAll(/(\.\d*?)0+(?=[,)])/g, "$1").replaceAll(/\.(?=[,)])/g, ""));
+      }),
+    );
+  }
+
   test("does not depend on batch boundaries, merging, restarts or when closes run: invoices are equal byte for byte", async () => {
     let [merged, dominated] = [0, 0];
     const splits = fc.array(fc.integer({ min: 1, max: 9 }), { maxLength: 12 });
@@ -402,6 +449,7 @@ describe.skipIf(!hasPostgres)("what billing derives from any ledger", () => {
         expect(await totalsIn(world(1), tenantId)).toEqual(await totalsIn(world(0), tenantId));
         const [whole, split] = [await world(0).invoices(tenantId), await world(1).invoices(tenantId)];
         expect(split.map((i) => i.document)).toEqual(whole.map((i) => i.document));
+        expect(await creditsIn(world(1), tenantId)).toEqual(await creditsIn(world(0), tenantId));
         expect(await differencesAfterRebuild(world(1), tenantId, ledger)).toEqual([]);
       }),
       { numRuns: RUNS },
@@ -474,6 +522,7 @@ describe.skipIf(!hasPostgres)("what billing derives from any ledger", () => {
   });
 
   test("a closed invoice and its adjustments together are the invoice with full knowledge, to the cent", async () => {
+    let credits = 0;
     await fc.assert(
       fc.asyncProperty(stories(80), async (story) => {
         const { tenantId, ledger } = begin([...story, { kind: "wait", days: 40 }, { kind: "tick" }]);
@@ -502,7 +551,22 @@ describe.skipIf(!hasPostgres)("what billing derives from any ledger", () => {
             quantities(tenancy, terms, (await allCells(world(0).database, [query])).flat()),
             daysOf(tenancy, terms, { tenantId, period, tenancyVersion }),
           );
-          const invoiced = await invoicedAmounts(pool, [{ tenantId, start: period.start }]);
+          const ofPeriod = await invoicedAmounts(pool, [{ tenantId, start: period.start }]);
+          const [invoiced, paid] = [
+            ofPeriod.filter(({ kind }) => kind !== "CREDIT"),
+            ofPeriod.filter(({ kind }) => kind === "CREDIT"),
+          ];
+          const used = sumDecimals(full.filter(({ kind }) => kind === "USAGE").map((line) => line.amount));
+          const credited = sumDecimals(paid.map(({ amount }) => amount)).neg();
+          expect(credited.gte(0) && credited.lte(used)).toBe(true);
+          credits += paid.length;
+          const [drawn] = await readDrawn(pool, [
+            { tenantId, start: period.start, openThrough: ended[0]?.period.start ?? 0 },
+          ]);
+          for (const { grantId, amount } of drawn ?? []) {
+            const line = paid.find((one) => one.grantId === grantId);
+            expect(formatMoney((line?.amount ?? ZERO).neg(), "EUR")).toBe(formatMoney(amount, "EUR"));
+          }
           for (const line of full) {
             const known = invoiced.find(
               (i) => i.kind === line.identity.kind && i.priceIndex === line.identity.priceIndex,
@@ -517,6 +581,7 @@ describe.skipIf(!hasPostgres)("what billing derives from any ledger", () => {
       }),
       { numRuns: RUNS },
     );
+    expect(credits).toBeGreaterThan(0);
   });
 
   test("accounting adds up and does not depend on batch boundaries: every event is counted or unmetered, by its type too", async () => {

@@ -67,6 +67,8 @@ export function createPeriodCalendar(
         case "event":
         case "void":
         case "backfill":
+        case "creditGrant":
+        case "creditVoid":
           break;
         default:
           entry satisfies never;
@@ -88,5 +90,12 @@ export function createPeriodCalendar(
   }
 
   for (const tenant of tenancy.tenants()) add(tenant);
-  return { mark: () => mark, add, closingsOf, commit };
+  return {
+    mark: () => mark,
+    add,
+    closingsOf,
+    commit,
+    /** Start of a tenant's earliest period without a watermark, at the mark. */
+    openStart: (tenant: TenantState): number => earliestOpenPeriod(tenant, closedThrough.get(tenant.id)).start,
+  };
 }

@@ -11,6 +11,7 @@ import {
   type PreparedBackfill,
 } from "./backfill/backfill.js";
 import { type CloseJob, closeJobId } from "./closing/close-job.js";
+import { createCredits } from "./credits/credits.js";
 import { createPeriodCalendar, type PeriodCalendar } from "./period-calendar.js";
 import { foldEntries } from "./rules/fold.js";
 import { unbilledIn } from "./rules/unbilled.js";
@@ -46,6 +47,7 @@ export function createAggregator(options: AggregatorOptions) {
     return loaded;
   }
 
+  const credits = createCredits(options);
   const prepareBackfill = createBackfillPreparer(options);
 
   return {
@@ -62,7 +64,7 @@ export function createAggregator(options: AggregatorOptions) {
       const [first, last] = [entries[0], entries.at(-1)];
       if (first === undefined || last === undefined) return undefined;
       const calendar = await calendarAt(tx, partition, first.seq - 1);
-      const closings = calendar.closingsOf(entries);
+      const closings = await credits.versioned(tx, { partition, entries, closings: calendar.closingsOf(entries) });
       const nowMs = clock.now();
       await insertClosings(tx, partition, closings, nowMs);
       const backfilled = await backfilledIn(tx, options, partition, entries);
@@ -75,10 +77,13 @@ export function createAggregator(options: AggregatorOptions) {
         ),
       );
       if (prepared !== undefined) await applyBackfill(tx, partition, prepared);
+      const { openStart } = calendar;
+      const credited = await credits.apply(tx, { partition, entries, closings, backfilled, openStart });
       const unbilled = unbilledIn(folded, pricedPeriods(tenancy), tenancy.meter);
       await tellUnbilled(tx, partition, [...unbilled, ...(prepared?.unbilled ?? [])], nowMs);
       return async () => {
         calendar.commit(closings, last.seq);
+        credited();
         options.onApplied?.(partition, last);
         for (const { tenantId, period } of closings) {
           await queue.add(closeJobId(tenantId, period.start), { tenantId });

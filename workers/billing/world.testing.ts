@@ -102,6 +102,27 @@ export const usage = (
   data: JSON.stringify(data),
 });
 
+/** A grant of credits to a tenant. */
+export const creditGrant = (
+  tenantId: string,
+  grantId: string,
+  amount: string,
+  changes: {
+    readonly expiresAt?: number;
+    readonly priority?: number;
+    readonly at?: number;
+    readonly recordedAt?: number;
+  } = {},
+): DraftEntry => {
+  const { expiresAt = null, priority = 0, at: granted = at("2026-01-02T00:00:00"), recordedAt = granted } = changes;
+  const terms = { amount, currency: "EUR", expiresAt, priority, reason: "bought", actor: "test" };
+  return { kind: "creditGrant", tenantId, grantId, at: granted, recordedAt, ...terms };
+};
+
+export const creditVoid = (tenantId: string, grantId: string, voidedAt: number): DraftEntry => ({
+  ...{ kind: "creditVoid", tenantId, grantId, at: voidedAt, recordedAt: voidedAt, reason: "wrong", actor: "test" },
+});
+
 /** A ledger of one partition: gives entries their `seq` and remembers them, as ingestion would. */
 export function ledgerOf(partition: number) {
   const entries: LedgerEntry[] = [];

@@ -1,4 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect } from "vitest";
+import { serviceIdentity } from "#platform/auth/identity.js";
+import { IDENTITY_HEADER, QUOTA_RECONCILE_PATH } from "#platform/auth/internal-api.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { hasPostgres, hasRedis, redisUrl, waitFor } from "../../tests/servers/servers.js";
 import { openWorld, type StartedService, type World, type WorldOptions } from "./world.testing.js";
@@ -17,6 +19,8 @@ export interface Answer {
 
 export interface LimitAnswer {
   readonly meter: string | null;
+  readonly unit?: "MONEY";
+  readonly currency?: string;
   readonly window: string;
   readonly dimensions?: readonly { readonly dimension: string; readonly value: string }[];
   readonly limit: string;
@@ -133,6 +137,15 @@ function createRoom({ backend, world, service, restart }: RoomOptions) {
       const events = Object.entries(values).map(([key, n]) => ({ id: key, type, data: { n } }));
       await world().record(id, events);
       await room.applied(id);
+    },
+    /** What `reconcile` finds to differ from the ledger. */
+    async differences(id: string): Promise<readonly unknown[]> {
+      const response = await service().app.inject({
+        ...{ method: "POST", url: `${QUOTA_RECONCILE_PATH}?tenantId=${id}` },
+        headers: { [IDENTITY_HEADER]: await world().identityTokens.sign(serviceIdentity("cli"), "quota") },
+      });
+      const steps = response.body.split("\n").filter((line) => line !== "");
+      return steps.map((line): { kind: string } => JSON.parse(line)).filter(({ kind }) => kind === "difference");
     },
     applied: (id: string) => waitFor(() => world().appliedSeq(id), { what: "the usage to be applied" }),
     /** Waits until the meter's first limit shows this usage. */

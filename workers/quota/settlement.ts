@@ -3,8 +3,9 @@ import { isPeriodWindow, type PeriodWindow } from "#schema/vocabulary.js";
 import type { PeriodTotal, RecordedCombinations, SettledEvent, SettleRequest } from "./counters/counters.js";
 import { amountOf } from "./rules/amount.js";
 import { type CounterKey, counterId, memberId } from "./rules/limits.js";
+import { seriesOf } from "./rules/scopes.js";
 import { countsAt } from "./rules/usage.js";
-import type { TenantUsage, UsageReading } from "./rules/usage-reading.js";
+import { isClaimed, type TenantUsage, type UsageReading, unplannedOf } from "./rules/usage-reading.js";
 import { periodOf } from "./rules/windows.js";
 
 /** Maximum events per atomic settlement, so that decisions do not wait long for it. */
@@ -71,14 +72,22 @@ export function changedTotals(
 /** The counter of a key, or in its family, that a reading counts in, and what is counted there; undefined: none. */
 function countedAs(
   key: CounterKey,
-  { meter, scoped = [] }: UsageReading,
+  reading: UsageReading,
 ): { readonly counter: string; readonly series: string } | undefined {
+  const { meter, scoped = [] } = reading;
   if (key.meter !== meter) return undefined;
   const { scope } = key;
   if (scope === undefined) return { counter: counterId(key), series: meter };
   const found = scoped.find(({ counted }) => counted.scope.id === scope.id && counted.windows.has(key.window));
+  if (found === undefined && isPeriodOfBilling(key) && scope.by.length === 0) {
+    const dimensions = unplannedOf(reading);
+    if (dimensions === undefined || !isClaimed({ meter, scope }, dimensions)) return undefined;
+    return { counter: counterId(key), series: seriesOf(meter, scope) };
+  }
   return found && { counter: memberId(counterId(key), found.combination), series: found.series };
 }
+
+const isPeriodOfBilling = ({ window }: CounterKey): boolean => window === "BILLING_PERIOD";
 
 /** Readings of one entry are one event: its id settles one reservation, whichever of its meters that is on. */
 function eventsOf(readings: readonly UsageReading[], keys: readonly CounterKey[]) {

@@ -1,8 +1,7 @@
-import type { Decimal } from "#kernel/decimal.js";
 import type { Transaction } from "#platform/database/database.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
+import { MONEY_STEP, stepOf, type WindowStep } from "./rules/batch-totals.js";
 import { earlierLimits, type LimitInForce, type LimitsInForce } from "./rules/limits.js";
-import type { Scope } from "./rules/scopes.js";
 import {
   type AlertFacts,
   alertId,
@@ -14,19 +13,8 @@ import {
   risesBeyond,
 } from "./rules/thresholds.js";
 import type { UsageReading } from "./rules/usage-reading.js";
-import { type Grain, isJudged } from "./rules/windows.js";
+import { isJudged } from "./rules/windows.js";
 import type { QuotaStore } from "./store/store.js";
-
-/** What one reading adds to the total of an aligned window. */
-export interface WindowStep {
-  readonly windowStart: number;
-  readonly before: Decimal;
-  readonly after: Decimal;
-}
-
-/** Names a step of a reading. */
-export const stepOf = (grain: Grain, scope: Pick<Scope, "id"> | undefined): string =>
-  scope === undefined ? grain : `${grain}|${scope.id}`;
 
 /** An alert to emit unless it or one of `toldBy` was emitted. */
 export interface UsageCandidate {
@@ -45,11 +33,17 @@ export function candidatesOf(
 ): readonly UsageCandidate[] {
   if (inForce === undefined || reading.imported) return [];
   return inForce.limits.flatMap((limit) => {
-    const step = limit.meter === reading.meter ? steps.get(stepOf(limit.window, limit.counter.scope)) : undefined;
+    const step = steps.get(nameOf(limit, reading) ?? "");
     if (step === undefined) return [];
     if (limit.bounds !== undefined && !isJudged(limit.bounds, reading.arrivedAt)) return [];
     return candidatesOfStep(tenant, inForce, limit, step, reading);
   });
+}
+
+/** Undefined: the reading is of another meter. */
+function nameOf({ meter, money, window, counter }: LimitInForce, reading: UsageReading): string | undefined {
+  if (money !== undefined) return MONEY_STEP;
+  return meter === reading.meter ? stepOf(window, counter.scope) : undefined;
 }
 
 function candidatesOfStep(

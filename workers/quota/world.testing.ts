@@ -13,7 +13,13 @@ import { systemClock } from "#platform/process/clock.js";
 import { parseConfig } from "#platform/process/config.js";
 import type { Service, ServiceContext } from "#platform/process/service.js";
 import { createTenancyState, type TenancyCopy } from "#platform/tenancy-client/copy.js";
-import type { ApiKeyState, MeterState, QuotaLimitState, TenantState } from "#schema/events/tenancy-changed.v1.js";
+import type {
+  ApiKeyState,
+  MeterState,
+  PriceState,
+  QuotaLimitState,
+  TenantState,
+} from "#schema/events/tenancy-changed.v1.js";
 import { type LedgerEntry, toStored } from "#schema/events/usage-recorded.v1.js";
 import { QUOTA_ALERTS, TOPICS, USAGE_RECORDED } from "#schema/topics.js";
 import { createMigratedDatabase } from "../../tests/servers/migrated.js";
@@ -150,7 +156,11 @@ export async function openWorld(options: WorldOptions = {}) {
         ...changed,
       });
     },
-    plan(id: string, limits: readonly (Partial<QuotaLimitState> & Pick<QuotaLimitState, "limit">)[]): void {
+    plan(
+      id: string,
+      limits: readonly (Partial<QuotaLimitState> & Pick<QuotaLimitState, "limit">)[],
+      prices: readonly PriceState[] = [],
+    ): void {
       const inVersion = next();
       state.apply({
         kind: "plan",
@@ -166,7 +176,7 @@ export async function openWorld(options: WorldOptions = {}) {
             currency: "EUR",
             recurringFee: "0",
             minimumCommit: "0",
-            prices: [],
+            prices: [...prices],
             limits: limits.map((limit) => ({
               meter: "calls",
               window: "BILLING_PERIOD",

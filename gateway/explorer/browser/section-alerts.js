@@ -4,7 +4,7 @@ import { minute, perWindow, quantity, share } from "./figures.js";
 export const ALERTS = `query OverviewAlerts($tenantId: ID!, $after: Cursor) {
   tenant(id: $tenantId) {
     alerts(first: 200, after: $after) {
-      nodes { at kind meter window threshold thresholdKind limit used }
+      nodes { at kind meter unit currency window threshold thresholdKind limit used }
       pageInfo { hasNextPage endCursor }
     }
   }
@@ -36,10 +36,10 @@ export function showAlerts({ last, isBehind }, { nameOf }) {
   if (last.length === 0) return [element("p", { class: "quiet" }, ["None: usage has not come near a limit."])];
   const rows = [...last]
     .reverse()
-    .map(({ at, kind, meter, window, threshold, thresholdKind, limit, used }) => [
+    .map(({ at, kind, meter, unit, currency, window, threshold, thresholdKind, limit, used }) => [
       minute(at),
       kind === "EXCEEDED" ? "Limit reached" : "Warning",
-      `${thresholdKind === "AMOUNT" ? quantity(threshold) : share(threshold)} of ${quantity(limit)} ${nameOf(meter)} ${perWindow(window)}`,
+      `${thresholdKind === "AMOUNT" ? quantity(threshold) : share(threshold)} of ${quantity(limit)} ${unit === "MONEY" ? currency : nameOf(meter)} ${perWindow(window)}`,
       quantity(used),
     ]);
   const behind = isBehind ? element("p", { class: "quiet" }, ["Still reading: there are later ones."]) : "";

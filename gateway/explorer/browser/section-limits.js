@@ -4,7 +4,7 @@ import { minute, percent, perWindow, quantity } from "./figures.js";
 export const LIMITS = `query OverviewLimits($tenantId: ID!) {
   tenant(id: $tenantId) {
     plan { id }
-    quotas { state used reserved remaining resetAt meterArchived limit { meter window kind limit } }
+    quotas { state used reserved remaining resetAt meterArchived limit { meter unit currency window kind limit } }
   }
   meters { key name unit }
 }`;
@@ -34,9 +34,11 @@ export function showLimits({ plan, quotas }, { nameOf, withUnit }) {
   ];
 
   function rowOf({ state, used, reserved, resetAt, meterArchived, limit }, full) {
-    const { meter, window, kind } = limit;
-    const name = `${nameOf(meter)} ${perWindow(window)}`;
-    const figures = withUnit(`${quantity(used)} of ${quantity(limit.limit)}`, meter);
+    const { meter, unit, currency, window, kind } = limit;
+    const isMoney = unit === "MONEY";
+    const name = `${isMoney ? "Spend" : nameOf(meter)} ${perWindow(window)}`;
+    const share = `${quantity(used)} of ${quantity(limit.limit)}`;
+    const figures = isMoney ? `${share} ${currency}` : withUnit(share, meter);
     const held = Number(reserved) === 0 ? "" : `, ${quantity(reserved)} reserved`;
     const isOver = Number(used) + Number(reserved) > Number(limit.limit);
     const stands = state === "EXCEEDED" ? (isOver ? "exceeded" : "reached") : (STATES[state] ?? state);

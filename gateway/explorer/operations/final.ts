@@ -21,6 +21,15 @@ export const FINAL: readonly SavedOperation[] = [
     { tenantId: "a tenant's id", source: "the event's source", id: "the event's id", reason: "Sent by mistake" },
   ),
   saved(
+    "Void credits",
+    "Take back what a grant of prepaid credits has left; what usage has drawn stays drawn",
+    `
+    mutation VoidCredits($tenantId: ID!, $grantId: ID!, $reason: String!) {
+      voidCredits(tenantId: $tenantId, grantId: $grantId, reason: $reason) { id status amount drawn remaining }
+    }`,
+    { tenantId: "a tenant's id", grantId: "the grant's id", reason: "Paid back" },
+  ),
+  saved(
     "Revoke an API key",
     "Revoke an API key: it is refused everywhere at once",
     `

@@ -41,7 +41,7 @@ export const LOOK: readonly SavedOperation[] = [
     `
     query Quotas($tenantId: ID!) {
       tenant(id: $tenantId) {
-        quotas { state used reserved remaining resetAt dimensions { dimension value } limit { meter window kind limit by where { dimension value } } }
+        quotas { state used reserved remaining resetAt dimensions { dimension value } limit { meter unit window kind limit by where { dimension value } } }
       }
     }`,
     { tenantId: CHOSEN_TENANT },
@@ -74,7 +74,7 @@ export const LOOK: readonly SavedOperation[] = [
     query Alerts($tenantId: ID!, $after: Cursor) {
       tenant(id: $tenantId) {
         alerts(first: 50, after: $after) {
-          nodes { at kind meter window dimensions { dimension value } threshold thresholdKind limit used }
+          nodes { at kind meter unit window dimensions { dimension value } threshold thresholdKind limit used }
           pageInfo { hasNextPage endCursor }
         }
       }
@@ -86,7 +86,7 @@ export const LOOK: readonly SavedOperation[] = [
     "A tenant's alerts as they happen (keep it running)",
     `
     subscription QuotaAlerts($tenantId: ID!, $after: Cursor) {
-      quotaAlerts(tenantId: $tenantId, after: $after) { cursor kind meter window dimensions { dimension value } threshold thresholdKind limit used at tenant { name } }
+      quotaAlerts(tenantId: $tenantId, after: $after) { cursor kind meter unit window dimensions { dimension value } threshold thresholdKind limit used at tenant { name } }
     }`,
     { tenantId: CHOSEN_TENANT, after: null },
   ),
@@ -134,6 +134,20 @@ export const LOOK: readonly SavedOperation[] = [
           asOf currency total { amount }
           lines { kind description quantity amount { amount } }
           unpricedUsage { meter dimensions { dimension value } quantity eventCount reason }
+        }
+      }
+    }`,
+    { tenantId: CHOSEN_TENANT },
+  ),
+  saved(
+    "Prepaid credits",
+    "A tenant's prepaid credits: what was granted, and what became of it",
+    `
+    query Credits($tenantId: ID!) {
+      tenant(id: $tenantId) {
+        credits {
+          currency granted drawn expired voided available reserved asOf
+          grants { nodes { id status amount drawn remaining priority grantedAt expiresAt reason } }
         }
       }
     }`,

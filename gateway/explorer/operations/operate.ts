@@ -12,6 +12,15 @@ export const OPERATE: readonly SavedOperation[] = [
     { tenantId: CHOSEN_TENANT, planId: "studio" },
   ),
   saved(
+    "Grant credits",
+    "Grant prepaid credits, which pay for usage from now on: voidCredits takes back what is left",
+    `
+    mutation GrantCredits($input: GrantCreditsInput!) {
+      grantCredits(input: $input) { id status amount currency remaining expiresAt }
+    }`,
+    { input: { tenantId: CHOSEN_TENANT, id: "order-1042", amount: "25", reason: "Paid by card" } },
+  ),
+  saved(
     "Override a limit",
     "Override a tenant's limit for a limited time",
     `

@@ -118,7 +118,7 @@ export const UNSEEN_ACCOUNTING: readonly Bug[] = [
     unseen: true,
     edits: [
       {
-        file: "workers/billing/rules/pricing.ts",
+        file: "schema/rating/pricing.ts",
         find: "...minimumSteps(price, total(discounted))]",
         put: "...minimumSteps(price, total(priced))]",
       },
@@ -131,7 +131,7 @@ export const UNSEEN_ACCOUNTING: readonly Bug[] = [
     unseen: true,
     edits: [
       {
-        file: "workers/billing/rules/pricing.ts",
+        file: "schema/rating/pricing.ts",
         find: "const index = tiers.findIndex((tier) => tier.upTo === null || quantity.lte(tier.upTo));",
         put: "const index = tiers.findIndex((tier) => tier.upTo === null || quantity.lt(tier.upTo));",
       },
@@ -234,6 +234,69 @@ export const UNSEEN_ACCOUNTING: readonly Bug[] = [
         file: "kernel/period.ts",
         find: "const monthsBack = at.getUTCDate() < anchorDay ? 1 : 0;",
         put: "const monthsBack = at.getDate() < anchorDay ? 1 : 0;",
+      },
+    ],
+  },
+  {
+    name: "credits-pay-earlier-usage",
+    wrong: "credits that are bought today pay for what was used before, so that they are gone at once",
+    breaks: "usage draws from grants that were recorded before it",
+    edits: [
+      {
+        file: "workers/billing/credits/fold.ts",
+        find: `draws: { uncovered: read.rated, held: [] }, ...read };
+    life.periods.set(period.start, begun);`,
+        put: `draws: { uncovered: ZERO, held: [] }, ...read };
+    life.periods.set(period.start, begun);
+    draw(life, begun, stamp, read.rated, period.start);`,
+      },
+    ],
+  },
+  {
+    name: "credits-by-time-of-recording",
+    wrong: "usage that arrives after a grant has expired is not paid by it, though it happened before",
+    breaks: "usage draws from grants that expire after its own time",
+    edits: [
+      {
+        file: "workers/billing/credits/fold.ts",
+        find: "draw(life, known, step, change, step.time);",
+        put: "draw(life, known, step, change, step.recordedAt);",
+      },
+    ],
+  },
+  {
+    name: "voided-top-value-stays-paid",
+    wrong: "credits stay drawn for a maximum whose event was voided",
+    breaks: "what usage no longer costs returns to the grants",
+    edits: [
+      {
+        file: "workers/billing/rules/rated-period.ts",
+        find: "top === key && after <= 0 ? topOf(values, order) : top;",
+        put: "top;",
+      },
+    ],
+  },
+  {
+    name: "credits-after-the-watermark",
+    wrong: "an invoice has credits for usage that came after its period was closed, and the next one has them again",
+    breaks: "a closed invoice and its adjustments are the invoice with full knowledge",
+    edits: [
+      {
+        file: "workers/billing/credits/fold.ts",
+        find: "      life.openStart = period.end;\n",
+        put: "",
+      },
+    ],
+  },
+  {
+    name: "voided-credits-still-pay",
+    wrong: "credits that were taken back pay for usage of a period that had drawn from them before",
+    breaks: "what returns to a voided grant counts as voided",
+    edits: [
+      {
+        file: "schema/rating/draw-down.ts",
+        find: "if (grant.isVoided || (grant.expiresAt !== null",
+        put: "if ((grant.expiresAt !== null",
       },
     ],
   },

@@ -29,6 +29,7 @@ type Documents = {
     "\n  query PolicyEvent($t: ID!, $s: String!, $i: String!) {\n    event(tenantId: $t, source: $s, id: $i) { status }\n    quarantinedEvents(tenantId: $t, first: 200) { nodes { id status } }\n  }\n": typeof types.PolicyEventDocument,
     "mutation ArchivePolicyMeter($key: String!) { archiveMeter(key: $key) { key } }": typeof types.ArchivePolicyMeterDocument,
     "\n  mutation PolicyTestDelivery($endpointId: ID!) { sendTestWebhook(endpointId: $endpointId) { id } }\n": typeof types.PolicyTestDeliveryDocument,
+    "mutation PolicyGrant($input: GrantCreditsInput!) { grantCredits(input: $input) { id } }": typeof types.PolicyGrantDocument,
     "query BackfillUnmetered($tenantId: ID!) { unmeteredTypes(tenantId: $tenantId) { eventType count } }": typeof types.BackfillUnmeteredDocument,
     "mutation TestClockAdvance($tenantId: ID!, $to: DateTime!) {\n  advanceTestClock(tenantId: $tenantId, to: $to) { testClock testClockStatus } }": typeof types.TestClockAdvanceDocument,
     "query TestClockClock($tenantId: ID!) { tenant(id: $tenantId) { testClock testClockStatus } }": typeof types.TestClockClockDocument,
@@ -66,6 +67,7 @@ const documents: Documents = {
     "\n  query PolicyEvent($t: ID!, $s: String!, $i: String!) {\n    event(tenantId: $t, source: $s, id: $i) { status }\n    quarantinedEvents(tenantId: $t, first: 200) { nodes { id status } }\n  }\n": types.PolicyEventDocument,
     "mutation ArchivePolicyMeter($key: String!) { archiveMeter(key: $key) { key } }": types.ArchivePolicyMeterDocument,
     "\n  mutation PolicyTestDelivery($endpointId: ID!) { sendTestWebhook(endpointId: $endpointId) { id } }\n": types.PolicyTestDeliveryDocument,
+    "mutation PolicyGrant($input: GrantCreditsInput!) { grantCredits(input: $input) { id } }": types.PolicyGrantDocument,
     "query BackfillUnmetered($tenantId: ID!) { unmeteredTypes(tenantId: $tenantId) { eventType count } }": types.BackfillUnmeteredDocument,
     "mutation TestClockAdvance($tenantId: ID!, $to: DateTime!) {\n  advanceTestClock(tenantId: $tenantId, to: $to) { testClock testClockStatus } }": types.TestClockAdvanceDocument,
     "query TestClockClock($tenantId: ID!) { tenant(id: $tenantId) { testClock testClockStatus } }": types.TestClockClockDocument,
@@ -145,6 +147,10 @@ export function graphql(source: "mutation ArchivePolicyMeter($key: String!) { ar
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
 export function graphql(source: "\n  mutation PolicyTestDelivery($endpointId: ID!) { sendTestWebhook(endpointId: $endpointId) { id } }\n"): typeof import('./graphql.js').PolicyTestDeliveryDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "mutation PolicyGrant($input: GrantCreditsInput!) { grantCredits(input: $input) { id } }"): typeof import('./graphql.js').PolicyGrantDocument;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */

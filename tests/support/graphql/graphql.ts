@@ -111,10 +111,28 @@ export type DimensionMatchInput = {
   readonly value: string;
 };
 
+/** Prepaid credits for a tenant, in its currency */
+export type GrantCreditsInput = {
+  /** Above 0, with at most the currency's minor digits */
+  readonly amount: string;
+  /** Usage from then on draws nothing from it; default: it does not expire */
+  readonly expiresAt?: string | null | undefined;
+  /** Makes a repeat safe: another grant with this id is a CONFLICT; default: generated */
+  readonly id?: string | null | undefined;
+  /** Grants with a lower one are drawn first */
+  readonly priority?: number | null | undefined;
+  /** Why, for the audit log and the tenant; at most 1,000 characters */
+  readonly reason: string;
+  /** The tenant's id */
+  readonly tenantId: string;
+};
+
 /** What a line charges */
 export type InvoiceLineKind =
   /** The difference that late usage or a void makes to a closed period */
   | 'ADJUSTMENT'
+  /** What a grant of prepaid credits pays of the usage lines */
+  | 'CREDIT'
   /** What usage lacks to the minimum commit */
   | 'MINIMUM_COMMIT'
   /** The recurring fee */
@@ -155,6 +173,13 @@ export type LimitKind =
   | 'HARD'
   /** Only warns; `consume` allows */
   | 'SOFT';
+
+/** What a limit counts */
+export type LimitUnit =
+  /** What all usage of the billing period costs, in the plan's currency */
+  | 'MONEY'
+  /** The quantity of a meter, or the number of requests */
+  | 'QUANTITY';
 
 /** The terms of one version of a plan: at most 100 prices and 20 limits. A published version never changes */
 export type PlanVersionInput = {
@@ -251,10 +276,12 @@ export type QuotaLimitInput = {
   readonly by?: ReadonlyArray<string> | null | undefined;
   /** Whether it denies or only warns */
   readonly kind: LimitKind;
-  /** The largest quantity within the window; 0 with HARD denies everything */
+  /** The largest quantity, or amount of money, within the window; 0 with HARD denies everything */
   readonly limit: string;
-  /** The key of a COUNT or SUM meter; null: the limit counts requests */
+  /** The key of a COUNT or SUM meter; null: the limit counts requests, or money */
   readonly meter?: string | null | undefined;
+  /** MONEY: the limit is on what all usage of the billing period costs in the plan's currency, rounded as on its invoice, without fee and minimum commitment. It needs the window BILLING_PERIOD and prices on COUNT and SUM meters, and has no `meter`, `by` or `where` */
+  readonly unit?: LimitUnit | null | undefined;
   /** Fractions of the limit, ascending, from above 0 to 1, at which a `quota.warning` is sent; at most 10 */
   readonly warnAt?: ReadonlyArray<string> | null | undefined;
   /** Amounts above 0, ascending, at which a `quota.warning` is sent; at most 10 */
@@ -440,6 +467,13 @@ export type PolicyTestDeliveryMutationVariables = Exact<{
 
 
 export type PolicyTestDeliveryMutation = { readonly sendTestWebhook: { readonly id: string } };
+
+export type PolicyGrantMutationVariables = Exact<{
+  input: GrantCreditsInput;
+}>;
+
+
+export type PolicyGrantMutation = { readonly grantCredits: { readonly id: string } };
 
 export type BackfillUnmeteredQueryVariables = Exact<{
   tenantId: string;
@@ -826,6 +860,13 @@ export const PolicyTestDeliveryDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<PolicyTestDeliveryMutation, PolicyTestDeliveryMutationVariables>;
+export const PolicyGrantDocument = new TypedDocumentString(`
+    mutation PolicyGrant($input: GrantCreditsInput!) {
+  grantCredits(input: $input) {
+    id
+  }
+}
+    `) as unknown as TypedDocumentString<PolicyGrantMutation, PolicyGrantMutationVariables>;
 export const BackfillUnmeteredDocument = new TypedDocumentString(`
     query BackfillUnmetered($tenantId: ID!) {
   unmeteredTypes(tenantId: $tenantId) {

@@ -13,6 +13,19 @@ import { type MetrlyProcess, startMetrly } from "../../support/metrly.js";
 import { atTerminal, COMMAND, hasTerminal, shellAtTerminal, withoutNumbers } from "../../support/terminal.js";
 import * as world from "../whole-path/world.js";
 
+interface Spender {
+  readonly tenant: {
+    readonly upcomingInvoice: {
+      readonly lines: readonly {
+        readonly kind: string;
+        readonly quantity: string;
+        readonly amount: { readonly amount: string };
+      }[];
+    };
+    readonly alerts: { readonly nodes: readonly unknown[] };
+  };
+}
+
 describe("what the command line shows", () => {
   let metrly: MetrlyProcess;
   let admin: string;
@@ -335,6 +348,63 @@ describe("what the command line shows", () => {
     expect(firstOf(names)).toBe("METER|MODEL|KIND|QUANTITY");
     // Other meters have neither.
     expect(all.map(firstOf).sort()).toEqual(["calls|-|-|3", "words|a b|(none)|1", "words|a b|c|1"]);
+  });
+
+  test("a limit in money shows what the invoice of now would charge for usage", async () => {
+    const input = {
+      ...{ key: "words", name: "Words", eventType: "words", aggregation: "SUM", valueProperty: "n" },
+      dimensions: ["model"],
+    };
+    await ask(metrly.url, admin, world.CREATE_METER, { input });
+    const large = [{ dimension: "model", value: "large" }];
+    const tiers = [{ upTo: "10", unitAmount: "0.105", flatAmount: "1" }, { unitAmount: "0.2" }];
+    const prices = [
+      { meter: "words", model: "GRADUATED", tiers, where: large, discountPercent: "5" },
+      { meter: "words", model: "PACKAGE", packageSize: "3", unitAmount: "0.07", catchAll: true, minimumAmount: "0.2" },
+    ];
+    const limits = [{ unit: "MONEY", window: "BILLING_PERIOD", kind: "HARD", limit: "20", warnAt: ["0.1"] }];
+    const version = { currency: "EUR", recurringFee: "100", minimumCommit: "50", prices, limits };
+    await ask(metrly.url, admin, world.CREATE_PLAN, { input: { id: "spend", name: "Spend", version } });
+    await ask(metrly.url, admin, world.CREATE_TENANT, { input: { id: "spender", name: "Spender" } });
+    const { out: key } = await runCliHere(metrly, ["api-keys", "issue", "--tenant", "spender", "--scopes", "ingest"]);
+    const events = [7, 6.5, 8].map((n, index) => ({
+      ...{ specversion: "1.0", id: `w${index}`, type: "words", source: "test" },
+      data: { n, model: index === 2 ? "small" : "large" },
+    }));
+    const send = (some: readonly object[]) =>
+      waitFor(async () => (await postEvents(metrly.url, key.trim(), some)).status === 202, { what: "the events" });
+    // The first of them comes before the plan.
+    await send(events.slice(0, 1));
+    await ask(metrly.url, admin, `mutation { changePlan(tenantId: "spender", planId: "spend") { effectiveFrom } }`, {});
+    await send(events.slice(1));
+    const charged = await waitFor(
+      async () => {
+        const query = `{ tenant(id: "spender") { upcomingInvoice { lines { kind quantity amount { amount } } }
+          alerts { nodes { kind meter unit currency limit } } } }`;
+        const { tenant } = await ask<Spender, unknown>(metrly.url, admin, query);
+        const { lines } = tenant.upcomingInvoice;
+        const own = lines.filter(({ kind }) => kind === "USAGE");
+        const isWhole = own.map(({ quantity }) => quantity).join() === "13.5,8" && tenant.alerts.nodes.length > 0;
+        return isWhole ? { amounts: own.map(({ amount }) => amount.amount), alerts: tenant.alerts.nodes } : undefined;
+      },
+      { what: "the preview and its alert" },
+    );
+    // 1 + 10 x 0.105 + 3.5 x 0.2, less 5 %: 2.6125; three packages of 0.07.
+    expect(charged.amounts).toEqual(["2.61", "0.21"]);
+    expect(charged.alerts).toMatchObject([
+      { kind: "WARNING", meter: null, unit: "MONEY", currency: "EUR", limit: "20" },
+    ]);
+    const shows = () => shown("quotas", "spender");
+    const quotas = await waitFor(
+      async () => {
+        const found = await shows();
+        return found.includes("2.82") ? found : undefined;
+      },
+      { what: "quota to show it" },
+    );
+    expect(quotas.trim().split("\n").at(-1)?.split("\t").slice(0, 7)).toEqual([
+      ...["money (EUR)", "BILLING_PERIOD", "HARD", "2.82", "0", "20", "WARNING"],
+    ]);
   });
 
   test("limits by dimension have a line for each combination, and can be asked for by their values", async () => {

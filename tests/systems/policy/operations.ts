@@ -142,6 +142,15 @@ export const OPERATIONS: Readonly<Record<Operation, PolicyOperation>> = {
     ({ tenantId }) => ({ tenantId, periodStart: periodStart() }),
     { admittedCodes: ["CONFLICT"] },
   ),
+  "Mutation.grantCredits": byId(
+    "mutation ($input: GrantCreditsInput!) { grantCredits(input: $input) { id amount } }",
+    ({ tenantId, newId }) => ({ input: { tenantId, id: newId, amount: "1", reason: "policy" } }),
+  ),
+  "Mutation.voidCredits": byId(
+    'mutation ($tenantId: ID!, $grantId: ID!) { voidCredits(tenantId: $tenantId, grantId: $grantId, reason: "policy") { id } }',
+    ({ tenantId, grantId }) => ({ tenantId, grantId }),
+    { fresh: async (make, tenantId) => ({ grantId: await make.grant(tenantId) }) },
+  ),
   "Mutation.voidEvent": byId(
     `mutation (${EVENT_VARIABLES}) { voidEvent(${EVENT_ARGUMENTS}, reason: "policy") { id } }`,
     event(({ eventId }) => eventId),

@@ -17,6 +17,8 @@ const TEST_DELIVERY = graphql(`
   mutation PolicyTestDelivery($endpointId: ID!) { sendTestWebhook(endpointId: $endpointId) { id } }
 `);
 
+const GRANT = graphql(`mutation PolicyGrant($input: GrantCreditsInput!) { grantCredits(input: $input) { id } }`);
+
 /** A running Metrly with its gateway. */
 export interface PolicySystem {
   readonly url: string;
@@ -32,6 +34,7 @@ export interface Things {
   readonly endpointId: string;
   readonly deliveryId: string;
   readonly invoiceId: string;
+  readonly grantId: string;
   readonly eventId: string;
   readonly quarantinedId: string;
   readonly planId: string;
@@ -102,6 +105,7 @@ async function thingsOf(make: Maker, id: string, planId: string): Promise<Omit<T
     keyId: (await make.key({ tenantId, scopes: ["ADMIN"] })).id,
     deliveryId: await make.delivery(endpointId),
     invoiceId: await make.invoice(tenantId),
+    grantId: await make.grant(tenantId),
     newId: freshId(),
   };
 }
@@ -200,6 +204,9 @@ function maker({ url, adminToken }: PolicySystem, eventType: string) {
     },
     async delivery(endpointId: string) {
       return (await run(TEST_DELIVERY, { endpointId })).sendTestWebhook.id;
+    },
+    async grant(tenantId: string) {
+      return (await run(GRANT, { input: { tenantId, amount: "1", reason: "policy" } })).grantCredits.id;
     },
     async invoice(tenantId: string) {
       await run(operations.CLOSE_PERIOD, { tenantId, periodStart: periodStart() });

@@ -69,7 +69,7 @@ export const ADDITIONS: readonly Addition[] = [
     wish: "a price model",
     edits: [behind("PERCENTAGE", "STAIRS")],
     places: [
-      "workers/billing/rules/pricing.ts priceByModel",
+      "schema/rating/pricing.ts priceByModel",
       "workers/billing/verifier/charges.ts modelSteps",
       "workers/tenancy/graph/enums.ts PriceModel",
       "workers/tenancy/rules/price.ts FIELDS_OF_MODEL",

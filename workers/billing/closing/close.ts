@@ -47,7 +47,9 @@ async function closeNext({ database, tenancy, clock, onClosed }: CloserOptions, 
     // Another worker has closed a period meanwhile, and the next one needs a newer copy of tenancy.
     if (period.tenancyVersion > tenancy.version()) return "waits";
     const [before] = (await listEnded(tx, [{ tenantId, before: period.period.start, take: 1 }])).flat();
-    const read = await readDerivations(tx, tenancy, [{ ...period, previousWatermark: before?.watermark }]);
+    const read = await readDerivations(tx, tenancy, [
+      { ...period, creditsThrough: period.period.start, previousWatermark: before?.watermark },
+    ]);
     // A sign of life: PostgreSQL ends a transaction that is silent for as long as all late periods together may take.
     const [derived] = await priceInvoices(tenancy, read, () => tx.query(""));
     if (derived === undefined) throw new Error("each input derives one invoice");

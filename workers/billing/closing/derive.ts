@@ -5,11 +5,14 @@ import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { MeterState, PriceState } from "#schema/events/tenancy-changed.v1.js";
 import { type AssignedPlan, planVersionOf } from "#schema/tenancy-history.js";
 import type { InvoiceVersion } from "#schema/vocabulary.js";
+import { drawsAtBeginning } from "../credits/preview.js";
 import { type ChargedDays, chargedDays } from "../rules/charged-days.js";
 import { invoiceIdOf, invoiceNumberOf } from "../rules/invoice-document.js";
 import {
   adjustmentLines,
   chargeLines,
+  creditLines,
+  type DrawnCredit,
   type Invoiced,
   type InvoiceLine,
   keyOf,
@@ -20,6 +23,7 @@ import {
 import type { UnpricedOfPeriod } from "../rules/unbilled.js";
 import { collectUnpriced, type UnpricedUsage } from "../rules/unpriced.js";
 import { cellsOf, quantityOf, type UsageCell } from "../rules/usage.js";
+import { readDrawn } from "../store/credits.js";
 import { invoicedAmounts } from "../store/invoices.js";
 import { type EndedPeriod, type LateQuery, latePeriods } from "../store/periods.js";
 import { readCells, UNBOUNDED, type UsageQuery } from "../store/usage.js";
@@ -32,6 +36,8 @@ export interface DerivationInput {
   readonly invoiceVersion: InvoiceVersion;
   /** The tenant is read as known at it. */
   readonly tenancyVersion: number;
+  /** Draws are taken up to the watermark of the period that starts then, `UNBOUNDED`: as if it ended now; undefined: credits pay nothing. */
+  readonly creditsThrough: number | undefined;
   /** The position up to which earlier periods are invoiced: the previous period's watermark; undefined: no earlier period. */
   readonly previousWatermark: number | undefined;
 }
@@ -54,6 +60,8 @@ export interface Derivation {
   readonly own: UsageUnder | undefined;
   readonly late: readonly Late[];
   readonly invoiced: InvoicedOf;
+  /** Of the input's own period. */
+  readonly drawn: readonly DrawnCredit[];
 }
 
 /**
@@ -71,7 +79,7 @@ export async function readDerivations(
     own:
       input.plan &&
       usageUnder(tenancy, usageOf(input.tenantId, input.period, input.watermark), planTerms(tenancy, input.plan)),
-    late: (late[index] ?? []).map((ended): Late => {
+    late: (late[index] ?? []).map((ended): Omit<Late, "drawn"> => {
       const plan = planOf(tenancy, ended);
       const known = (maxSeq: number) => usageOf(ended.tenantId, ended.period, maxSeq);
       return {
@@ -86,7 +94,39 @@ export async function readDerivations(
     read.flatMap(({ own, late }) => [...(own ? [own] : []), ...late.flatMap(({ before, after }) => [before, after])]),
   );
   const invoiced = await readInvoiced(tx, late.flat());
-  return read.map((each) => ({ ...each, invoiced }));
+  const drawn = await readDraws(tx, inputs, late);
+  const running = inputs.filter(({ creditsThrough }) => creditsThrough === UNBOUNDED);
+  const beginning = running.length === 0 ? [] : await drawsAtBeginning(tx, tenancy, running);
+  const atBeginning = new Map(running.map((input, index) => [input, beginning[index] ?? []]));
+  return read.map(({ input, own, late }, index) => {
+    const drawnOf = drawn[index] ?? new Map<number, readonly DrawnCredit[]>();
+    return {
+      ...{ input, own, invoiced },
+      late: late.map((each) => ({ ...each, drawn: drawnOf.get(each.ended.period.start) ?? [] })),
+      drawn: [...(drawnOf.get(input.period.start) ?? []), ...(atBeginning.get(input) ?? [])].filter(
+        ({ amount }) => !amount.isZero(),
+      ),
+    };
+  });
+}
+
+/** By input: what its own period and its late ones draw. */
+async function readDraws(
+  tx: Transaction,
+  inputs: readonly DerivationInput[],
+  late: readonly (readonly EndedPeriod[])[],
+): Promise<Map<number, readonly DrawnCredit[]>[]> {
+  const queries = inputs.flatMap(({ tenantId, period, creditsThrough: openThrough }, index) =>
+    openThrough === undefined
+      ? []
+      : [period.start, ...(late[index] ?? []).map((ended) => ended.period.start)].map((start) => ({
+          ...{ index, tenantId, start, openThrough },
+        })),
+  );
+  const read = await readDrawn(tx, queries);
+  const drawn = inputs.map(() => new Map<number, readonly DrawnCredit[]>());
+  for (const [n, { index, start }] of queries.entries()) drawn[index]?.set(start, read[n] ?? []);
+  return drawn;
 }
 
 /**
@@ -108,6 +148,7 @@ interface Late {
   readonly ended: EndedPeriod;
   readonly before: PricedUnder;
   readonly after: UsageUnder;
+  readonly drawn: readonly DrawnCredit[];
 }
 
 /** What a plan's prices make of a period's usage. */
@@ -171,13 +212,18 @@ const NOTHING_INVOICED: Invoiced = { quantity: ZERO, amount: ZERO };
 
 async function priceOne(
   tenancy: TenancyCopy,
-  { input, own, late, invoiced }: Derivation,
+  { input, own, late, invoiced, drawn: ownDrawn }: Derivation,
   pause: () => Promise<unknown>,
 ): Promise<Derived> {
   await pause();
   const plan = own?.plan;
-  const lines = own ? chargeLines(input.period, own.plan, own.quantity, daysOf(tenancy, own.plan, input)) : [];
-  for (const { ended, before, after } of late) {
+  const lines = own
+    ? [
+        ...chargeLines(input.period, own.plan, own.quantity, daysOf(tenancy, own.plan, input)),
+        ...creditLines(input.period, own.plan, ownDrawn),
+      ]
+    : [];
+  for (const { ended, before, after, drawn } of late) {
     await pause();
     lines.push(
       ...adjustmentLines({
@@ -189,6 +235,7 @@ async function priceOne(
         days: daysOf(tenancy, after.plan, ended),
         quantityBefore: before.quantity,
         quantityAfter: after.quantity,
+        drawn,
         invoiced: (identity) => invoiced(ended.tenantId, identity),
       }),
     );
@@ -217,7 +264,9 @@ async function readInvoiced(tx: Transaction, late: readonly EndedPeriod[]): Prom
     tx,
     late.map((p) => ({ tenantId: p.tenantId, start: p.period.start })),
   );
-  const byLine = new Map(amounts.map((a) => [`${a.tenantId}/${a.periodStart}/${a.kind}/${a.priceIndex}`, a]));
+  const byLine = new Map(
+    amounts.map((a) => [`${a.tenantId}/${a.periodStart}/${a.kind}/${a.priceIndex}/${a.grantId}`, a]),
+  );
   return (tenantId, identity) => byLine.get(`${tenantId}/${keyOf(identity)}`) ?? NOTHING_INVOICED;
 }
 

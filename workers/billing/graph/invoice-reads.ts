@@ -210,6 +210,7 @@ export function createInvoiceReads({ database, tenancy, clock }: GraphOptions) {
       watermark: UNBOUNDED,
       invoiceVersion: CURRENT_INVOICE_VERSION,
       tenancyVersion: tenancy.version(),
+      creditsThrough: UNBOUNDED,
       previousWatermark: isNext ? last.watermark : undefined,
     });
     return previewView(derived, clock.now());
@@ -239,6 +240,8 @@ export function createInvoiceReads({ database, tenancy, clock }: GraphOptions) {
       watermark: UNBOUNDED,
       invoiceVersion: CURRENT_INVOICE_VERSION,
       tenancyVersion: tenancy.version(),
+      // They pay under the tenant's own plan.
+      creditsThrough: undefined,
       previousWatermark: undefined,
     });
     const view = previewView(derived, clock.now());

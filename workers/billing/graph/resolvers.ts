@@ -4,8 +4,10 @@ import type { LedgerClient } from "#platform/ledger/client.js";
 import { createAudit } from "#platform/tenancy-client/audit-log.js";
 import { maySee } from "#schema/policy.js";
 import { createPeriodCloser } from "../closing/request-close.js";
+import { createCreditControl } from "../credits/control.js";
 import { parseInvoiceId } from "../rules/invoice-document.js";
 import { createInvoiceVerifier } from "../verify.js";
+import { CreditOperations, CreditsResolver, createCreditReads, TenantCreditsResolver } from "./credit-resolvers.js";
 import { createInvoiceReads } from "./invoice-reads.js";
 import { BillingPeriodResolver, InvoiceAdjustmentResolver, InvoiceResolver } from "./invoice-resolvers.js";
 import { BillingOperations } from "./operations.js";
@@ -26,6 +28,8 @@ export function createBillingSubgraph(options: BillingGraphOptions): Promise<Sub
   const usage = createUsageReads(options);
   const billing = createInvoiceReads(options);
   const verifier = createInvoiceVerifier(options);
+  const credits = createCreditReads(options);
+  const audit = createAudit(options.log, options.clock);
   const closer = createPeriodCloser(options, options.clock);
   return buildSubgraph({
     name: "billing",
@@ -34,7 +38,10 @@ export function createBillingSubgraph(options: BillingGraphOptions): Promise<Sub
       new InvoiceResolver(billing),
       new BillingPeriodResolver(billing),
       new InvoiceAdjustmentResolver(billing),
-      new BillingOperations(options, billing, verifier, closer, createAudit(options.log, options.clock)),
+      new BillingOperations(options, billing, verifier, closer, audit),
+      new TenantCreditsResolver(credits),
+      new CreditsResolver(credits),
+      new CreditOperations(options.tenancy, options.clock, createCreditControl(options), audit),
     ],
     references: {
       Tenant: ({ id, testClock, quotaClock }, { identity }) =>

@@ -34,6 +34,7 @@ export const InvoiceLineKind = enumOf("InvoiceLineKind", INVOICE_LINE_KINDS, "Wh
   RECURRING: "The recurring fee",
   USAGE: "Usage of a meter, by one price",
   MINIMUM_COMMIT: "What usage lacks to the minimum commit",
+  CREDIT: "What a grant of prepaid credits pays of the usage lines",
   ADJUSTMENT: "The difference that late usage or a void makes to a closed period",
 });
 export const UnpricedReason = enumOf("UnpricedReason", UNPRICED_REASONS, "Why no price claims usage", {
@@ -166,6 +167,11 @@ export class InvoiceLineType {
     description: "What the line corrects; only on adjustments",
   })
   declare readonly adjusts: InvoiceAdjustmentType | null;
+  @Field(() => ID, {
+    nullable: true,
+    description: "The grant of credits that pays; only on lines of credits and their adjustments",
+  })
+  declare readonly grantId: string | null;
 }
 
 @ObjectType("UnpricedUsage", {

@@ -1,8 +1,7 @@
 import { Decimal } from "#kernel/decimal.js";
 import { formatMoney } from "#kernel/money.js";
 import { UpgradeRequired } from "#kernel/upgrade-required.js";
-import type { LineDocument } from "#schema/events/invoice.v1.js";
-import { readInvoice, type UnpricedDocument } from "#schema/events/invoice.v2.js";
+import { type LineDocument, readInvoice, type UnpricedDocument } from "#schema/events/invoice.v2.js";
 import { CURRENT_INVOICE_VERSION, INVOICE_VERSIONS } from "#schema/vocabulary.js";
 import type { Derived } from "../closing/derive.js";
 import { invoiceIdOf, invoiceNumberOf, lineDocument, unpricedDocument } from "../rules/invoice-document.js";
@@ -89,6 +88,7 @@ function lineView(line: LineDocument, currency: string): InvoiceLineType {
     amount: { amount: line.amount, currency },
     plan: { id: `${line.plan.id}@${line.plan.version}` },
     arithmetic: line.arithmetic,
+    grantId: line.grantId ?? null,
     adjusts: line.adjusts && {
       invoiceId: line.adjusts.invoiceId,
       periodStart: Date.parse(line.adjusts.periodStart),

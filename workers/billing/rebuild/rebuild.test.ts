@@ -13,6 +13,7 @@ import {
   at,
   type BillingWorld,
   billingWorld,
+  creditGrant,
   ledgerClientOf,
   ledgerFor,
   ledgerOf,
@@ -85,6 +86,8 @@ describe.skipIf(!hasPostgres)("rebuild", () => {
       ledgers[index] = ledger;
       const data = (n: number) => ({ region: n % 2 === 0 ? "eu" : "us", user: `u${n % 3}` });
       for (let n = 0; n < 20; n += 1) ledger.record(usage(id, `e${n}`, JANUARY + n * HOUR_MS, data(n)));
+      const from = { at: JANUARY, recordedAt: JANUARY };
+      ledger.record(creditGrant(id, "first", "1.5", { ...from, priority: 1 }), creditGrant(id, "second", "0.1", from));
       ledger.record(ledger.voidOf("e3"), usage(id, "odd", JANUARY, {}, "nobody.counts"));
       ledger.record({ kind: "tick", at: at("2026-02-04T00:00:00") });
       ledger.record({ ...usage(id, "late", FEBRUARY - 1, data(0)), recordedAt: at("2026-02-05T00:00:00") });
@@ -121,6 +124,10 @@ describe.skipIf(!hasPostgres)("rebuild", () => {
       "usage",
       "counts of events",
       "unmetered types",
+      "grants of credits",
+      "draws of credits",
+      "usage that credits pay",
+      "quantities that credits pay",
       "periods",
       "invoices",
     ]);
@@ -149,6 +156,32 @@ describe.skipIf(!hasPostgres)("rebuild", () => {
     expect(forged.wrong.map(([name]) => name)).toEqual(["invoices"]);
     expect(forged.done).toMatchObject({ differences: 1, replaced: false });
     expect((await world.invoices("acme"))[0]?.document).toContain("11.00");
+  });
+
+  test("puts the credits of a tenant right, and what they need to go on", async () => {
+    const columns = "grant_id, trim_scale(drawn)::text AS drawn";
+    const balances = async () =>
+      (await sql(`SELECT ${columns} FROM credit_grant WHERE tenant_id = 'acme' ORDER BY 1`)).rows;
+    const before = await balances();
+    expect(before).toMatchObject([
+      { drawn: expect.stringMatching(/[1-9]/) },
+      { drawn: expect.stringMatching(/[1-9]/) },
+    ]);
+    await sql("UPDATE credit_grant SET drawn = 0 WHERE tenant_id = 'acme'");
+    await sql("UPDATE credit_draw SET amount = amount + 1 WHERE tenant_id = 'acme'");
+    await sql("DELETE FROM credit_held WHERE tenant_id = 'acme'");
+    await sql("DELETE FROM credit_price WHERE tenant_id = 'acme'");
+    const { wrong, done } = await run({ tenantId: "acme", checkOnly: false });
+    expect(wrong.map(([name]) => name)).toEqual([
+      ...["grants of credits", "draws of credits", "usage that credits pay", "quantities that credits pay"],
+    ]);
+    expect(done).toMatchObject({ replaced: true });
+    expect(await balances()).toEqual(before);
+    const ledger = ledgerFor("acme");
+    const own = ledgers.find(({ partition }) => partition === ledger.partition) ?? ledger;
+    own.record(own.voidOf("e4"), usage("acme", "more", FEBRUARY + 1, { region: "eu", user: "u1" }));
+    await world.deliver(own);
+    expect((await run()).wrong).toEqual([]);
   });
 
   test("derives the same bytes from blocks in columns, as text, and by turns", async () => {

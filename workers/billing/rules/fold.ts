@@ -112,6 +112,9 @@ export function foldEntries(
         finish(cells, deltas);
         cells = noCells();
         break;
+      case "creditGrant":
+      case "creditVoid":
+        break;
       default:
         entry satisfies never;
     }

@@ -20,7 +20,7 @@ const quantityOf = (quantity: string) => () => new Decimal(quantity);
 
 const late: LateInput = {
   ...{ period, plan, invoiceId: "inv_acme_000001", invoiceNumber: "ACME-000001", days, version: 2 },
-  ...{ quantityBefore: quantityOf("0"), quantityAfter: quantityOf("9000") },
+  ...{ quantityBefore: quantityOf("0"), quantityAfter: quantityOf("9000"), drawn: [] },
   invoiced: ({ kind }) =>
     kind === "RECURRING"
       ? { quantity: new Decimal(1), amount: new Decimal(10) }

@@ -3,12 +3,11 @@ import { formatDecimal } from "#kernel/decimal.js";
 import { formatMoney } from "#kernel/money.js";
 import type { Period } from "#kernel/period.js";
 import { canonicalJson } from "#schema/canonical-json.js";
-import type { LineDocument } from "#schema/events/invoice.v1.js";
-import type { MeterDocument, PartyDocument, UnpricedDocument } from "#schema/events/invoice.v2.js";
+import type { LineDocument, MeterDocument, PartyDocument, UnpricedDocument } from "#schema/events/invoice.v2.js";
+import { printExact } from "#schema/rating/exact.js";
+import type { LineStep } from "#schema/rating/pricing.js";
 import type { InvoiceVersion } from "#schema/vocabulary.js";
-import { printExact } from "./exact.js";
 import { type InvoiceLine, type PlanRef, totalOf } from "./invoice-lines.js";
-import type { LineStep } from "./pricing.js";
 import type { UnpricedUsage } from "./unpriced.js";
 
 const ORDINAL_DIGITS = 6;
@@ -121,6 +120,7 @@ export function lineDocument(line: InvoiceLine, currency: string, version: Invoi
     amount: formatMoney(line.amount, currency),
     plan: line.plan,
     price: line.identity.priceIndex < 0 ? null : line.identity.priceIndex,
+    ...(line.identity.grantId !== "" && { grantId: line.identity.grantId }),
     arithmetic: line.arithmetic.map((step) => stepDocument(step, version)),
     adjusts: line.adjusts && {
       invoiceId: line.adjusts.invoiceId,

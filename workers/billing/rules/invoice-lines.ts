@@ -2,19 +2,12 @@ import { Decimal, ZERO } from "#kernel/decimal.js";
 import { formatMoney } from "#kernel/money.js";
 import type { Period } from "#kernel/period.js";
 import type { PlanVersionState, PriceState } from "#schema/events/tenancy-changed.v1.js";
-import type { ChargeKind, InvoiceLineKind, InvoiceVersion } from "#schema/vocabulary.js";
+import { exact, roundLine } from "#schema/rating/exact.js";
+import { dayStep, type LineStep, lumpStep, priceUsage } from "#schema/rating/pricing.js";
+import { type InvoiceText, STEP_NOTES } from "#schema/rating/step-notes.js";
+import type { ChargeKind, InvoicedKind, InvoiceLineKind, InvoiceVersion } from "#schema/vocabulary.js";
 import type { ChargedDays } from "./charged-days.js";
-import { exact, roundLine } from "./exact.js";
-import {
-  adjustmentText,
-  commitText,
-  type InvoiceText,
-  RECURRING_FEE,
-  recurringText,
-  STEP_NOTES,
-  usageText,
-} from "./invoice-texts.js";
-import { dayStep, type LineStep, lumpStep, priceUsage } from "./pricing.js";
+import { adjustmentText, commitText, creditText, RECURRING_FEE, recurringText, usageText } from "./invoice-texts.js";
 
 export interface PlanRef {
   readonly id: string;
@@ -30,9 +23,11 @@ export interface PlanTerms {
 /** What a line is about, the same in the original invoice and in every adjustment of it. */
 export interface LineIdentity {
   readonly periodStart: number;
-  readonly kind: ChargeKind;
+  readonly kind: InvoicedKind;
   /** Position of the price in its plan version; -1 for lines without one. */
   readonly priceIndex: number;
+  /** The grant of a line of credits; otherwise "". */
+  readonly grantId: string;
 }
 
 export interface InvoiceLine {
@@ -88,7 +83,7 @@ function usageLine(
 ): InvoiceLine {
   const { steps, amount } = priceUsage(price, quantity);
   return {
-    identity: { periodStart: period.start, kind: "USAGE", priceIndex },
+    identity: { periodStart: period.start, kind: "USAGE", priceIndex, grantId: "" },
     kind: "USAGE",
     description: usageText(price.meter, price.where),
     meter: price.meter,
@@ -131,7 +126,7 @@ function planLine(
   arithmetic: readonly LineStep[],
 ): InvoiceLine {
   return {
-    identity: { periodStart: period.start, kind, priceIndex: -1 },
+    identity: { periodStart: period.start, kind, priceIndex: -1, grantId: "" },
     kind,
     description,
     meter: null,
@@ -142,6 +137,24 @@ function planLine(
     arithmetic,
     adjusts: null,
   };
+}
+
+/** What a period draws from one grant. */
+export interface DrawnCredit {
+  readonly grantId: string;
+  readonly amount: Decimal;
+}
+
+/** A line for each grant: what it pays of the period's usage. One that pays nothing (any more) has the quantity 0. */
+export function creditLines(period: Period, plan: PlanTerms, drawn: readonly DrawnCredit[]): InvoiceLine[] {
+  return drawn.map(({ grantId, amount }) => ({
+    ...planLine(period, plan, "RECURRING", creditText(grantId), amount.neg(), [
+      lumpStep(amount.neg(), STEP_NOTES.credit),
+    ]),
+    identity: { periodStart: period.start, kind: "CREDIT", priceIndex: -1, grantId },
+    kind: "CREDIT",
+    quantity: new Decimal(amount.isZero() ? 0 : 1),
+  }));
 }
 
 export interface LateInput {
@@ -157,6 +170,8 @@ export interface LateInput {
   readonly quantityBefore: QuantityOfPrice;
   /** As known now. */
   readonly quantityAfter: QuantityOfPrice;
+  /** As known now, also of grants that it draws nothing from any more. */
+  readonly drawn: readonly DrawnCredit[];
   /** Everything invoiced for a line so far: the original and its adjustments. */
   readonly invoiced: (identity: LineIdentity) => Invoiced;
 }
@@ -177,7 +192,10 @@ export function adjustmentLines(late: LateInput): InvoiceLine[] {
     chargeLines(late.period, late.plan, late.quantityBefore, late.days).map((line) => [keyOf(line.identity), line]),
   );
   const after = new Map(
-    chargeLines(late.period, late.plan, late.quantityAfter, late.days).map((line) => [keyOf(line.identity), line]),
+    [
+      ...chargeLines(late.period, late.plan, late.quantityAfter, late.days),
+      ...creditLines(late.period, late.plan, late.drawn),
+    ].map((line) => [keyOf(line.identity), line]),
   );
   const keys = [...after.keys(), ...[...before.keys()].filter((key) => !after.has(key))];
   return keys.flatMap((key) => {
@@ -214,7 +232,7 @@ function adjustmentOf(
 }
 
 export const keyOf = (identity: LineIdentity): string =>
-  `${identity.periodStart}/${identity.kind}/${identity.priceIndex}`;
+  `${identity.periodStart}/${identity.kind}/${identity.priceIndex}/${identity.grantId}`;
 
 const sum = (amounts: readonly Decimal[]): Decimal => amounts.reduce((total, amount) => total.plus(amount), ZERO);
 

@@ -2,14 +2,14 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Decimal, formatDecimal, ZERO } from "#kernel/decimal.js";
 import type { PriceState } from "#schema/events/tenancy-changed.v1.js";
+import { printExact, roundLine } from "#schema/rating/exact.js";
+import { priceUsage } from "#schema/rating/pricing.js";
 import { PRICE_MODELS } from "#schema/vocabulary.js";
 import { runs } from "../../../tests/support/effort.js";
 import { charges } from "../verifier/charges.js";
 import { fixed, plain, rational } from "../verifier/rational.js";
 import { EVERY_DAY } from "./charged-days.js";
-import { printExact, roundLine } from "./exact.js";
 import { adjustmentLines, chargeLines, type Invoiced, type InvoiceLine, keyOf } from "./invoice-lines.js";
-import { priceUsage } from "./pricing.js";
 
 const price = (changes: Partial<PriceState> & Pick<PriceState, "model">): PriceState => ({
   meter: "calls",
@@ -259,7 +259,7 @@ describe("against formulas of another kind", () => {
           take(
             adjustmentLines({
               ...{ period, plan: ofPlan, invoiceId: "i", invoiceNumber: "I", version: 2, days: EVERY_DAY },
-              ...{ quantityBefore: at(round - 1), quantityAfter: at(round) },
+              ...{ quantityBefore: at(round - 1), quantityAfter: at(round), drawn: [] },
               invoiced: (identity) => invoiced.get(keyOf(identity)) ?? { quantity: ZERO, amount: ZERO },
             }),
           );

@@ -1,5 +1,6 @@
 import { Decimal, sumDecimals, ZERO } from "#kernel/decimal.js";
 import type { MeterState, PriceState } from "#schema/events/tenancy-changed.v1.js";
+import { type Claim, claimOf, namingPrices } from "#schema/rating/claims.js";
 import type { Aggregation } from "#schema/vocabulary.js";
 
 /** Usage of one meter and combination of dimension values; for MAX, UNIQUE and LATEST also of one counted value. */
@@ -92,10 +93,7 @@ function latestOf(values: ReadonlySet<string>): Decimal {
   return latest === undefined ? ZERO : new Decimal(LATEST_PARTS.exec(latest)?.[3] ?? 0);
 }
 
-/**
- * The cells that a price claims: its meter's, where every named dimension has the named value, or if it is a catch-all, those that
- * none of the plan's other prices claims.
- */
+/** The cells that a price claims. */
 export function cellsOf(
   price: PriceState,
   prices: readonly PriceState[],
@@ -103,20 +101,17 @@ export function cellsOf(
   cells: readonly UsageCell[],
 ): UsageCell[] {
   const ofMeter = cells.filter((cell) => cell.meter === price.meter);
-  if (price.catchAll !== true) return ofMeter.filter(claimedBy([price], meter));
-  const isClaimed = claimedBy(namingPrices(prices, meter), meter);
-  return ofMeter.filter((cell) => !isClaimed(cell));
+  const { where, except } = claimOf(price, prices);
+  const [has, hasOther] = [hasAllOfOne([where], meter), hasAllOfOne(except, meter)];
+  return ofMeter.filter((cell) => has(cell) && !hasOther(cell));
 }
 
-/** The prices of a meter that name what they claim. */
-const namingPrices = (prices: readonly PriceState[], meter: MeterState): PriceState[] =>
-  prices.filter((price) => price.meter === meter.id && price.catchAll !== true);
-
-function claimedBy(
-  prices: readonly PriceState[],
+/** Whether usage has all values of one of these. */
+function hasAllOfOne(
+  lists: readonly Claim["where"][],
   meter: MeterState,
 ): (usage: Pick<UsageCell, "dimensions">) => boolean {
-  const wanted = prices.map(({ where }) =>
+  const wanted = lists.map((where) =>
     where.map(({ dimension, value }) => ({ at: meter.dimensions.indexOf(dimension), value })),
   );
   return ({ dimensions }) => wanted.some((where) => where.every(({ at, value }) => dimensions[at] === value));
@@ -138,5 +133,33 @@ export function claimedByPlan(
   meter: MeterState,
 ): (usage: Pick<UsageCell, "dimensions">) => boolean {
   if (prices.some((price) => price.meter === meter.id && price.catchAll === true)) return () => true;
-  return claimedBy(namingPrices(prices, meter), meter);
+  return hasAllOfOne(
+    namingPrices(prices, meter.id).map(({ where }) => where),
+    meter,
+  );
+}
+
+/** The positions of the prices that claim usage of a meter, by its dimensions: those that name it, otherwise the catch-all ones. */
+export function claimingPrices(
+  prices: readonly PriceState[],
+  meter: MeterState,
+): (usage: Pick<UsageCell, "dimensions">) => readonly number[] {
+  const ofMeter = prices.flatMap((price, index) => (price.meter === meter.id ? [{ price, index }] : []));
+  const naming = ofMeter.flatMap(({ price, index }) =>
+    price.catchAll === true ? [] : [{ index, claims: hasAllOfOne([price.where], meter) }],
+  );
+  const catchAll = ofMeter.flatMap(({ price, index }) => (price.catchAll === true ? [index] : []));
+  return (usage) => {
+    const named = naming.flatMap(({ index, claims }) => (claims(usage) ? [index] : []));
+    return named.length > 0 ? named : catchAll;
+  };
+}
+
+/** The quantity that a stored value of a MAX or LATEST meter is. */
+export const quantityOfValue = (stored: string): Decimal => new Decimal(LATEST_PARTS.exec(stored)?.[3] ?? stored);
+
+/** A number that orders the stored values of a MAX or LATEST meter as their quantities: the top one has the highest. */
+export function rankOfValue(stored: string): string {
+  const [, time, seq] = LATEST_PARTS.exec(stored) ?? [];
+  return time === undefined || seq === undefined ? stored : `${BigInt(time)}${seq}`;
 }

@@ -66,16 +66,17 @@ export async function insertInvoice(tx: Transaction, invoice: NewInvoice): Promi
     ],
   );
   await tx.query(
-    `INSERT INTO invoice_line (tenant_id, invoice_ordinal, position, for_period, for_kind, for_price, quantity, amount)
-     SELECT $1, $2, n, p, k, i, q, a
-       FROM unnest($3::bigint[], $4::text[], $5::int[], $6::numeric[], $7::numeric[])
-              WITH ORDINALITY AS l(p, k, i, q, a, n)`,
+    `INSERT INTO invoice_line (tenant_id, invoice_ordinal, position, for_period, for_kind, for_price, for_grant, quantity, amount)
+     SELECT $1, $2, n, p, k, i, g, q, a
+       FROM unnest($3::bigint[], $4::text[], $5::int[], $6::text[], $7::numeric[], $8::numeric[])
+              WITH ORDINALITY AS l(p, k, i, g, q, a, n)`,
     [
       invoice.tenantId,
       invoice.ordinal,
       lines.map((line) => line.identity.periodStart),
       lines.map((line) => line.identity.kind),
       lines.map((line) => line.identity.priceIndex),
+      lines.map((line) => line.identity.grantId),
       lines.map((line) => line.quantity.toFixed()),
       lines.map((line) => line.amount.toFixed()),
     ],
@@ -87,6 +88,7 @@ export interface InvoicedAmount {
   readonly periodStart: number;
   readonly kind: string;
   readonly priceIndex: number;
+  readonly grantId: string;
   readonly quantity: Decimal;
   readonly amount: Decimal;
 }
@@ -100,10 +102,10 @@ export async function invoicedAmounts(
   const { rows } = await q.query<
     Omit<InvoicedAmount, "quantity" | "amount"> & Readonly<Record<"quantity" | "amount", string>>
   >(
-    `SELECT tenant_id AS "tenantId", for_period AS "periodStart", l.for_kind AS kind, l.for_price AS "priceIndex",
+    `SELECT tenant_id AS "tenantId", for_period AS "periodStart", l.for_kind AS kind, l.for_price AS "priceIndex", l.for_grant AS "grantId",
             sum(l.quantity)::text AS quantity, sum(l.amount)::text AS amount FROM invoice_line l
        JOIN unnest($1::text[], $2::bigint[]) AS w(tenant_id, for_period) USING (tenant_id, for_period)
-      GROUP BY 1, 2, 3, 4`,
+      GROUP BY 1, 2, 3, 4, 5`,
     [periods.map((p) => p.tenantId), periods.map((p) => p.start)],
   );
   return rows.map((row) => ({ ...row, quantity: new Decimal(row.quantity), amount: new Decimal(row.amount) }));

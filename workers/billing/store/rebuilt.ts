@@ -55,6 +55,39 @@ export const COMPARED: readonly Content[] = [
             FROM unmetered_type WHERE ${OF_TENANT}`,
   },
   {
+    name: "grants of credits",
+    isReplaceable: true,
+    sql: `SELECT concat_ws(' ', tenant_id, grant_id) AS key,
+                 concat_ws(' ', seq, trim_scale(amount), currency, priority, coalesce(expires_at::text, 'never'), granted_at, recorded_at,
+                   reason, actor, trim_scale(drawn), void_seq, voided_at, void_recorded_at, void_reason, void_actor) AS content
+            FROM credit_grant WHERE ${OF_TENANT}`,
+  },
+  {
+    name: "draws of credits",
+    isReplaceable: true,
+    sql: `SELECT concat_ws(' ', tenant_id, period_start, grant_id, open_period, recorded_hour) AS key, trim_scale(amount)::text AS content
+            FROM credit_draw WHERE ${OF_TENANT} AND amount <> 0`,
+  },
+  {
+    name: "usage that credits pay",
+    isReplaceable: true,
+    sql: `SELECT concat_ws(' ', tenant_id, period_start) AS key,
+                 concat_ws(' ', plan_id, plan_version, trim_scale(rated), trim_scale(uncovered),
+                   (SELECT string_agg(concat_ws('=', grant_id, trim_scale(amount)), ',' ORDER BY place) FROM credit_held h
+                     WHERE h.tenant_id = p.tenant_id AND h.period_start = p.period_start)) AS content
+            FROM credit_period p WHERE ${OF_TENANT}`,
+  },
+  {
+    name: "quantities that credits pay",
+    isReplaceable: true,
+    sql: `SELECT concat_ws(' ', tenant_id, period_start, price, value) AS key, concat_ws(' ', trim_scale(quantity), trim_scale(amount), events)
+                   AS content
+            FROM (SELECT tenant_id, period_start, price, NULL AS value, quantity, amount, NULL AS events FROM credit_price
+                   UNION ALL
+                  SELECT tenant_id, period_start, price, value, NULL, rank, events FROM credit_value) c
+           WHERE ${OF_TENANT}`,
+  },
+  {
     name: "periods",
     isReplaceable: false,
     sql: `SELECT concat_ws(' ', tenant_id, start_at) AS key,
@@ -121,6 +154,14 @@ export async function replaceUsage(tx: Transaction, schema: string, tenantId: st
       "tenant_id, seq, meter, hour, dimensions, value, quantity, event_count, last_event_at, recorded_hour, times",
     usage_count: "tenant_id, hour, counted, unmetered",
     unmetered_type: "tenant_id, event_type, event_count, last_at",
+    credit_tenant: "tenant_id, partition, opened_until",
+    credit_grant: `tenant_id, grant_id, seq, amount, currency, priority, expires_at, granted_at, recorded_at, reason, actor, drawn, void_seq,
+      voided_at, void_recorded_at, void_reason, void_actor`,
+    credit_period: "tenant_id, period_start, plan_id, plan_version, rated, uncovered",
+    credit_held: "tenant_id, period_start, grant_id, place, amount",
+    credit_draw: "tenant_id, period_start, grant_id, open_period, recorded_hour, amount",
+    credit_price: "tenant_id, period_start, price, quantity, amount",
+    credit_value: "tenant_id, period_start, price, value, events, rank",
   };
   // The rebuilt deltas are not merged.
   await tx.query(`DELETE FROM usage_merged_times WHERE ${OF_TENANT}`, [tenantId ?? null]);

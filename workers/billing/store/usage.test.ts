@@ -72,7 +72,12 @@ describe.skipIf(!hasPostgres)("usage of more combinations than one answer of the
   test("is read in parts for an invoice", async () => {
     mostRows = 0;
     const input = { tenantId: "acme", period: PERIOD, plan: { planId: "pro", planVersion: 1 }, watermark: UNBOUNDED };
-    const versions = { invoiceVersion: CURRENT_INVOICE_VERSION, tenancyVersion: 1, previousWatermark: undefined };
+    const versions = {
+      invoiceVersion: CURRENT_INVOICE_VERSION,
+      tenancyVersion: 1,
+      previousWatermark: undefined,
+      creditsThrough: undefined,
+    };
     const read = await database.transaction((tx) => readDerivations(tx, world.tenancy, [{ ...input, ...versions }]));
     const [derived] = await priceInvoices(world.tenancy, read, async () => undefined);
     expect(derived?.lines.map((line) => [line.meter, line.quantity.toNumber()])).toEqual(

@@ -1,6 +1,6 @@
 import { minorDigits } from "#kernel/money.js";
 import type { PlanVersionState, PriceState } from "#schema/events/tenancy-changed.v1.js";
-import type { ChargeKind } from "#schema/vocabulary.js";
+import type { InvoicedKind } from "#schema/vocabulary.js";
 import type { Days } from "./days.js";
 import {
   ceiling,
@@ -36,7 +36,9 @@ export interface Step {
 
 /** A line before it is numbered, dated or adjusted. */
 export interface Charge {
-  readonly kind: ChargeKind;
+  readonly kind: InvoicedKind;
+  /** Of credits. */
+  readonly grantId?: string;
   /** Position of the price; undefined for lines without one. */
   readonly price: number | undefined;
   readonly description: Texts;
@@ -91,6 +93,24 @@ export function charges(plan: PlanVersionState, quantities: readonly Rational[],
     result.push(chargeOf("MINIMUM_COMMIT", undefined, description, ONE, nearest(minus(commit, used), digits), steps));
   }
   return result;
+}
+
+/** The rounded line of a price. */
+export const usageAmount = (price: PriceState, quantity: Rational, digits: number): Rational =>
+  nearest(total(priceSteps(price, quantity).map((step) => step.amount)), digits);
+
+/** What a grant pays of a period's usage: nothing, if it paid once. */
+export function creditCharge(grantId: string, paid: Rational): Charge {
+  const amount = negated(paid);
+  return {
+    kind: "CREDIT",
+    grantId,
+    price: undefined,
+    description: both(`Prepaid credits (${grantId})`),
+    quantity: isNothing(paid) ? NOTHING : ONE,
+    amount,
+    steps: [lump(amount, both("paid from prepaid credits"))],
+  };
 }
 
 function usageTexts({ meter, where }: PriceState): Texts {

@@ -134,6 +134,7 @@ function lineOf({ charge, terms, amount, correction }: Line, digits: number, ver
     amount: fixed(amount, digits),
     plan: planOf(terms),
     price: charge.price ?? null,
+    ...(charge.grantId !== undefined && { grantId: charge.grantId }),
     arithmetic: (correction?.steps ?? charge.steps).map((step) => {
       const isFlat = step.isLump && version === 1;
       return {

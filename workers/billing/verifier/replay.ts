@@ -3,7 +3,8 @@ import { MAX_INSTANT_MS } from "#kernel/duration.js";
 import type { PlanState, PlanVersionState, SellerState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { assignedPlan, graceEnd, isMeterActive, planVersionOf } from "#schema/tenancy-history.js";
-import { type Charge, charges, lump } from "./charges.js";
+import { type Charge, charges, creditCharge, lump } from "./charges.js";
+import { type Credits, replayCredits } from "./credits.js";
 import { countDays } from "./days.js";
 import { canonical, documentOf, invoiceId, invoiceNumber, type Line, type Terms } from "./document.js";
 import { buyerOf, sellerOf } from "./parties.js";
@@ -42,6 +43,7 @@ interface Life {
   readonly tenant: TenantState;
   readonly history: History;
   readonly tally: Tally;
+  readonly credits: Credits;
   readonly settled: Map<number, Settled>;
   /** Starts of ended periods with usage since the last one ended. */
   readonly late: Set<number>;
@@ -64,11 +66,17 @@ export interface Replay {
  * Replays a tenant's history from its ledger entries, in order. `tenant`: with its history up to the entries' versions; `maxBytes`:
  * see `createTally`.
  */
-export function createReplay(tenant: TenantState, history: History, maxBytes?: number): Replay {
+export function createReplay(
+  tenant: TenantState,
+  history: History,
+  { maxBytes, mayHaveGrants }: { readonly maxBytes?: number | undefined; readonly mayHaveGrants: boolean },
+): Replay {
+  const tally = createTally(history, tenant.billingAnchorDay, maxBytes);
   const life: Life = {
-    tenant,
-    history,
-    tally: createTally(history, tenant.billingAnchorDay, maxBytes),
+    ...{ tenant, history, tally },
+    credits: replayCredits(tenant, tally, history.meter, (start, version) =>
+      termsOf({ tenant, history }, start, version),
+    ),
     settled: new Map(),
     late: new Set(),
     backfilled: new Set(),
@@ -78,7 +86,7 @@ export function createReplay(tenant: TenantState, history: History, maxBytes?: n
   };
   return {
     next: (entry) => live(life, entry),
-    ticksMatterFrom: () => earliestEnd(life),
+    ticksMatterFrom: () => Math.min(earliestEnd(life), mayHaveGrants ? nextBegin(life) : Number.POSITIVE_INFINITY),
   };
 }
 
@@ -89,24 +97,35 @@ function earliestEnd({ tenant, open }: Life): number {
   return Math.min(...tenant.graceDays.map(({ inVersion }) => graceEnd(tenant, end, inVersion)));
 }
 
+/** The first tick from then on may begin a period that credits pay for. Before the first grant that may be any period after the open one. */
+const nextBegin = ({ credits, open, tenant }: Life): number =>
+  tenant.testClock === null ? (credits.next() ?? nextMonth(open, tenant.billingAnchorDay)) : MAX_INSTANT_MS;
+
 function* live(life: Life, entry: LedgerEntry): Generator<number, ReplayedInvoice[]> {
-  const { tenant, tally } = life;
+  const { tenant, tally, credits } = life;
   if (tenant.createdInVersion > entry.tenancyVersion) return [];
   const openEnd = (): number => nextMonth(life.open, tenant.billingAnchorDay);
   switch (entry.kind) {
-    case "event":
+    case "event": {
+      const paid = credits.usage(entry, 1, entry.tenancyVersion);
       yield 1 + tally.add(entry);
+      paid();
       note(life, entry.time);
       return [];
-    case "void":
+    }
+    case "void": {
+      const paid = credits.usage(entry.event, -1, entry.tenancyVersion);
       yield 1 + tally.retract(entry.event);
+      paid();
       note(life, entry.event.time);
       return [];
+    }
     case "close": {
       const hasEnded = tenant.testClock !== null || openEnd() <= entry.recordedAt;
       return entry.periodStart === life.open && hasEnded ? settle(life, entry) : [];
     }
     case "tick": {
+      if (tenant.testClock === null) credits.begin(entry.at, entry.tenancyVersion);
       const invoices: ReplayedInvoice[] = [];
       while (tenant.testClock === null && graceEnd(tenant, openEnd(), entry.tenancyVersion) <= entry.at) {
         invoices.push(...settle(life, entry));
@@ -116,16 +135,27 @@ function* live(life: Life, entry: LedgerEntry): Generator<number, ReplayedInvoic
     case "backfill":
       yield* backfill(life, entry.meterKey, entry.tenancyVersion);
       return [];
+    case "creditGrant":
+      credits.grant(entry);
+      return [];
+    case "creditVoid":
+      credits.void(entry);
+      return [];
   }
 }
 
 /** A later meter counts unmetered events in open periods; a duplicate has no effect. */
 function* backfill(life: Life, meterKey: string, version: number): Generator<number> {
-  const { tally, history, open, backfilled } = life;
+  const { tally, history, open, backfilled, credits } = life;
   const meter = history.meter(meterKey);
   if (meter === undefined || !isMeterActive(meter, version) || backfilled.has(meterKey)) return;
   backfilled.add(meterKey);
-  for (const start of tally.uncounted()) if (start >= open) for (const _ of tally.backfill(meter, start)) yield 1;
+  const starts = tally.uncounted().filter((start) => start >= open);
+  for (const start of [...starts].sort((a, b) => a - b)) {
+    const paid = credits.backfill(meter, start, version);
+    for (const _ of tally.backfill(meter, start)) yield 1;
+    paid();
+  }
 }
 
 function note(life: Life, time: number): void {
@@ -138,23 +168,28 @@ function settle(life: Life, entry: Extract<LedgerEntry, { kind: "tick" | "close"
   const start = life.open;
   const end = nextMonth(start, life.tenant.billingAnchorDay);
   life.open = end;
+  life.credits.ended(start, end, entry.tenancyVersion);
   const terms = termsOf(life, start, entry.tenancyVersion);
-  const corrections = [...life.late]
-    .sort((a, b) => a - b)
-    .flatMap((p) => correct(life, life.settled.get(p), entry.invoiceVersion ?? 1));
+  const stamped = entry.invoiceVersion ?? 1;
+  const version = life.credits.next() === undefined ? stamped : 2;
+  const corrections = [...life.late].sort((a, b) => a - b).flatMap((p) => correct(life, life.settled.get(p), version));
   life.late.clear();
   const currency = (terms ?? corrections[0]?.terms)?.plan.currency;
   if (currency === undefined) return [];
 
   life.ordinal += 1;
   const ended = { start, end, version: entry.tenancyVersion };
-  const own = terms === undefined ? [] : chargesOf(life, ended, terms.plan);
+  const paid = life.credits.paid(start).filter(({ amount }) => !isNothing(amount));
+  const own =
+    terms === undefined
+      ? []
+      : [...chargesOf(life, ended, terms.plan), ...paid.map(({ grantId, amount }) => creditCharge(grantId, amount))];
   if (terms !== undefined) {
     const invoiced = new Map(
       own.map((charge) => [lineKey(charge), { amount: charge.amount, quantity: charge.quantity }]),
     );
     const { ordinal } = life;
-    const about = { tenantId: life.tenant.id, ordinal, version: entry.invoiceVersion ?? 1 };
+    const about = { tenantId: life.tenant.id, ordinal, version };
     const names = { invoiceId: invoiceId(about.tenantId, ordinal), invoiceNumber: invoiceNumber(about) };
     life.settled.set(start, { ...ended, terms, ...names, charges: own, invoiced });
   }
@@ -164,7 +199,7 @@ function settle(life: Life, entry: Extract<LedgerEntry, { kind: "tick" | "close"
     ...{ tenantId: life.tenant.id, ordinal, start, end, currency, terms, previousSha256, lines },
     unclaimed: terms === undefined ? [] : life.tally.unclaimed(start, terms.plan.prices),
     watermark: entry.seq,
-    version: entry.invoiceVersion ?? 1,
+    version,
     seller: sellerOf(life.history.seller(), entry.tenancyVersion),
     buyer: buyerOf(life.tenant, entry.tenancyVersion),
     nameOf: life.history.meter,
@@ -175,7 +210,11 @@ function settle(life: Life, entry: Extract<LedgerEntry, { kind: "tick" | "close"
   return [{ ordinal, document, text, sha256 }];
 }
 
-function termsOf({ tenant, history }: Life, start: number, version: number): Terms | undefined {
+function termsOf(
+  { tenant, history }: Pick<Life, "tenant" | "history">,
+  start: number,
+  version: number,
+): Terms | undefined {
   const assigned = assignedPlan(tenant, start, version);
   if (assigned === undefined) return undefined;
   const plan = planVersionOf(history.plan(assigned.planId), assigned.planVersion);
@@ -199,7 +238,8 @@ function chargesOf(
 function correct(life: Life, period: Settled | undefined, version: 1 | 2): Line[] {
   if (period === undefined) return [];
   const before = period.charges;
-  period.charges = chargesOf(life, period, period.terms.plan);
+  const paid = life.credits.paid(period.start).map(({ grantId, amount }) => creditCharge(grantId, amount));
+  period.charges = [...chargesOf(life, period, period.terms.plan), ...paid];
   const keys = new Set([...period.charges, ...before].map(lineKey));
   return [...keys].flatMap((key) => {
     const was = before.find((charge) => lineKey(charge) === key);
@@ -231,4 +271,4 @@ function correct(life: Life, period: Settled | undefined, version: 1 | 2): Line[
   });
 }
 
-const lineKey = (charge: Charge): string => `${charge.kind} ${charge.price ?? ""}`;
+const lineKey = (charge: Charge): string => `${charge.kind} ${charge.price ?? ""} ${charge.grantId ?? ""}`;

@@ -26,6 +26,12 @@ export interface Tally {
   backfill(meter: MeterState, periodStart: number): Generator<undefined>;
   /** What a price of a plan claims. */
   quantity(periodStart: number, price: PriceState, plan: readonly PriceState[]): Rational;
+  /** What meters read of an event that is to be added or retracted. */
+  readingsOf(event: RecordedEvent): MeterReading[];
+  /** What a meter would read of a period's events by a backfill. */
+  adoptable(meter: MeterState, periodStart: number): MeterReading[];
+  /** What a price of a plan claims, of a MAX, UNIQUE or LATEST meter. */
+  readings(periodStart: number, price: PriceState, plan: readonly PriceState[]): Iterable<Reading>;
   /** What no price of a plan claims, by meter and combination of dimensions, in the order of their texts. */
   unclaimed(periodStart: number, plan: readonly PriceState[]): Unclaimed[];
   /** Periods with events that no meter counted at recording. */
@@ -121,6 +127,15 @@ export function createTally(meters: Meters, anchorDay: number, maxBytes = Number
     return by.length;
   }
 
+  function claimed(periodStart: number, price: PriceState, plan: readonly PriceState[]) {
+    const meter = meters.meter(price.meter);
+    if (meter === undefined) throw new Error(`a plan prices the unknown meter ${price.meter}`);
+    const cells = [...(periods.get(periodStart)?.get(meter.id)?.values() ?? [])].filter((cell) =>
+      claims(price, plan, meter, cell),
+    );
+    return { meter, cells };
+  }
+
   return {
     add: (event) => apply(event, "add"),
     retract: (event) => apply(event, "retract"),
@@ -133,12 +148,18 @@ export function createTally(meters: Meters, anchorDay: number, maxBytes = Number
       }
     },
     uncounted: () => [...orphans.keys()],
+    readingsOf(event) {
+      const counting = meters.metersOfType(event.type).filter((meter) => isMeterActive(meter, event.tenancyVersion));
+      const adopters = orphans.get(periodStartOf(event.time, anchorDay))?.get(event.seq)?.meters ?? [];
+      return (counting.length > 0 ? counting : adopters).flatMap((meter) => readingOf(meter, event));
+    },
+    adoptable: (meter, periodStart) =>
+      [...(orphans.get(periodStart)?.values() ?? [])].flatMap(({ event }) =>
+        event.type === meter.eventType ? readingOf(meter, event) : [],
+      ),
+    readings: (periodStart, price, plan) => readingsOf(claimed(periodStart, price, plan).cells),
     quantity(periodStart, price, plan) {
-      const meter = meters.meter(price.meter);
-      if (meter === undefined) throw new Error(`a plan prices the unknown meter ${price.meter}`);
-      const cells = [...(periods.get(periodStart)?.get(meter.id)?.values() ?? [])].filter((cell) =>
-        claims(price, plan, meter, cell),
-      );
+      const { meter, cells } = claimed(periodStart, price, plan);
       return aggregate(meter.aggregation, cells);
     },
     unclaimed(periodStart, plan) {
@@ -181,13 +202,18 @@ const shownBytes = ({ dimensions: names }: MeterState, { dimensions }: Cell): nu
     .length + 100;
 
 /** Whether a price claims a cell of its meter: by naming it, or as the one for what no other price of the plan names. */
-function claims(price: PriceState, plan: readonly PriceState[], meter: MeterState, cell: Cell): boolean {
+export function claims(
+  price: PriceState,
+  plan: readonly PriceState[],
+  meter: MeterState,
+  cell: Pick<Cell, "dimensions">,
+): boolean {
   if (price.catchAll)
     return !plan.some((other) => other.meter === meter.id && !other.catchAll && names(other, meter, cell));
   return names(price, meter, cell);
 }
 
-const names = ({ where }: PriceState, meter: MeterState, { dimensions }: Cell): boolean =>
+const names = ({ where }: PriceState, meter: MeterState, { dimensions }: Pick<Cell, "dimensions">): boolean =>
   where.every((match) => dimensions[meter.dimensions.indexOf(match.dimension)] === match.value);
 
 function aggregate(aggregation: Aggregation, cells: readonly Cell[]): Rational {
@@ -213,10 +239,21 @@ function aggregate(aggregation: Aggregation, cells: readonly Cell[]): Rational {
   }
 }
 
-interface Reading {
+export interface Reading {
   readonly seq: number;
   readonly time: number;
   readonly value: string;
+}
+
+/** A reading of an event by one of its meters. */
+export interface MeterReading extends Reading {
+  readonly meter: MeterState;
+  readonly dimensions: readonly string[];
+}
+
+function readingOf(meter: MeterState, { seq, time, data }: RecordedEvent): MeterReading[] {
+  const reading = readMeter(meter, parsedData(data));
+  return reading.kind === "invalid" ? [] : [{ seq, time, meter, value: reading.value, dimensions: reading.dimensions }];
 }
 
 /** One at a time: all of them may be a good part of the memory. */

@@ -64,6 +64,10 @@ test("an escape alone makes no text unstorable", () => {
 
 const named = { tenantId: "acme", source: "s", id: "e", reason: "r", actor: "a" };
 const fingerprint = fingerprintOfUuid(uuidOfDigest(fingerprintDigest("acme", "t", "{}")));
+const grant = {
+  ...{ tenantId: "acme", grantId: "g", amount: "12.50", currency: "EUR", expiresAt: null, priority: 0 },
+  ...{ at: 5, reason: "r", actor: "a", tenancyVersion: 3 },
+};
 test.each([
   { kind: "tick", at: LAST_INSTANT },
   { kind: "close", tenantId: "acme", periodStart: -LAST_INSTANT, actor: "a" },
@@ -71,6 +75,15 @@ test.each([
   { kind: "resolve", accept: true, ...named, fingerprint },
   { kind: "resolve", accept: false, ...named },
   { kind: "backfill", meterKey: "m", tenancyVersion: 3 },
+  { kind: "creditGrant", ...grant },
+  {
+    kind: "creditGrant",
+    ...grant,
+    amount: "999999999999999999.99",
+    expiresAt: Date.UTC(9999, 11, 31),
+    priority: -2_147_483_648,
+  },
+  { kind: "creditVoid", tenantId: "acme", grantId: "g", at: 5, reason: "r", actor: "a", tenancyVersion: 3 },
 ])("the control record %j is read as it is", (control) => {
   expect(decode(JSON.stringify(control))).toEqual({ kind: "control", control });
 });
@@ -80,6 +93,12 @@ test.each([
   [{ kind: "close", tenantId: "acme", periodStart: LAST_INSTANT + 1, actor: "a" }, /is not an instant$/],
   [{ kind: "void", ...named, reason: "r\0" }, /^NUL and lone surrogates/],
   [{ kind: "backfill", meterKey: "m\ud83d", tenancyVersion: 3 }, /^NUL and lone surrogates/],
+  [{ kind: "creditGrant", ...grant, amount: "0" }, /cannot be granted$/],
+  [{ kind: "creditGrant", ...grant, amount: "-1" }, /cannot be granted$/],
+  [{ kind: "creditGrant", ...grant, amount: "1.005" }, /cannot be granted$/],
+  [{ kind: "creditGrant", ...grant, currency: "JPY" }, /cannot be granted$/],
+  [{ kind: "creditGrant", ...grant, expiresAt: Date.UTC(10_000, 0, 1) }, /^\d+ is not a time/],
+  [{ kind: "creditGrant", ...grant, reason: "r\0" }, /^NUL and lone surrogates/],
   [
     { kind: "resolve", accept: true, ...named, fingerprint: `${fingerprint.slice(0, -1)}=` },
     /fingerprint has 16 bytes/,

@@ -1,4 +1,5 @@
-import { MAX_INSTANT_MS } from "#kernel/duration.js";
+import { isTimestamp, MAX_INSTANT_MS } from "#kernel/duration.js";
+import { isGrantable } from "#kernel/money.js";
 import { partitionOf } from "#kernel/partition.js";
 import { isStorable } from "#kernel/storable-text.js";
 import { UpgradeRequired } from "#kernel/upgrade-required.js";
@@ -92,6 +93,15 @@ function assertFields(control: ControlRecord): void {
     case "resolve":
       if (control.fingerprint !== undefined) fingerprintUuid(control.fingerprint);
       break;
+    case "creditGrant":
+      assertTimestamp(control.at);
+      if (control.expiresAt !== null) assertTimestamp(control.expiresAt);
+      if (!isGrantable(control.amount, control.currency))
+        throw new RangeError(`${control.amount} ${control.currency} cannot be granted`);
+      break;
+    case "creditVoid":
+      assertTimestamp(control.at);
+      break;
     case "void":
     case "backfill":
       break;
@@ -123,6 +133,11 @@ const textsOf = ({ tenantId, source, id, type, data }: ReceivedItem) => [tenantI
 
 function assertStorable(...texts: readonly string[]): void {
   if (!texts.every(isStorable)) throw new RangeError("NUL and lone surrogates can't be stored");
+}
+
+/** Of what events tell, as RFC 3339. */
+function assertTimestamp(ms: number): void {
+  if (!isTimestamp(ms)) throw new RangeError(`${ms} is not a time of the years 1 to 9999`);
 }
 
 function assertInstant(ms: number): void {

@@ -119,10 +119,15 @@ const one: DecodedItem = {
 
 test("entries hold all that their records say, with the position, time and tenancy version of their batch", () => {
   const common = { recordedAt: 9, tenancyVersion: 3 };
+  const grant = {
+    ...{ tenantId: "a", grantId: "g", amount: "12.50", currency: "EUR", expiresAt: 99, priority: 1, at: 8 },
+    ...{ reason: "bought", actor: "me" },
+  };
   const controls: readonly BatchElement[] = [
     { kind: "control", control: { kind: "tick", at: 5 } },
     { kind: "control", control: { kind: "close", tenantId: "a", periodStart: 7, actor: "me" } },
     { kind: "control", control: { kind: "backfill", meterKey: "m", tenancyVersion: 2 } },
+    { kind: "control", control: { kind: "creditGrant", ...grant, tenancyVersion: 2 } },
   ];
   const { entries } = recordBatch([...controls, { kind: "item", item: one }], new Map(), stamp, () => undefined);
   const event = { tenantId: "a", source: "s", id: "1", type: "t", time: 4, receivedAt: HOUR_MS + 5, data: "{}" };
@@ -138,11 +143,12 @@ test("entries hold all that their records say, with the position, time and tenan
       invoiceVersion: CURRENT_INVOICE_VERSION,
     },
     { kind: "backfill", seq: 9, ...common, meterKey: "m" },
-    { kind: "event", seq: 10, ...common, ...event },
+    { kind: "creditGrant", seq: 10, ...common, ...grant },
+    { kind: "event", seq: 11, ...common, ...event },
   ]);
-  expect(eventEntry(one, { seq: 10, ...common })).toEqual(entries[3]);
-  expect(entries[3]).not.toHaveProperty("imported");
-  expect(eventEntry({ ...one, imported: true }, { seq: 10, ...common })).toEqual({ ...entries[3], imported: true });
+  expect(eventEntry(one, { seq: 11, ...common })).toEqual(entries[4]);
+  expect(entries[4]).not.toHaveProperty("imported");
+  expect(eventEntry({ ...one, imported: true }, { seq: 11, ...common })).toEqual({ ...entries[4], imported: true });
 });
 
 test("what is quarantined says why, and which recorded event is in its way", () => {

@@ -158,6 +158,11 @@ function controlEntry(control: PlainControl, common: Common): LedgerEntry {
     }
     case "backfill":
       return { kind: "backfill", ...common, meterKey: control.meterKey };
+    case "creditGrant":
+    case "creditVoid": {
+      const { tenancyVersion: _, ...own } = control;
+      return { ...own, ...common };
+    }
   }
 }
 

@@ -33,6 +33,8 @@ function alertOf({
     tenantId,
     kind: type === "quota.warning" ? "WARNING" : "EXCEEDED",
     meter: data.meter,
+    unit: data.unit ?? "QUANTITY",
+    currency: data.currency ?? null,
     window: data.window,
     dimensions: data.dimensions ?? [],
     where: data.where ?? [],

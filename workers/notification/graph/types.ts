@@ -2,7 +2,13 @@ import { Directive, Field, ID, InputType, Int, ObjectType } from "type-graphql";
 import { enumOf } from "#platform/graphql/enums.js";
 import { connectionType } from "#platform/graphql/page-types.js";
 import { CursorScalar, DateTimeScalar, DecimalScalar, JsonScalar } from "#platform/graphql/scalars.js";
-import { QUOTA_WINDOWS, THRESHOLD_KINDS, WINDOW_MEANINGS } from "#schema/vocabulary.js";
+import {
+  LIMIT_UNIT_MEANINGS,
+  LIMIT_UNITS,
+  QUOTA_WINDOWS,
+  THRESHOLD_KINDS,
+  WINDOW_MEANINGS,
+} from "#schema/vocabulary.js";
 import {
   DELIVERY_STATUSES,
   type DeliveryStatus,
@@ -16,6 +22,7 @@ const QuotaAlertKind = enumOf("QuotaAlertKind", ["WARNING", "EXCEEDED"], "What a
   WARNING: "Usage has crossed a threshold of the limit",
   EXCEEDED: "Usage has reached the limit",
 });
+const LimitUnit = enumOf("LimitUnit", LIMIT_UNITS, "What a limit counts", LIMIT_UNIT_MEANINGS);
 const ThresholdKind = enumOf("ThresholdKind", THRESHOLD_KINDS, "How a threshold is meant", {
   SHARE: "As a share of the limit",
   AMOUNT: "As an amount",
@@ -69,8 +76,12 @@ export class QuotaAlertType {
   @Field(() => ID, { description: "The tenant's id" }) readonly tenantId!: string;
   @Field(() => QuotaAlertKind, { description: "Whether a threshold or the limit was reached" })
   readonly kind!: keyof typeof QuotaAlertKind;
-  @Field(() => String, { nullable: true, description: "Null if the limit counts requests" })
+  @Field(() => String, { nullable: true, description: "Null if the limit counts requests, or money" })
   readonly meter!: string | null;
+  @Field(() => LimitUnit, { description: "Whether the limit counts a quantity or money" })
+  readonly unit!: keyof typeof LimitUnit;
+  @Field(() => String, { nullable: true, description: "Of a limit in money: ISO 4217; null: it counts a quantity" })
+  readonly currency!: string | null;
   @Field(() => QuotaWindow, { description: "The window of the limit" }) readonly window!: keyof typeof QuotaWindow;
   @Field(() => [DimensionMatchType], {
     description: "Of a limit with `by`: the combination of values that it is about; empty otherwise",
@@ -85,7 +96,7 @@ export class QuotaAlertType {
       "Start of the second, minute, hour or day (UTC), of the calendar's day, week or month, or of the billing period in which it happened",
   })
   readonly windowStart!: Date;
-  @Field(() => DecimalScalar, { description: "What was crossed: a fraction of the limit, or an amount" })
+  @Field(() => DecimalScalar, { description: "What was crossed: a fraction of the limit, or an amount, of money too" })
   readonly threshold!: string;
   @Field(() => ThresholdKind, { description: "Whether `threshold` is a share of the limit or an amount" })
   readonly thresholdKind!: keyof typeof ThresholdKind;

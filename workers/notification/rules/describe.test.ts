@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
 import { billingPeriodClosedV1 } from "#schema/events/billing-period-closed.v1.js";
+import { creditsGrantedV1 } from "#schema/events/credits-granted.v1.js";
+import { creditsVoidedV1 } from "#schema/events/credits-voided.v1.js";
 import { invoiceGeneratedV1 } from "#schema/events/invoice-generated.v1.js";
 import { usageUnmeteredV1 } from "#schema/events/usage-unmetered.v1.js";
 import { usageUnpricedV1 } from "#schema/events/usage-unpriced.v1.js";
@@ -20,6 +22,19 @@ test("invoices, closed periods and unknown types are described in words", () => 
     subject: "acme: webhook.test",
     lines: ["A test", "at 2026-11-04T00:00:05.000Z"],
   });
+});
+
+test("credits are described in words", () => {
+  const granted = describe("credits.granted", creditsGrantedV1.example.data);
+  expect(granted.subject).toBe("acme: 25.00 EUR of credits granted");
+  expect(granted.lines.slice(0, 2)).toEqual(["Welcome (welcome-2026)", "They expire 2027-01-01T00:00:00.000Z."]);
+  const lasting = describe("credits.granted", { ...creditsGrantedV1.example.data, expiresAt: null });
+  expect(lasting.lines[1]).toBe("They do not expire.");
+  const voided = describe("credits.voided", creditsVoidedV1.example.data);
+  expect([voided.subject, voided.lines[0]]).toEqual([
+    "acme: 12.50 EUR of credits taken back",
+    "Paid back (welcome-2026)",
+  ]);
 });
 
 test("unbilled usage is described in words, and what the tenant chose in quotes", () => {

@@ -40,7 +40,10 @@ export function describePayload(json: string): Description {
   switch (payload.type) {
     case "quota.warning":
     case "quota.exceeded": {
-      const what = data.meter === null ? "requests" : text("meter");
+      const { unit, currency = "" } = payload.data;
+      const isMoney = unit === "MONEY";
+      const what = isMoney ? currency : data.meter === null ? "requests" : text("meter");
+      const ofUnit = isMoney ? ` ${currency}` : "";
       const window = WINDOWS[payload.data.window];
       const { dimensions = [], where = [] } = payload.data;
       // Quoted: clients chose the values.
@@ -52,7 +55,7 @@ export function describePayload(json: string): Description {
             ? `${tenant} has used ${thresholdText(payload.data)} of its limit of ${limit}`
             : `${tenant} has reached its limit of ${limit}`,
         lines: [
-          `Used: ${text("used")} of ${text("limit")} since ${text("windowStart")}`,
+          `Used: ${text("used")} of ${text("limit")}${ofUnit} since ${text("windowStart")}`,
           isDenying(payload.data.kind)
             ? "Requests beyond the limit are denied."
             : "The limit is soft: no requests are denied.",
@@ -73,6 +76,22 @@ export function describePayload(json: string): Description {
           `SHA-256 ${text("sha256")}`,
           when,
         ],
+      };
+    case "credits.granted": {
+      const { expiresAt } = payload.data;
+      return {
+        subject: `${tenant}: ${text("amount")} ${text("currency")} of credits granted`,
+        lines: [
+          `${text("reason")} (${text("grantId")})`,
+          expiresAt === null ? "They do not expire." : `They expire ${expiresAt}.`,
+          when,
+        ],
+      };
+    }
+    case "credits.voided":
+      return {
+        subject: `${tenant}: ${text("amount")} ${text("currency")} of credits taken back`,
+        lines: [`${text("reason")} (${text("grantId")})`, when],
       };
     case "webhook.endpoint.disabled":
       return {

@@ -2,6 +2,8 @@ import { expect, test } from "vitest";
 import { UpgradeRequired } from "#kernel/upgrade-required.js";
 import { auditRecordedV1 } from "#schema/events/audit-recorded.v1.js";
 import { billingPeriodClosedV1 } from "#schema/events/billing-period-closed.v1.js";
+import { creditsGrantedV1 } from "#schema/events/credits-granted.v1.js";
+import { creditsVoidedV1 } from "#schema/events/credits-voided.v1.js";
 import { invoiceGeneratedV1 } from "#schema/events/invoice-generated.v1.js";
 import { quotaExceededV1 } from "#schema/events/quota-exceeded.v1.js";
 import { quotaWarningV1 } from "#schema/events/quota-warning.v1.js";
@@ -14,6 +16,8 @@ test.each([
   ["quota.exceeded", quotaExceededV1.example],
   ["billing.period.closed", billingPeriodClosedV1.example],
   ["invoice.generated", invoiceGeneratedV1.example],
+  ["credits.granted", creditsGrantedV1.example],
+  ["credits.voided", creditsVoidedV1.example],
   ["usage.unmetered", usageUnmeteredV1.example],
   ["usage.unpriced", usageUnpricedV1.example],
 ] as const)("%s is read from its event", (type, example) => {

@@ -3,6 +3,8 @@ import { isClientId } from "#kernel/ids.js";
 import { isStorable } from "#kernel/storable-text.js";
 import { type BillingPeriodClosedV1, billingPeriodClosedV1 } from "#schema/events/billing-period-closed.v1.js";
 import { ContractViolation } from "#schema/events/contract.js";
+import { type CreditsGrantedV1, creditsGrantedV1 } from "#schema/events/credits-granted.v1.js";
+import { type CreditsVoidedV1, creditsVoidedV1 } from "#schema/events/credits-voided.v1.js";
 import { refuseOtherEncoding, refuseOtherType } from "#schema/events/growing.js";
 import { type InvoiceGeneratedV1, invoiceGeneratedV1 } from "#schema/events/invoice-generated.v1.js";
 import { type QuotaExceededV1, quotaExceededV1 } from "#schema/events/quota-exceeded.v1.js";
@@ -35,6 +37,8 @@ export interface NoticeData {
   readonly "quota.exceeded": QuotaExceededV1["data"];
   readonly "billing.period.closed": BillingPeriodClosedV1["data"];
   readonly "invoice.generated": InvoiceGeneratedV1["data"];
+  readonly "credits.granted": CreditsGrantedV1["data"];
+  readonly "credits.voided": CreditsVoidedV1["data"];
   readonly "webhook.endpoint.disabled": EndpointDisabled;
   readonly "usage.unmetered": UsageUnmeteredV1["data"];
   readonly "usage.unpriced": UsageUnpricedV1["data"];
@@ -83,6 +87,14 @@ function noticeOf(value: unknown): Notice | undefined {
     case invoiceGeneratedV1.type: {
       const { id, time, data } = invoiceGeneratedV1.parse(value);
       return { type: "invoice.generated", tenantId: data.tenantId, eventId: id, time, data };
+    }
+    case creditsGrantedV1.type: {
+      const { id, time, data } = creditsGrantedV1.parse(value);
+      return { type: "credits.granted", tenantId: data.tenantId, eventId: id, time, data };
+    }
+    case creditsVoidedV1.type: {
+      const { id, time, data } = creditsVoidedV1.parse(value);
+      return { type: "credits.voided", tenantId: data.tenantId, eventId: id, time, data };
     }
     case usageUnmeteredV1.type: {
       const { id, time, data } = usageUnmeteredV1.parse(value);

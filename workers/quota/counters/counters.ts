@@ -19,6 +19,8 @@ export interface Scope {
   readonly by: readonly string[];
   /** Ascending by dimension. */
   readonly where: readonly DimensionMatchState[];
+  /** Of what a catch-all price claims: usage that has all values of one of these is not in it. */
+  readonly except?: readonly (readonly DimensionMatchState[])[];
 }
 
 export type CounterWindow =
@@ -48,6 +50,39 @@ export interface CounterCharge {
   readonly bounded: boolean;
 }
 
+/** What a quantity costs under one price, as its line on an invoice is rounded; amounts of money in 10^-12, too. */
+export interface LineRating {
+  /** The highest that any quantity from one to another costs. */
+  highest(from: Amount, to: Amount): Amount;
+}
+
+/** What one price of a plan claims. */
+export interface MoneyLine {
+  /** The counter of billing periods with the quantity. */
+  readonly counter: string;
+  readonly meter: string;
+  /** The quantity asked for that the price claims. */
+  readonly asked: Amount;
+  readonly rating: LineRating;
+}
+
+export interface MoneyTerms {
+  readonly at: number;
+  /** Start of the billing period. */
+  readonly start: number;
+  /** The smallest hard limit; null: it never denies. */
+  readonly hardLimit: Amount | null;
+  /** One for each price of the plan. */
+  readonly lines: readonly MoneyLine[];
+}
+
+/** Of limits in money: what all usage of a billing period costs. */
+export interface MoneyCharge extends Omit<MoneyTerms, "at"> {
+  readonly end: number;
+  /** Terms that are known to replace these, ascending. */
+  readonly later: readonly MoneyTerms[];
+}
+
 export type Operation =
   | {
       readonly kind: "check" | "consume";
@@ -63,6 +98,8 @@ export type Operation =
       readonly charges: readonly CounterCharge[];
       /** On counters that only limits to come are on: they decide nothing but when a denied request fits. */
       readonly laterCharges?: readonly CounterCharge[];
+      /** Absent: no limit in money. What it asks for is also charged, on the counters of its lines. */
+      readonly money?: MoneyCharge;
     }
   | { readonly kind: "release"; readonly key: string };
 
@@ -81,6 +118,10 @@ export interface CounterReading {
   readonly denies: boolean;
   /** It denies because the tenant has as many combinations of the limit as it may have. */
   readonly full?: true;
+  /** Of money: what the request may add at most to what is used and reserved. */
+  readonly asked?: Amount;
+  /** Of money: the request alone costs more than the limit. */
+  readonly isTooLarge?: true;
 }
 
 /** Combinations of one limit that a tenant may have, recorded in the billing period or reserved; of requests, in the window. */
@@ -132,6 +173,8 @@ export interface Decided {
   readonly deniedByLoss: boolean;
   /** In the order of the charges; after the charge if allowed. */
   readonly readings: readonly CounterReading[];
+  /** Of the limits in money, if the operation has them: used and reserved are what it costs. */
+  readonly money?: CounterReading;
 }
 
 /** Usage from the database, up to the position of the load. */
@@ -158,7 +201,7 @@ export interface RecordedCombinations extends Pick<LoadedScope, "key" | "period"
 }
 
 /** What limits with `by` or `where` count, and what was recorded of it. */
-export interface LoadedScope extends Pick<Scope, "by" | "where"> {
+export interface LoadedScope extends Pick<Scope, "by" | "where" | "except"> {
   /** `meter|scope`; of requests the meter is empty. */
   readonly key: string;
   /** Start of the billing period in which `recorded` combinations were. */

@@ -1,18 +1,27 @@
 import type { Decimal } from "#kernel/decimal.js";
 import { isDenying } from "#schema/vocabulary.js";
-import type { Amount, CounterCharge } from "../counters/counters.js";
+import type { Amount, CounterCharge, MoneyCharge, MoneyLine, MoneyTerms } from "../counters/counters.js";
 import { amountOf, amountText, ONE_UNIT } from "../rules/amount.js";
-import { isFamily, type LimitInForce, type LimitsInForce, memberId } from "../rules/limits.js";
-import { combinationId, combinationOf, type Dimensions, isWithin, namesOf, type Scope } from "../rules/scopes.js";
+import { counterId, isFamily, type LimitInForce, type LimitsInForce, lineKey, memberId } from "../rules/limits.js";
+import type { PricedLine } from "../rules/money.js";
+import {
+  combinationId,
+  combinationOf,
+  type Dimensions,
+  isWithin,
+  NO_DIMENSIONS,
+  namesOf,
+  type Scope,
+} from "../rules/scopes.js";
 import { counterWindow, outlivesLoss } from "../rules/windows.js";
 import type { LaterLimits, LimitedTenant } from "./tenant-limits.js";
 
 /** Of a limit with `by`, its counter is the family of those of the combinations. */
 type Uncharged = Omit<CounterCharge, "amount">;
-/** A limit, with the index of its counter's charge. */
+/** A limit, with the index of its counter's charge; in money there is one charge for all. */
 export interface ChargedLimit {
   readonly limit: LimitInForce;
-  readonly charge: number;
+  readonly charge: number | "money";
   /** Of a limit with `by`: the combination, in the order of its scope. */
   readonly values?: readonly string[];
 }
@@ -25,10 +34,21 @@ export interface Concern {
   readonly charges: readonly Uncharged[];
   /** On counters that only limits to come are on. */
   readonly laterCharges: readonly Uncharged[];
+  /** Of limits in money; absent: there are none. */
+  readonly money?: UnchargedMoney;
   /** Dimensions whose values a request must have, in the order of the limits. */
   readonly required: readonly string[];
   /** Those, and the dimensions of limits to come: their values are kept with a reservation. Empty: nothing counts by any. */
   readonly named: readonly string[];
+}
+
+type UnchargedLine = Omit<MoneyLine, "asked"> & Pick<PricedLine, "scope">;
+interface UnchargedTerms extends Omit<MoneyTerms, "lines"> {
+  readonly lines: readonly UnchargedLine[];
+}
+interface UnchargedMoney extends Omit<MoneyCharge, "lines" | "later"> {
+  readonly lines: readonly UnchargedLine[];
+  readonly later: readonly UnchargedTerms[];
 }
 
 /** Instead of a meter: every limit. */
@@ -53,20 +73,87 @@ export function concernOf({ inForce, later }: LimitedTenant, meter: Concerned): 
 function newConcern(inForce: LimitsInForce, later: readonly LaterLimits[], meter: Concerned): Concern | undefined {
   const limits = inForce.limits.filter(isOn(meter));
   if (limits.length === 0) return undefined;
-  const counters = [...new Set(limits.map((limit) => limit.counterId))];
+  const counted = limits.filter(({ money }) => money === undefined);
+  const counters = [...new Set(counted.map((limit) => limit.counterId))];
   const following = later.flatMap((one) => one.inForce?.limits.filter(isOn(meter)) ?? []);
-  const required = [...new Set(limits.flatMap(namesOfLimit))];
+  const required = [...new Set(limits.flatMap(namesOfLimit(meter)))];
+  const charges = [...counters.map((counter) => chargeOf(counter, inForce, later))];
+  if (meter !== EVERY_LIMIT) charges.push(...lineChargesOf(limits, counters, meter, inForce, later));
+  const money = moneyOf(inForce, later);
   return {
     required,
-    named: [...new Set([...required, ...following.flatMap(namesOfLimit)])],
-    meter: meter !== EVERY_LIMIT && limits.some((limit) => limit.meter !== null) ? meter : null,
-    limits: limits.map((limit) => ({ limit, charge: counters.indexOf(limit.counterId) })),
-    charges: counters.map((counter) => chargeOf(counter, inForce, later)),
+    named: [...new Set([...required, ...following.flatMap(namesOfLimit(meter))])],
+    meter: meter !== EVERY_LIMIT && charges.some((charge) => charge.meter !== null) ? meter : null,
+    limits: limits.map((limit) => ({
+      limit,
+      charge: limit.money === undefined ? counters.indexOf(limit.counterId) : "money",
+    })),
+    charges,
     laterCharges: meter === EVERY_LIMIT ? [] : laterChargesOf(counters, later, meter),
+    ...(money && { money }),
   };
 }
 
-const namesOfLimit = ({ counter: { scope } }: LimitInForce): readonly string[] => (scope ? namesOf(scope) : []);
+/** Of a limit in money, those by which the prices of the meter tell usage apart. */
+const namesOfLimit =
+  (meter: Concerned) =>
+  ({ counter: { scope }, money }: LimitInForce): readonly string[] => {
+    const lines = money?.lines.filter((line) => line.meter === meter) ?? [];
+    return [scope, ...lines.map((line) => line.scope)].flatMap((one) => (one ? namesOf(one) : []));
+  };
+
+/** A request is reserved on the counters of the prices that claim it, which do not limit it by themselves. */
+function lineChargesOf(
+  limits: readonly LimitInForce[],
+  charged: readonly string[],
+  meter: string | null,
+  inForce: LimitsInForce,
+  later: readonly LaterLimits[],
+): readonly Uncharged[] {
+  const found = new Map<string, Uncharged>();
+  for (const { money, bounds } of limits) {
+    for (const line of money?.lines.filter((one) => one.meter === meter) ?? []) {
+      const counter = counterId(lineKey(line));
+      if (charged.includes(counter)) continue;
+      const window = counterWindow("BILLING_PERIOD", bounds);
+      const { scope } = line;
+      const bounded = isBounded({ meter, window: "BILLING_PERIOD" }, inForce, later);
+      found.set(counter, {
+        ...{ counter, meter, ...(scope && { scope }), window, hardLimit: null, laterLimits: [], bounded },
+      });
+    }
+  }
+  return [...found.values()];
+}
+
+/** Undefined: no limit in force is in money. */
+function moneyOf(inForce: LimitsInForce, later: readonly LaterLimits[]): UnchargedMoney | undefined {
+  const { period } = inForce;
+  const terms = termsOf(inForce, period.start);
+  if (terms === undefined) return undefined;
+  const none = { hardLimit: null, lines: [], start: period.start };
+  return {
+    ...terms,
+    end: period.end,
+    later: later.map(({ at, inForce: follows }) => ({
+      at,
+      ...((follows && termsOf(follows, follows.period.start)) ?? none),
+    })),
+  };
+}
+
+function termsOf(inForce: LimitsInForce, start: number): Omit<UnchargedTerms, "at"> | undefined {
+  const found = inForce.limits.find(({ money }) => money !== undefined);
+  if (found?.money === undefined) return undefined;
+  return {
+    start,
+    hardLimit: hardLimitOf(inForce, found.counterId),
+    lines: found.money.lines.map((line) => {
+      const { meter, scope, rating } = line;
+      return { counter: counterId(lineKey(line)), meter, ...(scope && { scope }), rating };
+    }),
+  };
+}
 
 const isOn =
   (asked: Concerned) =>
@@ -81,8 +168,15 @@ function laterChargesOf(
   const found = new Map<string, Uncharged>();
   for (const { inForce } of later) {
     for (const limit of inForce?.limits.filter(isOn(meter)) ?? []) {
-      const { counterId, window, bounds, kind } = limit;
-      if (inForce === undefined || !isDenying(kind) || known.includes(counterId) || found.has(counterId)) continue;
+      const { counterId, window, bounds, kind, money } = limit;
+      if (
+        inForce === undefined ||
+        money !== undefined ||
+        !isDenying(kind) ||
+        known.includes(counterId) ||
+        found.has(counterId)
+      )
+        continue;
       found.set(counterId, {
         ...{ counter: counterId, meter: limit.meter, window: counterWindow(window, bounds) },
         ...scopedBy(limit),
@@ -105,9 +199,15 @@ function chargeOf(counter: string, inForce: LimitsInForce, later: readonly Later
     window: counterWindow(first.window, first.bounds),
     hardLimit,
     laterLimits: hardLimitsOf(later, counter),
-    bounded: outlivesLoss(first.window) && [inForce, ...later.map((one) => one.inForce)].some(mustNotForget(first)),
+    bounded: isBounded(first, inForce, later),
   };
 }
+
+const isBounded = (
+  on: Pick<LimitInForce, "meter" | "window">,
+  inForce: LimitsInForce,
+  later: readonly LaterLimits[],
+): boolean => outlivesLoss(on.window) && [inForce, ...later.map((one) => one.inForce)].some(mustNotForget(on));
 
 const scopedBy = ({ counter: { scope } }: LimitInForce): Pick<CounterCharge, "scope"> => (scope ? { scope } : {});
 
@@ -116,14 +216,13 @@ const scopedBy = ({ counter: { scope } }: LimitInForce): Pick<CounterCharge, "sc
  * meter, of requests one of the same window.
  */
 const mustNotForget =
-  ({ meter, window }: LimitInForce) =>
+  ({ meter, window }: Pick<LimitInForce, "meter" | "window">) =>
   (limits: LimitsInForce | undefined): boolean =>
-    limits?.limits.some(
-      (one) =>
-        isDenying(one.kind) &&
-        one.meter === meter &&
-        (meter === null ? one.window === window : outlivesLoss(one.window)),
-    ) ?? false;
+    limits?.limits.some((one) => {
+      if (!isDenying(one.kind)) return false;
+      if (one.money !== undefined) return one.money.lines.some((line) => line.meter === meter);
+      return one.meter === meter && (meter === null ? one.window === window : outlivesLoss(one.window));
+    }) ?? false;
 
 const hardLimitsOf = (later: readonly LaterLimits[], counter: string): CounterCharge["laterLimits"] =>
   later.map(({ at, inForce }) => ({ at, hardLimit: hardLimitOf(inForce, counter) }));
@@ -150,6 +249,8 @@ export interface Asked {
   readonly limits: readonly ChargedLimit[];
   readonly charges: readonly CounterCharge[];
   readonly laterCharges: readonly CounterCharge[];
+  /** Absent: no limit is in money. */
+  readonly money?: MoneyCharge;
 }
 
 interface AskedBefore extends Asked {
@@ -170,8 +271,10 @@ export function askedOf(concern: Concern, meter: string | null, amount: Decimal,
     all.map((charge) => charged(charge, charge.meter === null ? ONE_UNIT : asked));
   const [charges, laterCharges] = [chargedAll(concern.charges), chargedAll(concern.laterCharges)];
   const { limits } = concern;
+  const money = concern.money && chargedInMoney(concern.money, meter, asked, NO_DIMENSIONS);
   const found = {
     ...{ named: meter, asked, content: contentOf(meter, asked), meter: concern.meter, limits, charges, laterCharges },
+    ...(money && { money }),
   };
   lastAsked.set(concern, found);
   return found;
@@ -196,17 +299,38 @@ function askedByDimensions(concern: Concern, meter: string | null, asked: Amount
     charges.push(own.charge);
   }
   const limits = concern.limits.flatMap(({ limit, charge }): readonly ChargedLimit[] => {
+    if (charge === "money") return [{ limit, charge }];
     const place = places.get(charge);
     if (place === undefined) return [];
     return [{ limit, charge: place.charge, ...(place.values.length > 0 && { values: place.values }) }];
   });
   return {
     content: contentOf(meter, asked),
-    meter: limits.some(({ limit }) => limit.meter !== null) ? concern.meter : null,
+    meter: charges.some((charge) => charge.meter !== null) ? concern.meter : null,
     dimensions,
     limits,
     charges,
     laterCharges: concern.laterCharges.flatMap((charge) => chargedBy(charge, asked, dimensions)?.charge ?? []),
+    ...(concern.money && { money: chargedInMoney(concern.money, meter, asked, dimensions) }),
+  };
+}
+
+/** The quantity asked for on the line of the price that claims it; of terms to come, on each that may. */
+function chargedInMoney(
+  { lines, later, ...money }: UnchargedMoney,
+  meter: string | null,
+  asked: Amount,
+  dimensions: Dimensions,
+): MoneyCharge {
+  const chargedLines = (all: readonly UnchargedLine[]): readonly MoneyLine[] =>
+    all.map(({ scope, ...line }) => {
+      const isClaimed = line.meter === meter && (scope === undefined || isWithin(scope, dimensions) !== false);
+      return { ...line, asked: isClaimed ? asked : 0n };
+    });
+  return {
+    ...money,
+    lines: chargedLines(lines),
+    later: later.map((terms) => ({ ...terms, lines: chargedLines(terms.lines) })),
   };
 }
 
@@ -233,23 +357,33 @@ const chargedIn = (charge: Uncharged, scope: Scope, values: readonly string[], a
 
 /** What each limit's counters hold: of those with `by`, of these combinations. */
 export function looksOf(
-  { limits, charges }: Concern,
+  { limits, charges, money }: Concern,
   combinations: ReadonlyMap<LimitInForce, readonly (readonly string[])[]>,
-): { readonly limits: readonly ChargedLimit[]; readonly charges: readonly CounterCharge[] } {
+): Pick<Asked, "limits" | "charges" | "money"> {
   const looked: ChargedLimit[] = [];
   const looks: CounterCharge[] = [];
   const add = (limit: LimitInForce, charge: CounterCharge, values?: readonly string[]): void => {
     looked.push({ limit, charge: looks.length, ...(values && { values }) });
     looks.push(charge);
   };
-  for (const { limit, charge: index } of limits) {
+  const inMoney: ChargedLimit[] = [];
+  for (const one of limits) {
+    const { limit, charge: index } = one;
+    if (index === "money") {
+      inMoney.push(one);
+      continue;
+    }
     const charge = charges[index];
     if (charge === undefined) continue;
     const { scope } = charge;
     if (scope === undefined || scope.by.length === 0) add(limit, charged(charge, 0n));
     else for (const values of combinations.get(limit) ?? []) add(limit, chargedIn(charge, scope, values, 0n), values);
   }
-  return { limits: looked, charges: looks };
+  return {
+    limits: [...looked, ...inMoney],
+    charges: looks,
+    ...(money && inMoney.length > 0 && { money: chargedInMoney(money, null, 0n, NO_DIMENSIONS) }),
+  };
 }
 
 /** Written out: see `tenant/state.ts`. */

@@ -10,6 +10,8 @@ import type { QuotaRequest } from "./gate.js";
 const Match = Type.Object({ dimension: Type.String(), value: Type.String() });
 const Limit = Type.Object({
   meter: Type.Union([Type.String(), Type.Null()]),
+  unit: Type.Optional(Type.Literal("MONEY")),
+  currency: Type.Optional(Type.String()),
   window: Type.String(),
   kind: Type.String(),
   dimensions: Type.Optional(Type.Array(Match)),
@@ -88,6 +90,7 @@ const denialOf = ({ idempotencyKey, meter, amount }: QuotaRequest, decision: Dec
   retryAt: decision.retryAt,
   limits: decision.limits.map((read) => ({
     meter: read.limit.meter,
+    ...(read.limit.money && { unit: "MONEY" as const, currency: read.limit.money.currency }),
     window: read.limit.window,
     kind: read.limit.kind,
     ...scopeMembers(read),

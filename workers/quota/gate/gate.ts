@@ -6,6 +6,7 @@ import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { Reason } from "#schema/openapi/decision.js";
 import { isDenying, type TenantStatus } from "#schema/vocabulary.js";
 import {
+  type CounterCharge,
   type CounterReading,
   CountersUnavailable,
   type Decided,
@@ -18,7 +19,7 @@ import type { LimitInForce, LimitsInForce } from "../rules/limits.js";
 import { askedText, type Dimensions, NO_DIMENSIONS } from "../rules/scopes.js";
 import { DatabaseUnreachable } from "../store/unreachable.js";
 import type { Bounds } from "./bounds.js";
-import { type Asked, askedOf, concernOf, EVERY_LIMIT, looksOf } from "./concerns.js";
+import { type Asked, askedOf, type ChargedLimit, concernOf, EVERY_LIMIT, looksOf } from "./concerns.js";
 import type { Freshness } from "./freshness.js";
 import type { CounterLoader } from "./loader.js";
 import type { LimitedTenant, TenantLimits } from "./tenant-limits.js";
@@ -196,8 +197,11 @@ export function createGate(options: GateOptions) {
     if (missing.length > 0) return { kind: "error", error: dimensionsMissing(missing) };
     const asked = askedOf(concern, meter, amount, given);
     if (asked.limits.length === 0) return { kind: "decision", decision: unlimited("NO_LIMITS", true, now, inForce) };
-    const { content, charges, laterCharges, dimensions } = asked;
-    const common = { kind: operation, key: idempotencyKey, content, meter: asked.meter, ttlMs, charges, laterCharges };
+    const { content, charges, laterCharges, dimensions, money } = asked;
+    const common = {
+      ...{ kind: operation, key: idempotencyKey, content, meter: asked.meter, ttlMs, charges, laterCharges },
+      ...(money && { money }),
+    };
     return {
       kind: "limited",
       asked,
@@ -226,11 +230,11 @@ export function createGate(options: GateOptions) {
   function explained({ tenant, now }: LimitedTenant, prepared: Limited, outcome: Outcome | undefined): Decision {
     const { asked: askedFor, inForce, operation } = prepared;
     const verdict = outcome?.kind === "decided" ? outcome : unanswered(askedFor, now);
-    const asked = askedFor.limits.map(({ charge, ...limit }) => ({
-      ...limit,
-      charged: operation.charges[charge]?.amount ?? 0n,
-      reading: verdict.readings[charge] ?? NOTHING,
-    }));
+    const asked = askedFor.limits.map(({ charge, ...limit }) => {
+      const reading = readingOf(verdict, charge);
+      const charged = charge === "money" ? reading.asked : operation.charges[charge]?.amount;
+      return { ...limit, charged: charged ?? 0n, reading };
+    });
     const decision = explain(verdict, inForce, asked);
     if (operation.kind === "consume" && !decision.allowed) options.onDenied(tenant, decision, inForce);
     return decision;
@@ -307,14 +311,20 @@ export function createGate(options: GateOptions) {
       );
       const look = looksOf({ ...concern, limits: wanted }, combinations);
       const readings: LimitReading[] = [];
-      for (let from = 0; from < look.limits.length; from += LOOKED_AT_ONCE) {
-        const some = look.limits.slice(from, from + LOOKED_AT_ONCE);
-        const charges = look.charges.slice(from, from + LOOKED_AT_ONCE);
-        const [outcome] = await execute(limited, [{ ...LOOK, charges }]);
-        const verdict = outcome?.kind === "decided" ? outcome : unanswered({ limits: some, charges }, now);
-        for (const [index, { limit, values: own }] of some.entries())
-          readings.push(readLimit(limit, verdict.readings[index] ?? NOTHING, verdict.now, undefined, own));
+      async function readAll(some: readonly ChargedLimit[], looked: Pick<Asked, "charges" | "money">): Promise<void> {
+        const [outcome] = await execute(limited, [{ ...LOOK, ...looked }]);
+        const verdict = outcome?.kind === "decided" ? outcome : unanswered({ limits: some, ...looked }, now);
+        for (const { limit, charge, values: own } of some)
+          readings.push(readLimit(limit, readingOf(verdict, charge), verdict.now, undefined, own));
       }
+      const counted = look.limits.filter(({ charge }) => charge !== "money");
+      for (let from = 0; from < counted.length; from += LOOKED_AT_ONCE) {
+        const some = counted.slice(from, from + LOOKED_AT_ONCE).map((one, charge) => ({ ...one, charge }));
+        await readAll(some, { charges: look.charges.slice(from, from + LOOKED_AT_ONCE) });
+      }
+      const { money } = look;
+      const inMoney = look.limits.filter(({ charge }) => charge === "money");
+      if (money !== undefined) await readAll(inMoney, { charges: [], money });
       return readings;
     },
   };
@@ -372,19 +382,24 @@ const tooManyKeys = (most: number): MetrlyError =>
 
 /** While the counters do not answer, hard limits deny and soft ones allow. */
 function unanswered(
-  { limits, charges }: Pick<Asked, "limits" | "charges">,
+  { limits, charges, money }: Pick<Asked, "limits" | "charges" | "money">,
   now: number,
 ): Omit<Decided, "kind" | "repeated"> {
   const retryAt = now + UNAVAILABLE_RETRY_MS;
   const allowed = !limits.some(({ limit }) => isDenying(limit.kind));
+  const blocked = ({ hardLimit }: Pick<CounterCharge, "hardLimit">): CounterReading => ({
+    ...NOTHING,
+    ...{ blockedUntil: retryAt, resetAt: retryAt, denies: hardLimit !== null },
+  });
   return {
     ...{ allowed, now, expiresAt: null, retryAt: allowed ? null : retryAt, deniedByLoss: !allowed },
-    readings: charges.map(({ hardLimit }) => ({
-      ...NOTHING,
-      ...{ blockedUntil: retryAt, resetAt: retryAt, denies: hardLimit !== null },
-    })),
+    readings: charges.map(blocked),
+    ...(money && { money: blocked(money) }),
   };
 }
+
+const readingOf = ({ readings, money }: Pick<Decided, "readings" | "money">, charge: ChargedLimit["charge"]) =>
+  (charge === "money" ? money : readings[charge]) ?? NOTHING;
 
 function unlimited(reason: Reason, allowed: boolean, now: number, inForce?: LimitsInForce): Decision {
   const plan = inForce === undefined ? null : { id: inForce.planId, version: inForce.planVersion };

@@ -13,9 +13,9 @@ import {
   type TenantLoad,
 } from "../counters/counters.js";
 import { amountOf } from "../rules/amount.js";
-import { type CounterKey, counterId, isFamily } from "../rules/limits.js";
+import { type CounterKey, claimsOf, counterId, isFamily } from "../rules/limits.js";
 import { totalsOfPeriods } from "../rules/period-totals.js";
-import { familyOf, seriesOf, seriesOfCounter } from "../rules/scopes.js";
+import { familyOf, MONEY_SCOPE, seriesOf, seriesOfCounter } from "../rules/scopes.js";
 import {
   boundsOf,
   counterWindow,
@@ -213,7 +213,14 @@ interface Waiting {
 
 const NOT_OBSERVED: Observed = { since: 0, token: "" };
 const NOTHING_IN_FORCE = { epoch: "", hasOwnClock: false, counters: [], lost: [] };
-const NO_FACTS: TenantFacts = { seq: 0, totals: new Map(), lost: [], recorded: new Set(), combinations: new Map() };
+const NO_FACTS: TenantFacts = {
+  seq: 0,
+  totals: new Map(),
+  claimed: new Map(),
+  lost: [],
+  recorded: new Set(),
+  combinations: new Map(),
+};
 
 /** `countersNow`: what this process takes for now may be minutes off. */
 export function factsWanted({ tenant, now, inForce, counted }: LimitedTenant, countersNow: number): FactsOf {
@@ -231,6 +238,7 @@ export function factsWanted({ tenant, now, inForce, counted }: LimitedTenant, co
     series: counted.flatMap(({ meter, scope }) =>
       meter === null || scope === undefined || scope.by.length > 0 ? [] : [seriesOf(meter, scope)],
     ),
+    claims: claimsOf(counted),
     scopes: counted.flatMap(({ meter, scope }) =>
       meter === null || scope === undefined || scope.by.length === 0 ? [] : [seriesOf(meter, scope)],
     ),
@@ -251,18 +259,33 @@ function memberOf({ counted }: LimitedTenant, id: string): Member | undefined {
 
 function extensionWanted(limited: LimitedTenant, now: number, members: readonly Member[]): FactsOf {
   const series = members.flatMap(({ id, key }) => (key.meter === null ? [] : [seriesOfCounter(id)]));
-  return { ...factsWanted(limited, now), series: [...new Set(series)], isExtension: true };
+  return { ...factsWanted(limited, now), series: [...new Set(series)], claims: [], isExtension: true };
 }
 
 /** Of every limit that counts by them, also of requests. */
-function scopesOf({ counted, inForce, now }: LimitedTenant, { combinations }: TenantFacts): readonly LoadedScope[] {
+function scopesOf(
+  { counted, inForce, later, now }: LimitedTenant,
+  { combinations }: TenantFacts,
+): readonly LoadedScope[] {
   const found = new Map<string, LoadedScope>();
   for (const { meter, scope } of counted) {
     if (scope === undefined) continue;
     const key = seriesOf(meter ?? "", scope);
-    const { by, where } = scope;
-    found.set(key, { key, by, where, period: inForce?.period.start ?? now, recorded: combinations.get(key) ?? 0 });
+    const { by, where, except } = scope;
+    found.set(key, {
+      key,
+      by,
+      where,
+      ...(except && { except }),
+      period: inForce?.period.start ?? now,
+      recorded: combinations.get(key) ?? 0,
+    });
   }
+  // No process that does not know limits in money may open the state.
+  if ([inForce, ...later.map((one) => one.inForce)].some((one) => one?.limits.some(({ money }) => money !== undefined)))
+    found.set(MONEY_SCOPE, {
+      ...{ key: MONEY_SCOPE, by: [], where: [], period: inForce?.period.start ?? now, recorded: 0 },
+    });
   return [...found.values()];
 }
 
@@ -308,15 +331,15 @@ function blockedUntil({ window }: CounterKey, lostBefore: number): number {
 function usageOf(
   { meter, window }: CounterKey,
   series: string,
-  { totals }: TenantFacts,
+  facts: TenantFacts,
   tenant: WindowsOf,
   now: number,
 ): readonly LoadedUsage[] {
   if (meter === null) return [];
   if (isPeriodWindow(window))
-    return [...totalsOfPeriods(series, window, totals, tenant)].map(([at, total]) => ({ at, used: amountOf(total) }));
+    return [...totalsOfPeriods(series, window, facts, tenant)].map(([at, total]) => ({ at, used: amountOf(total) }));
   const grain = REBUILT_FROM[window];
-  return (totals.get(series) ?? [])
+  return (facts.totals.get(series) ?? [])
     .filter((total) => total.grain === grain)
     .map(({ bucketStart, total }) => ({
       at: Math.max(bucketStart, Math.min(latestIn(grain, bucketStart), now)),

@@ -2,6 +2,7 @@ import type { Clock } from "#kernel/clock.js";
 import { periodAt } from "#kernel/period.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
+import { isInMoney } from "#schema/limit-scope.js";
 import { type AssignedPlan, activeOverrides, assignedPlan, planVersionOf, tenantNow } from "#schema/tenancy-history.js";
 import type { QuotaWindow } from "#schema/vocabulary.js";
 import type { QuotaCounters } from "../counters/counters.js";
@@ -13,8 +14,9 @@ import {
   limitsInForce,
   type PlansAndMeters,
 } from "../rules/limits.js";
+import { pricedUsageOf } from "../rules/money.js";
 import { type Scope, scopeOf, seriesOf } from "../rules/scopes.js";
-import type { CountedScope } from "../rules/usage-reading.js";
+import type { CountedScopes } from "../rules/usage-reading.js";
 import { outlivesLoss } from "../rules/windows.js";
 
 export interface LimitedTenant {
@@ -90,13 +92,13 @@ export function createTenantLimits(
     return found;
   }
 
-  const scopes = new WeakMap<TenantState, Map<string, readonly CountedScope[]>>();
+  const scopes = new WeakMap<TenantState, Map<string, CountedScopes>>();
   /**
    * What limits of a moment's billing period, and of plans that were assigned by then to follow, count with `by` or `where`, as known at
    * a version: usage is totalled by them from the assignment on. The same for every reader of the ledger.
    */
-  function scopesAt(tenant: TenantState, atMs: number, version: number): readonly CountedScope[] {
-    const ofTenant = scopes.get(tenant) ?? new Map<string, readonly CountedScope[]>();
+  function scopesAt(tenant: TenantState, atMs: number, version: number): CountedScopes {
+    const ofTenant = scopes.get(tenant) ?? new Map<string, CountedScopes>();
     scopes.set(tenant, ofTenant);
     const key = `${periodAt(atMs, tenant.billingAnchorDay).start} ${version}`;
     const before = ofTenant.get(key);
@@ -111,7 +113,7 @@ export function createTenantLimits(
     at,
     scopesOf:
       (tenant: TenantState) =>
-      (atMs: number, version: number): readonly CountedScope[] =>
+      (atMs: number, version: number): CountedScopes =>
         scopesAt(tenant, atMs, version),
     /** Undefined: the tenant does not exist. */
     current(tenantId: string): LimitedTenant | undefined {
@@ -132,26 +134,27 @@ function countedOf(inForce: LimitsInForce | undefined, later: readonly LaterLimi
   const following = later.flatMap((one) => one.inForce?.limits ?? []);
   return countersOf([
     ...(inForce?.limits ?? []),
-    ...following.filter(({ meter, window }) => meter !== null && outlivesLoss(window)),
+    ...following.filter(({ meter, money, window }) => money !== undefined || (meter !== null && outlivesLoss(window))),
   ]);
 }
 
-function countedScopes(
-  tenant: TenantState,
-  tenancy: PlansAndMeters,
-  atMs: number,
-  version: number,
-): readonly CountedScope[] {
+function countedScopes(tenant: TenantState, tenancy: PlansAndMeters, atMs: number, version: number): CountedScopes {
+  const plans = plansFrom(tenant, atMs, version);
+  if (plans.length === 0) return "no plan";
   const found = new Map<string, { meter: string; scope: Scope; windows: Set<QuotaWindow> }>();
-  for (const { planId, planVersion } of plansFrom(tenant, atMs, version)) {
-    for (const limit of planVersionOf(tenancy.plan(planId), planVersion)?.limits ?? []) {
-      const scope = limit.meter === null ? undefined : scopeOf(limit);
-      if (limit.meter === null || scope === undefined) continue;
-      const series = seriesOf(limit.meter, scope);
-      const counted = found.get(series) ?? { meter: limit.meter, scope, windows: new Set() };
-      found.set(series, counted);
-      counted.windows.add(limit.window);
-    }
+  const count = (meter: string, scope: Scope | undefined, window: QuotaWindow): void => {
+    if (scope === undefined) return;
+    const series = seriesOf(meter, scope);
+    const counted = found.get(series) ?? { meter, scope, windows: new Set() };
+    found.set(series, counted);
+    counted.windows.add(window);
+  };
+  for (const { planId, planVersion } of plans) {
+    const version = planVersionOf(tenancy.plan(planId), planVersion);
+    if (version === undefined) continue;
+    for (const limit of version.limits) if (limit.meter !== null) count(limit.meter, scopeOf(limit), limit.window);
+    if (!version.limits.some(isInMoney)) continue;
+    for (const { meter, scope } of pricedUsageOf(version).lines) count(meter, scope, "BILLING_PERIOD");
   }
   return [...found.values()];
 }

@@ -10,7 +10,7 @@ import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { type Identity, maySee } from "#schema/policy.js";
 import type { DenialLog } from "../gate/denial-log.js";
 import type { Gate } from "../gate/gate.js";
-import { amountsOf, explanationOf, type LimitReading } from "../rules/decision.js";
+import { amountsOf, explanationOf, type LimitReading, unitOf } from "../rules/decision.js";
 import type { LimitInForce } from "../rules/limits.js";
 import { type Dimensions, faultOf, scopeOf } from "../rules/scopes.js";
 import { DimensionMatchInput, QuotaDenial, QuotaStatus, Tenant } from "./types.js";
@@ -33,7 +33,12 @@ class TenantQuotas {
   ): Promise<QuotaDenial | null> {
     const found = await this.denials.find(tenant.id, idempotencyKey);
     if (found === undefined) return null;
-    const limits = found.limits.map(({ dimensions = [], where = [], ...limit }) => ({ ...limit, dimensions, where }));
+    const limits = found.limits.map(({ unit, currency, dimensions = [], where = [], ...limit }) => ({
+      ...limit,
+      unit: unit ?? ("QUANTITY" as const),
+      currency: currency ?? null,
+      ...{ dimensions, where },
+    }));
     return { ...found, limits, explanation: explanationOf(found.reason) };
   }
 
@@ -69,12 +74,18 @@ function valuesOf(dimensions: readonly DimensionMatchInput[]): Dimensions {
 function statusView(tenantId: string, read: LimitReading): QuotaStatus {
   const { limit } = read;
   const { by = [], where = [] } = limit.counter.scope ?? {};
-  const scope = { ...(by.length > 0 && { by }), ...(where.length > 0 && { where }) };
+  const scope = {
+    ...(by.length > 0 && { by }),
+    ...(where.length > 0 && { where }),
+    ...(limit.money && { unit: "MONEY" }),
+  };
   return {
     ref: JSON.stringify({ tenantId, meter: limit.meter, window: limit.window, ...scope, version: 0 }),
     dimensions: read.dimensions,
     limit: {
       meter: limit.meter,
+      unit: unitOf(limit),
+      currency: limit.money?.currency ?? null,
       window: limit.window,
       kind: limit.kind,
       limit: limit.text,
@@ -97,6 +108,7 @@ const Ref = Type.Object({
   tenantId: Type.String(),
   meter: Type.Union([Type.String(), Type.Null()]),
   window: Type.String(),
+  unit: Type.Optional(Type.Literal("MONEY")),
   by: Type.Optional(Type.Array(Type.String())),
   where: Type.Optional(Type.Array(Type.Object({ dimension: Type.String(), value: Type.String() }))),
   version: Type.Integer({ minimum: 0 }),
@@ -111,13 +123,13 @@ async function statusByRef(
   gate: Gate,
   tenancy: Pick<TenancyCopy, "reached" | "caughtUp" | "tenant">,
 ): Promise<QuotaStatus | null> {
-  const { tenantId, meter, window, version, ...limitScope } = Value.Parse(Ref, JSON.parse(String(ref)));
+  const { tenantId, meter, window, version, unit, ...limitScope } = Value.Parse(Ref, JSON.parse(String(ref)));
   if (!maySee(identity, "Query.tenant", tenantId)) return null;
   await heard(tenancy, version);
   if (tenancy.tenant(tenantId) === undefined) return null;
   const scope = scopeOf(limitScope);
   const isMeant = ({ counter, ...limit }: LimitInForce) =>
-    limit.meter === meter && limit.window === window && counter.scope?.id === scope?.id;
+    limit.meter === meter && limit.window === window && counter.scope?.id === scope?.id && counter.unit === unit;
   const [used] = await gate.status(tenantId, isMeant);
   // Of a limit with `by` that nothing counts in yet, the combination without values.
   const [read = used] =

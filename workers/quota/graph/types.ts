@@ -1,10 +1,18 @@
 import { Directive, Field, ID, InputType, ObjectType } from "type-graphql";
 import { enumOf } from "#platform/graphql/enums.js";
 import { DateTimeScalar, DecimalScalar } from "#platform/graphql/scalars.js";
-import { LIMIT_KIND_MEANINGS, LIMIT_KINDS, QUOTA_WINDOWS, WINDOW_MEANINGS } from "#schema/vocabulary.js";
+import {
+  LIMIT_KIND_MEANINGS,
+  LIMIT_KINDS,
+  LIMIT_UNIT_MEANINGS,
+  LIMIT_UNITS,
+  QUOTA_WINDOWS,
+  WINDOW_MEANINGS,
+} from "#schema/vocabulary.js";
 import { LIMIT_STATES, type LimitState } from "../rules/decision.js";
 
 const QuotaWindow = enumOf("QuotaWindow", QUOTA_WINDOWS, "The time over which a limit counts", WINDOW_MEANINGS);
+const LimitUnit = enumOf("LimitUnit", LIMIT_UNITS, "What a limit counts", LIMIT_UNIT_MEANINGS);
 const LimitKind = enumOf("LimitKind", LIMIT_KINDS, "What happens at a limit", LIMIT_KIND_MEANINGS);
 const QuotaState = enumOf("QuotaState", LIMIT_STATES, "How near a limit is", {
   OK: "Below every threshold that warns",
@@ -31,12 +39,21 @@ export class DimensionMatchInput {
 @Directive("@shareable")
 @ObjectType({ description: "A limit of a plan. Without a `meter`, it counts requests" })
 export class QuotaLimit {
-  @Field(() => String, { nullable: true, description: "The key of the meter; null: the limit counts requests" })
+  @Field(() => String, {
+    nullable: true,
+    description: "The key of the meter; null: the limit counts requests, or money",
+  })
   readonly meter!: string | null;
+  @Field(() => LimitUnit, { description: "Whether it counts a quantity or money" })
+  readonly unit!: keyof typeof LimitUnit;
+  @Field(() => String, { nullable: true, description: "Of a limit in money: ISO 4217; null: it counts a quantity" })
+  readonly currency!: string | null;
   @Field(() => QuotaWindow, { description: "The time over which it counts" })
   readonly window!: keyof typeof QuotaWindow;
   @Field(() => LimitKind, { description: "Whether it denies or only warns" }) readonly kind!: keyof typeof LimitKind;
-  @Field(() => DecimalScalar, { description: "The largest quantity within the window; 0 with HARD denies everything" })
+  @Field(() => DecimalScalar, {
+    description: "The largest quantity, or amount of money, within the window; 0 with HARD denies everything",
+  })
   readonly limit!: string;
   @Field(() => [String], {
     description: "Dimensions, each combination of whose values has a counter of its own; empty: one counter for all",
@@ -99,8 +116,12 @@ export class Tenant {
 
 @ObjectType({ description: "A limit at the time of a denial" })
 export class QuotaDenialLimit {
-  @Field(() => String, { nullable: true, description: "The meter's key; null: the limit counts requests" })
+  @Field(() => String, { nullable: true, description: "The meter's key; null: the limit counts requests, or money" })
   readonly meter!: string | null;
+  @Field(() => LimitUnit, { description: "Whether it counts a quantity or money" })
+  readonly unit!: keyof typeof LimitUnit;
+  @Field(() => String, { nullable: true, description: "Of a limit in money: ISO 4217; null: it counts a quantity" })
+  readonly currency!: string | null;
   @Field(() => String, { description: "The time over which it counts" }) readonly window!: string;
   @Field(() => String, { description: "HARD or SOFT" }) readonly kind!: string;
   @Field(() => [DimensionMatch], { description: "Of a limit with `by`: the combination of values; empty otherwise" })

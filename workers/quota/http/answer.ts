@@ -3,6 +3,7 @@ import type { Denial } from "../gate/denial-log.js";
 import { wholeOf } from "../rules/amount.js";
 import { amountsOf, type Decision, explanationOf, type LimitReading, scopeMembers } from "../rules/decision.js";
 import { combinationId } from "../rules/scopes.js";
+import { aboutOf } from "../rules/thresholds.js";
 import type { ParsedRequest } from "./request.js";
 
 /** The body of a decision, part of the public contract. */
@@ -16,6 +17,7 @@ export function decisionBody(decision: Decision, { tenantId, meter, idempotencyK
     plan: decision.plan,
     limits: decision.limits.map((read) => ({
       meter: read.limit.meter,
+      ...(read.limit.money && { unit: "MONEY" as const, currency: read.limit.money.currency }),
       window: read.limit.window,
       kind: read.limit.kind,
       ...scopeMembers(read),
@@ -51,7 +53,7 @@ export function decisionHeaders(decision: Decision): Record<string, string> {
     headers["ratelimit-policy"] = decision.limits
       .map(
         (read) =>
-          `${policyName(read)};q=${integerOf(read.limit.units.most)};w=${Math.max(1, Math.round(read.windowMs / 1000))}`,
+          `${policyName(read)};q=${integerOf(read.limit.units.most)}${unitParameter(read)};w=${Math.max(1, Math.round(read.windowMs / 1000))}`,
       )
       .join(", ");
     headers.ratelimit = decision.limits
@@ -70,7 +72,7 @@ const MOST_NAMED = 128;
 /** E.g. "api_calls:HOUR", or "tokens:DAY:user=u1" of a combination; values are percent-encoded. */
 function policyName({ limit, dimensions }: LimitReading): string {
   const { scope } = limit.counter;
-  const name = `${limit.meter ?? "requests"}:${limit.window}`;
+  const name = `${aboutOf(limit)}:${limit.window}`;
   if (scope === undefined) return `"${name}"`;
   const matches = [...dimensions, ...scope.where];
   const told = matches.map(({ dimension, value }) => `${encoded(dimension)}=${encoded(value)}`).join(",");
@@ -80,6 +82,10 @@ function policyName({ limit, dimensions }: LimitReading): string {
 
 /** Names and values are valid Unicode. */
 const encoded = (text: string): string => encodeURIComponent(text).replaceAll("'", "%27");
+
+/** The quota unit of money is its currency; others are told by the policy's name. */
+const unitParameter = ({ limit: { money } }: LimitReading): string =>
+  money === undefined ? "" : `;qu="${money.currency}"`;
 
 /** Integers of structured fields have at most 15 digits. */
 const MOST_WHOLE = 999_999_999_999_999n;

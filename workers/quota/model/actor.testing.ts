@@ -5,13 +5,14 @@ import { waitFor } from "../../../tests/servers/servers.js";
 import { createAlertBook } from "./alert-book.testing.js";
 import { type Exact, exactOf, textOf } from "./amounts.testing.js";
 import { type Body, contentOf, createJudge, type LimitBody, type Sent, type Verdict } from "./judge.testing.js";
-import { createLimits, isPeriod, isShort, LENGTH, type Limit, monthAt, WINDOWS } from "./limits.testing.js";
+import { asLimit, createLimits, isPeriod, isShort, LENGTH, type Limit, monthAt, WINDOWS } from "./limits.testing.js";
+import { pricesOf } from "./money.testing.js";
 import { createOracle, type LostRow } from "./oracle.testing.js";
 import type { Stage, StoredRow } from "./stage.testing.js";
 import type { TenantSpec } from "./steps.testing.js";
 
 const QUOTAS: DocumentNode = parse(`query ($id: ID!) { _entities(representations: [{ __typename: "Tenant", id: $id }]) {
-  ... on Tenant { quotas(dimensions: [{ dimension: "user", value: "the one" }]) { limit { meter window kind limit } used reserved remaining resetAt } } } }`);
+  ... on Tenant { quotas(dimensions: [{ dimension: "user", value: "the one" }]) { limit { meter unit window kind limit } used reserved remaining resetAt } } } }`);
 const PLATFORM = { kind: "SERVICE", id: "test", tenantId: null, roles: ["PLATFORM_ADMIN"], scopes: [] };
 /** Of whom all asked for and recorded is. */
 export const USER = "the one";
@@ -64,7 +65,8 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
   const own = (plan: readonly Limit[]) =>
     plan.map((limit) => ({ ...limit, meter: limit.meter === null ? null : named(limit.meter) }));
   const plans = { [`${id}-1`]: own(spec.plans.first), [`${id}-2`]: own(spec.plans.second) };
-  const limits = createLimits({ anchorDay, zone }, plans, `${id}-1`);
+  const money = { [`${id}-1`]: spec.money?.first, [`${id}-2`]: spec.money?.second };
+  const limits = createLimits({ anchorDay, zone }, plans, `${id}-1`, money);
   const oracle = createOracle({ limits, start, blocksShort: !hasOwnClock });
   const book = createAlertBook(limits);
   const judge = createJudge({ oracle, book, hasMeter, isRefused: stage.isRefused, isBehind: () => isBehind });
@@ -86,18 +88,31 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
   let denied: { readonly key: string; readonly body: Denial } | undefined;
 
   for (const [plan, list] of Object.entries(plans)) {
+    const spend = money[plan];
     world().plan(
       plan,
-      list.map((one) => ({
-        meter: one.meter,
-        window: one.window,
-        kind: one.hard ? ("HARD" as const) : ("SOFT" as const),
-        ...(one.by && { by: ["user"] }),
-        limit: textOf(one.limit),
-        warnAt: [...one.warnAt],
-        ...(one.warnAtAmounts.length > 0 && { warnAtAmounts: one.warnAtAmounts.map(textOf) }),
-        ...(one.warnEvery !== undefined && { warnEvery: textOf(one.warnEvery) }),
-      })),
+      [
+        ...list.map((one) => ({
+          meter: one.meter,
+          window: one.window,
+          kind: one.hard ? ("HARD" as const) : ("SOFT" as const),
+          ...(one.by && { by: ["user"] }),
+          limit: textOf(one.limit),
+          warnAt: [...one.warnAt],
+          ...(one.warnAtAmounts.length > 0 && { warnAtAmounts: one.warnAtAmounts.map(textOf) }),
+          ...(one.warnEvery !== undefined && { warnEvery: textOf(one.warnEvery) }),
+        })),
+        ...(spend === undefined
+          ? []
+          : [
+              {
+                ...{ meter: null, unit: "MONEY" as const, window: "BILLING_PERIOD" as const },
+                ...{ kind: spend.hard ? ("HARD" as const) : ("SOFT" as const), limit: textOf(spend.limit) },
+                warnAt: [...spend.warnAt],
+              },
+            ]),
+      ],
+      spend === undefined ? [] : pricesOf(spend, USER),
     );
   }
   assignments.push({ planId: `${id}-1`, effectiveFrom: 0, inVersion: world().tenancy.version() + 1 });
@@ -296,7 +311,7 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
       const decided = sents.map((sent, n) => ({ sent, body: answers[n]?.body ?? {} }));
       wasAsked(decided[0]?.body.limits?.length ?? 0, false);
       for (const { sent, body } of decided.filter((one) => one.body.allowed)) {
-        if (limits.concerning(sent.meter, oracle.now()).length > 0)
+        if (limits.concerning(sent.meter, oracle.now()).length > 0 || limits.moneyAt(oracle.now()) !== undefined)
           oracle.admit(sent.key, `${sent.meter} ${textOf(sent.amount)}`, sent.meter, sent.amount, sent.ttlMs);
         expect(body.reason).not.toBe("COUNTER_REBUILDING");
       }
@@ -315,6 +330,9 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
         expect(body.code, body.detail).toBeUndefined();
         expect(oracle.fits(sent.meter, sent.amount, oracle.now(), "most"), "denied though it fits").toBe(false);
         if (body.reason !== "LIMIT_EXCEEDED") continue;
+        const spend = limits.moneyAt(oracle.now());
+        if (spend?.hard === true && oracle.cost("most") >= spend.limit)
+          book.denied(asLimit(spend), oracle.now(), false);
         for (const limit of limits.concerning(sent.meter, oracle.now())) {
           if (limit.hard && oracle.taken(limit, "most") >= limit.limit) book.denied(limit, oracle.now(), false);
         }
@@ -332,7 +350,8 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
       });
       oracle.lose();
       for (const { sent, body } of await Promise.all(asked)) {
-        const concerned = limits.concerning(sent.meter, oracle.now());
+        const spend = limits.moneyAt(oracle.now());
+        const concerned = [...limits.concerning(sent.meter, oracle.now()), ...(spend ? [asLimit(spend)] : [])];
         if (body.reason === "LIMIT_EXCEEDED")
           for (const limit of concerned.filter(({ hard }) => hard)) book.denied(limit, oracle.now(), false);
         if (concerned.length > 0 && body.code === undefined) wasLoaded = true;

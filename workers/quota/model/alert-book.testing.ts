@@ -1,12 +1,24 @@
 import { type Exact, exactOf, ONE, textOf } from "./amounts.testing.js";
 import type { Span } from "./calendar.testing.js";
-import { isPeriod, LENGTH, type LimitAt, type Limits, WINDOWS, type Window } from "./limits.testing.js";
+import {
+  asLimit,
+  isPeriod,
+  LENGTH,
+  type LimitAt,
+  type Limits,
+  MONEY,
+  type MoneyAt,
+  WINDOWS,
+  type Window,
+} from "./limits.testing.js";
+import { highestCost, isPriced, linesOf } from "./money.testing.js";
 
 interface SeenAlert {
   readonly id: string;
   readonly type: string;
   readonly data: {
     readonly meter: string | null;
+    readonly unit?: string;
     readonly window: string;
     readonly windowStart: string;
     readonly threshold: string;
@@ -65,6 +77,14 @@ export function createAlertBook(limits: Limits) {
     return found.filter((one) => one !== limit).map((one) => `amount ${textOf(one)}`);
   }
 
+  /** Nothing is told of what usage costs before there is any. */
+  function costOf(money: MoneyAt, start: number): Exact {
+    const total = (meter: string) => totals.get(windowName({ meter, window: "BILLING_PERIOD" }, start)) ?? 0n;
+    const lines = linesOf(money).map((line) => ({ line, quantity: line.isUsed ? total(line.meter) : 0n }));
+    if (lines.every(({ quantity }) => quantity === 0n)) return 0n;
+    return lines.reduce((sum, { line, quantity }) => sum + highestCost(line, quantity, quantity), 0n);
+  }
+
   function judge(limit: LimitAt, start: number, before: Exact, after: Exact): void {
     if (limit.limit === 0n) {
       if (before <= 0n && after > 0n) due.add(justify(limit, start, EXCEEDED));
@@ -98,7 +118,11 @@ export function createAlertBook(limits: Limits) {
         if (!isPeriod(window) && !isJudged) continue;
         const name = windowName({ meter, window }, start);
         const before = totals.get(name) ?? 0n;
+        const money = window === "BILLING_PERIOD" && isPriced(meter) ? limits.moneyAt(time) : undefined;
+        const costBefore = money && costOf(money, start);
         totals.set(name, before + amount);
+        if (money !== undefined && costBefore !== undefined && isJudged)
+          judge(asLimit(money), start, costBefore, costOf(money, start));
         if (!isJudged) continue;
         for (const limit of limits.at(time)) {
           if (limit.meter === meter && limit.window === window) judge(limit, start, before, before + amount);
@@ -137,8 +161,8 @@ export function createAlertBook(limits: Limits) {
     },
   };
 
-  function windowOf({ meter, window, windowStart }: SeenAlert["data"]): string {
-    return `${meter ?? "requests"} ${window} ${windowStart}`;
+  function windowOf({ meter, unit, window, windowStart }: SeenAlert["data"]): string {
+    return `${unit === "MONEY" ? MONEY : (meter ?? "requests")} ${window} ${windowStart}`;
   }
   function nameOf({ data }: SeenAlert): string {
     const threshold = data.thresholdKind === "AMOUNT" ? `amount ${data.threshold}` : data.threshold;

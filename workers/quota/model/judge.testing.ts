@@ -1,7 +1,7 @@
 import { expect } from "vitest";
 import type { AlertBook } from "./alert-book.testing.js";
 import { type Exact, exactOf, isWithin, type Range, rangeText, textOf } from "./amounts.testing.js";
-import type { LimitAt } from "./limits.testing.js";
+import { asLimit, type LimitAt } from "./limits.testing.js";
 import type { Oracle } from "./oracle.testing.js";
 import { MAX_KEYS } from "./stage.testing.js";
 
@@ -16,6 +16,7 @@ export interface Sent {
 
 export interface LimitBody {
   readonly meter: string | null;
+  readonly unit?: string;
   readonly window: string;
   readonly kind: string;
   readonly limit: string;
@@ -73,7 +74,9 @@ export function createJudge({ oracle, book, hasMeter, isRefused, isBehind }: Jud
     }
   }
 
-  function readings(bodies: readonly LimitBody[], limits: readonly LimitAt[]): void {
+  function readings(all: readonly LimitBody[], limits: readonly LimitAt[]): void {
+    const bodies = all.filter((one) => one.unit !== "MONEY");
+    moneyReading(all.filter((one) => one.unit === "MONEY"));
     expect(bodies.length, "as many limits as concern the request").toBe(limits.length);
     for (const limit of limits) {
       const body = bodies.find(({ meter, window }) => meter === limit.meter && window === limit.window);
@@ -82,20 +85,43 @@ export function createJudge({ oracle, book, hasMeter, isRefused, isBehind }: Jud
     }
   }
 
+  function moneyReading(bodies: readonly LimitBody[]): void {
+    const expected = oracle.expectedMoney();
+    expect(bodies.length, "a limit in money").toBe(expected === undefined ? 0 : 1);
+    const [body] = bodies;
+    if (expected === undefined || body === undefined) return;
+    const { money, used, reserved, end } = expected;
+    within("used of money", { least: used, most: used }, body.used);
+    within("reserved of money", reserved, body.reserved);
+    const left = money.limit - exactOf(body.used) - exactOf(body.reserved);
+    expect([body.meter, body.limit, body.kind, body.remaining, body.resetAt]).toEqual([
+      ...[null, textOf(money.limit), money.hard ? "HARD" : "SOFT", textOf(left < 0n ? 0n : left)],
+      new Date(end).toISOString(),
+    ]);
+  }
+
   /** While the store refuses: what needs no write may be answered, the rest by the kinds of the limits. */
   function isUnanswered({ meter }: Sent, body: Body): boolean {
     if (!isRefused()) return false;
-    const isHard = oracle.limits.concerning(meter, oracle.now()).some(({ hard }) => hard);
+    const isHard =
+      oracle.limits.moneyAt(oracle.now())?.hard === true ||
+      oracle.limits.concerning(meter, oracle.now()).some(({ hard }) => hard);
     if (isHard) return body.allowed === false && body.reason === "COUNTER_REBUILDING";
     return body.allowed === true && body.reason === "DEGRADED" && body.reservationId === undefined;
   }
 
   function denied(sent: Sent, body: Body, limits: readonly LimitAt[]): void {
     const { meter, amount } = sent;
-    const isOversized = limits.some(
-      (limit) =>
-        limit.hard && (limit.meter === null ? exactOf("1") : amount) > limit.limit && oracle.used(limit, "least") >= 0n,
-    );
+    const money = oracle.limits.moneyAt(oracle.now());
+    const isTooDear = money?.hard === true && oracle.costAlone(meter, amount) > money.limit;
+    const isOversized =
+      (isTooDear && oracle.moneyDenies(meter, amount, "least")) ||
+      limits.some(
+        (limit) =>
+          limit.hard &&
+          (limit.meter === null ? exactOf("1") : amount) > limit.limit &&
+          oracle.used(limit, "least") >= 0n,
+      );
     if (oracle.fitsButForLoss(meter, amount, "most")) expect(body.reason).toBe("COUNTER_REBUILDING");
     else if (!oracle.fitsButForLoss(meter, amount, "least") && !oracle.anyBlocked(meter)) {
       expect(body.reason).not.toBe("COUNTER_REBUILDING");
@@ -104,9 +130,15 @@ export function createJudge({ oracle, book, hasMeter, isRefused, isBehind }: Jud
     if (body.reason === "AMOUNT_EXCEEDS_LIMIT") {
       const isTooLarge = ({ hard, limit, ...one }: LimitAt) =>
         hard && (one.meter === null ? exactOf("1") : amount) > limit;
-      expect(limits.some(isTooLarge), "an amount beyond a limit").toBe(true);
+      expect(isTooDear || limits.some(isTooLarge), "an amount beyond a limit").toBe(true);
     }
     if (sent.kind !== "consume" || body.reason !== "LIMIT_EXCEEDED") return;
+    if (money?.hard === true) {
+      const isDenying = (side: "least" | "most") => oracle.cost(side, { meter, amount }) > money.limit;
+      const isExhausted = (side: "least" | "most") => oracle.cost(side) >= money.limit;
+      if (isDenying("most") && isExhausted("most"))
+        book.denied(asLimit(money), oracle.now(), isDenying("least") && isExhausted("least"));
+    }
     for (const limit of limits.filter(({ hard }) => hard)) {
       const charge = limit.meter === null ? exactOf("1") : amount;
       const isDenying = (side: "least" | "most") => oracle.taken(limit, side) + charge > limit.limit;
@@ -124,9 +156,12 @@ export function createJudge({ oracle, book, hasMeter, isRefused, isBehind }: Jud
     expect(["WITHIN_LIMITS", "SOFT_LIMIT_EXCEEDED", "DEGRADED"]).toContain(body.reason);
     const soft = limits.filter(({ hard }) => !hard);
     if (oracle.anyBlocked(sent.meter)) return;
-    if (soft.some((limit) => oracle.taken(limit, "least") > limit.limit))
+    const money = oracle.limits.moneyAt(oracle.now());
+    const isDear = (side: "least" | "most") => money?.hard === false && oracle.cost(side) > money.limit;
+    if (isDear("least") || soft.some((limit) => oracle.taken(limit, "least") > limit.limit))
       expect(body.reason).toBe("SOFT_LIMIT_EXCEEDED");
-    if (soft.every((limit) => oracle.taken(limit, "most") <= limit.limit)) expect(body.reason).toBe("WITHIN_LIMITS");
+    if (!isDear("most") && soft.every((limit) => oracle.taken(limit, "most") <= limit.limit))
+      expect(body.reason).toBe("WITHIN_LIMITS");
   }
 
   return {
@@ -144,7 +179,8 @@ export function createJudge({ oracle, book, hasMeter, isRefused, isBehind }: Jud
       const limits = oracle.limits.concerning(meter, now);
       const held = sent.kind === "consume" ? oracle.held(key) : undefined;
       const content = contentOf(sent);
-      if (limits.length === 0) {
+      const money = oracle.limits.moneyAt(now);
+      if (limits.length === 0 && money === undefined) {
         if (held !== undefined && held.content !== content && body.code === "CONFLICT") return "none";
         expect([body.allowed, body.reason, body.limits]).toEqual([true, "NO_LIMITS", []]);
         return "none";
@@ -170,7 +206,8 @@ export function createJudge({ oracle, book, hasMeter, isRefused, isBehind }: Jud
       }
       if (isBehind()) {
         if (sent.kind === "consume" && body.reason === "LIMIT_EXCEEDED")
-          for (const limit of limits.filter(({ hard }) => hard)) book.denied(limit, now, false);
+          for (const limit of [...limits, ...(money ? [asLimit(money)] : [])].filter(({ hard }) => hard))
+            book.denied(limit, now, false);
         return "none";
       }
       const wanted = oracle.verdict(meter, amount);

@@ -1,5 +1,6 @@
 import { type Exact, larger } from "./amounts.testing.js";
 import { calendarSpan, type Span } from "./calendar.testing.js";
+import type { Money } from "./money.testing.js";
 
 const TIMED = ["SECOND", "MINUTE", "HOUR", "DAY"] as const;
 const PERIODS = ["CALENDAR_DAY", "CALENDAR_WEEK", "CALENDAR_MONTH", "BILLING_PERIOD"] as const;
@@ -35,6 +36,19 @@ export interface LimitAt extends Limit {
   readonly source: string;
 }
 
+export interface MoneyAt extends Money {
+  readonly source: string;
+}
+
+/** As an alert's limit. */
+export const asLimit = ({ limit, hard, warnAt, source }: MoneyAt): LimitAt => ({
+  ...{ meter: MONEY, window: "BILLING_PERIOD", by: false, limit, hard, warnAt, source },
+  ...{ warnAtAmounts: [], warnEvery: undefined },
+});
+/** In the place of a meter. */
+export const MONEY = "$";
+const PRICED = ["units", "calls"];
+
 interface Override {
   readonly meter: string | null;
   readonly window: Window;
@@ -57,6 +71,7 @@ export function createLimits(
   { anchorDay, zone }: { readonly anchorDay: number; readonly zone: string },
   plans: Readonly<Record<string, readonly Limit[]>>,
   first: string,
+  money: Readonly<Record<string, Money | undefined>>,
 ) {
   const assignments: { readonly plan: string; readonly from: number }[] = [{ plan: first, from: 0 }];
   const overrides: Override[] = [];
@@ -81,6 +96,12 @@ export function createLimits(
     since: (at: number): number => Math.min(...PERIODS.map((window) => span(window, at).start)),
     planAt,
     at,
+    /** The limit on what usage costs, and its plan. */
+    moneyAt(moment: number): MoneyAt | undefined {
+      const plan = planAt(moment);
+      const found = money[plan];
+      return found && { ...found, source: plan };
+    },
     /** Whether some limit counts by users: then counters may be built from stored totals at any time. */
     hasBy: Object.values(plans).some((all) => all.some(({ by }) => by)),
     concerning: (meter: string | null, moment: number): readonly LimitAt[] =>
@@ -92,6 +113,7 @@ export function createLimits(
           .flat()
           .map(({ meter }) => meter),
       ),
+      ...(Object.values(money).some((one) => one !== undefined) ? PRICED : []),
     ],
     /** From a period's start. */
     assign: (plan: string, from: number): void => void assignments.push({ plan, from }),
@@ -112,7 +134,8 @@ export function createLimits(
     /** Whose usage is counted: those of limits, and of limits of an hour or longer that are known to follow. */
     countedMeters(moment: number): ReadonlySet<string | null> {
       const following = this.changes(moment).flatMap((change) => at(change).filter(({ window }) => !isShort(window)));
-      return new Set([...at(moment), ...following].map(({ meter }) => meter));
+      const hasMoney = [moment, ...this.changes(moment)].some((change) => this.moneyAt(change) !== undefined);
+      return new Set([...[...at(moment), ...following].map(({ meter }) => meter), ...(hasMoney ? PRICED : [])]);
     },
     everHard: (meter: string | null): Exact =>
       [...Object.values(plans).flat(), ...overrides]

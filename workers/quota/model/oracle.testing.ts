@@ -1,5 +1,6 @@
 import { type Exact, ONE, type Range, smaller, textOf } from "./amounts.testing.js";
 import { isPeriod, isShort, LENGTH, type Limit, type LimitAt, type Limits, type Window } from "./limits.testing.js";
+import { highestCost, isPriced, linesOf, type Money } from "./money.testing.js";
 
 /**
  * What quota must answer for one tenant, from lists of everything that was admitted and recorded: no counters, no sums that are
@@ -157,9 +158,40 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
   const takenIn = (limit: Limit, t: number, side: Side, withLoss: boolean, follows = false): Exact =>
     usedIn(limit, t, side, follows) + reservedIn(limit, t) + (withLoss ? lostIn(limit, t, side) : 0n);
 
+  /** What usage costs, and at most with what is reserved, hidden by a loss, and asked for. */
+  function costIn(
+    t: number,
+    side: Side,
+    withLoss: boolean,
+    asked?: { readonly meter: string | null; readonly amount: Exact },
+  ): Exact {
+    const money = limits.moneyAt(t);
+    if (money === undefined) return 0n;
+    return sum(
+      linesOf(money).map((line) => {
+        const ofMeter = periodOf(line.meter);
+        const from = line.isUsed ? usedIn(ofMeter, t, side) : 0n;
+        const open = line.isUsed ? reservedIn(ofMeter, t) : 0n;
+        const own = line.isUsed && asked?.meter === line.meter ? asked.amount : 0n;
+        return highestCost(line, from, from + open + own + (withLoss ? lostIn(ofMeter, t, side) : 0n));
+      }),
+    );
+  }
+
+  const periodOf = (meter: string): Limit => ({
+    ...{ meter, window: "BILLING_PERIOD", hard: true, by: false, limit: 0n },
+    ...{ warnAt: [], warnAtAmounts: [], warnEvery: undefined },
+  });
+
+  function moneyFits(meter: string | null, amount: Exact, t: number, side: Side, withLoss: boolean): boolean {
+    const money = limits.moneyAt(t);
+    return money === undefined || !money.hard || costIn(t, side, withLoss, { meter, amount }) <= money.limit;
+  }
+
   const chargeOf = ({ meter }: Limit, amount: Exact): Exact => (meter === null ? ONE : amount);
 
   function fits(meter: string | null, amount: Exact, t: number, side: Side, withLoss = true): boolean {
+    if (!moneyFits(meter, amount, t, side, withLoss)) return false;
     return limits.concerning(meter, t).every((limit) => {
       if (!limit.hard) return true;
       const follows = isToFollow(limit);
@@ -193,6 +225,41 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
   function expire(): void {
     for (const [key, { expiresAt }] of held) if (expiresAt <= now) held.delete(key);
     lost = lost.filter(({ until }) => until > now);
+  }
+
+  function overspentMoney(): readonly string[] {
+    const money = limits.moneyAt(now);
+    if (money?.hard !== true) return [];
+    const open = admitted.filter((one) => one.open && one.expiresAt > now && (one.isSafe || held.has(one.key)));
+    const taken = sum(
+      linesOf(money).map((line) => {
+        if (!line.isUsed) return highestCost(line, 0n, 0n);
+        const used = usedIn(periodOf(line.meter), now, "least");
+        const own = open.filter(({ meter }) => meter === line.meter);
+        return highestCost(line, used, used + sum(own.map(({ amount }) => amount)));
+      }),
+    );
+    return taken > money.limit ? [`money: ${textOf(taken)} of ${textOf(money.limit)}`] : [];
+  }
+
+  function overspentLimits(meter: string | null): readonly string[] {
+    return limits
+      .concerning(meter, now)
+      .filter((limit) => limit.hard && !isShort(limit.window))
+      .flatMap((limit) => {
+        const open = admitted.filter((one) => one.open && one.meter === limit.meter && one.expiresAt > now);
+        const asked = admitted.filter(
+          ({ request }) =>
+            !request.released && request.safeWindows.includes(limit.window) && inWindow(request.at, limit.window, now),
+        );
+        const taken =
+          limit.meter === null
+            ? BigInt(asked.length) * ONE
+            : usedIn(limit, now, "least") +
+              sum(open.filter(({ isSafe, key }) => isSafe || held.has(key)).map(({ amount }) => amount));
+        const name = `${limit.meter ?? "requests"} per ${limit.window}`;
+        return taken > limit.limit ? [`${name}: ${textOf(taken)} of ${textOf(limit.limit)}`] : [];
+      });
   }
 
   return {
@@ -253,6 +320,30 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
         blocked: isBlocked(limit, now),
       };
     },
+    /** What usage costs, and what it may come to; undefined: nothing limits it. */
+    expectedMoney() {
+      const money = limits.moneyAt(now);
+      if (money === undefined) return undefined;
+      const used = sum(
+        linesOf(money).map((line) => {
+          const quantity = line.isUsed ? usedIn(periodOf(line.meter), now, "most") : 0n;
+          return highestCost(line, quantity, quantity);
+        }),
+      );
+      const reserved = { least: costIn(now, "least", true) - used, most: costIn(now, "most", true) - used };
+      return { money, used, reserved, end: limits.period(now).end };
+    },
+    /** Of the limit in money: what is taken, without what a loss may have hidden, and with a request. */
+    cost: (side: Side, asked?: { readonly meter: string | null; readonly amount: Exact }) =>
+      costIn(now, side, false, asked),
+    moneyDenies: (meter: string | null, amount: Exact, side: Side) => !moneyFits(meter, amount, now, side, true),
+    /** What the request would cost if nothing were used. */
+    costAlone: (meter: string | null, amount: Exact): Exact =>
+      sum(
+        linesOf(limits.moneyAt(now) ?? NO_MONEY).map((line) =>
+          highestCost(line, 0n, line.isUsed && line.meter === meter ? amount : 0n),
+        ),
+      ),
     /** When all that counts now no longer counts, if nothing else comes: the earliest and the latest time it may be. */
     resetAt(limit: LimitAt): { readonly least: number; readonly most: number } {
       const { meter, window } = limit;
@@ -303,6 +394,7 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
       const concerned = limits.concerning(meter, now);
       const ofMeter = concerned.filter((limit) => limit.meter !== null);
       const ofRequests = concerned.filter((limit) => limit.meter === null);
+      const money = limits.moneyAt(now);
       const isLasting = ({ hard, window }: Limit) => hard && !isShort(window);
       const request: Request = {
         at: now,
@@ -312,10 +404,10 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
       };
       const reservation: Reservation = {
         ...{ key, content, amount, request },
-        meter: ofMeter.length > 0 ? meter : null,
+        meter: ofMeter.length > 0 || (money !== undefined && isPriced(meter)) ? meter : null,
         admittedAt: now,
         expiresAt: now + ttlMs,
-        isSafe: ofMeter.some(isLasting),
+        isSafe: ofMeter.some(isLasting) || (money?.hard === true && isPriced(meter)),
         open: true,
       };
       held.set(key, reservation);
@@ -325,25 +417,7 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
     },
     /** The hard limits of an hour or longer that everything admitted and recorded exceeds now; none, or promise 4 is broken. */
     overspent(meter: string | null): readonly string[] {
-      return limits
-        .concerning(meter, now)
-        .filter((limit) => limit.hard && !isShort(limit.window))
-        .flatMap((limit) => {
-          const open = admitted.filter((one) => one.open && one.meter === limit.meter && one.expiresAt > now);
-          const asked = admitted.filter(
-            ({ request }) =>
-              !request.released &&
-              request.safeWindows.includes(limit.window) &&
-              inWindow(request.at, limit.window, now),
-          );
-          const taken =
-            limit.meter === null
-              ? BigInt(asked.length) * ONE
-              : usedIn(limit, now, "least") +
-                sum(open.filter(({ isSafe, key }) => isSafe || held.has(key)).map(({ amount }) => amount));
-          const name = `${limit.meter ?? "requests"} per ${limit.window}`;
-          return taken > limit.limit ? [`${name}: ${textOf(taken)} of ${textOf(limit.limit)}`] : [];
-        });
+      return [...overspentMoney(), ...overspentLimits(meter)];
     },
     release(key: string): boolean {
       const found = held.get(key);
@@ -397,6 +471,7 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
       sum(usage.filter((one) => one.meter === meter).map((one) => usedBy(one, "BILLING_PERIOD", at, "most"))),
     describe: () => ({
       now: new Date(now).toISOString(),
+      money: text(limits.moneyAt(now)),
       limits: limits
         .at(now)
         .map((one) => `${one.meter ?? "requests"} ${one.window} ${one.hard ? "HARD" : "SOFT"} ${textOf(one.limit)}`),
@@ -416,6 +491,13 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
     }),
   };
 }
+
+const text = (money: Money | undefined): string =>
+  money === undefined
+    ? "none"
+    : `${money.hard ? "HARD" : "SOFT"} ${textOf(money.limit)} units ${money.units} calls ${money.calls} rest ${money.rest}`;
+
+const NO_MONEY: Money = { limit: 0n, hard: false, units: 0, calls: 0, rest: undefined, warnAt: [] };
 
 /** An amount that stops counting at a moment between two. */
 interface Part {

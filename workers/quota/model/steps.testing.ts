@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { type Exact, ONE } from "./amounts.testing.js";
 import { ZONES } from "./calendar.testing.js";
 import { type Limit, WINDOWS } from "./limits.testing.js";
+import { type Money, PRICE_KINDS } from "./money.testing.js";
 
 /** What stories are made of: tenants with plans, and steps that name tenants, keys and events by small numbers. */
 
@@ -67,8 +68,29 @@ const plansOf = fc
     return { first, second: [...kept, ...own] };
   });
 
+/** The same prices name the user in both plans: usage counts by it from the assignment on. */
+const moneyOf: fc.Arbitrary<{ readonly first: Money; readonly second: Money } | undefined> = fc.option(
+  fc
+    .record({
+      ...{ hard: fc.constantFrom(true, true, false), isByUser: fc.boolean(), rest: fc.nat({ max: PRICE_KINDS - 1 }) },
+      limits: fc.tuple(halves(1, 30), halves(0, 30)),
+      kinds: fc.array(fc.nat({ max: PRICE_KINDS - 1 }), { minLength: 4, maxLength: 4 }),
+      warnAt: fc.constantFrom([], ["0.8"], ["0.25", "0.5"]),
+    })
+    .map(({ hard, isByUser, rest, limits, kinds, warnAt }) => {
+      const [a = 0, b = 0, c = 0, d = 0] = kinds;
+      const common = { hard, rest: isByUser ? rest : undefined, warnAt };
+      return {
+        first: { ...common, limit: limits[0], units: a, calls: b },
+        second: { ...common, limit: limits[1], units: c, calls: d },
+      };
+    }),
+  { nil: undefined, freq: 1 },
+);
+
 export const tenantOf = fc.record({
   plans: plansOf,
+  money: moneyOf,
   anchorDay: fc.constantFrom(1, 1, 15, 28),
   /** Before the end of its first period. */
   beforeEndMs: fc.oneof(fc.integer({ min: 1, max: 7_200_000 }), fc.integer({ min: 1, max: 2_000_000_000 })),

@@ -146,7 +146,7 @@ function totalsOf({ tenant, counted }: LimitedTenant, facts: TenantFacts): reado
   return counted.flatMap((key) => {
     const { meter, window, scope } = key;
     if (meter === null || !isPeriodWindow(window) || isFamily(key)) return [];
-    const totals = [...totalsOfPeriods(seriesOf(meter, scope), window, facts.totals, tenant)].sort(([a], [b]) => a - b);
+    const totals = [...totalsOfPeriods(seriesOf(meter, scope), window, facts, tenant)].sort(([a], [b]) => a - b);
     return totals.map(([periodStart, total]) => ({ counter: counterId(key), periodStart, total: amountOf(total) }));
   });
 }

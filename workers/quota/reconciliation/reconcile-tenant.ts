@@ -14,7 +14,7 @@ import { factsWanted } from "../gate/loader.js";
 import type { LimitedTenant, TenantLimits } from "../gate/tenant-limits.js";
 import { amountOf, amountText } from "../rules/amount.js";
 import { foldBackfill } from "../rules/backfill.js";
-import { isFamily, type LimitInForce, memberId } from "../rules/limits.js";
+import { type CounterKey, counterId, isFamily, type LimitInForce, lineKey, memberId } from "../rules/limits.js";
 import { totalsOfPeriods } from "../rules/period-totals.js";
 import { matchesOf, seriesOf, seriesOfCounter } from "../rules/scopes.js";
 import { type GrainBucket, grainsOf, scopedGrains, usageReadings } from "../rules/usage.js";
@@ -242,6 +242,8 @@ async function* deriveTotals(
   }
   for (const reading of folds.flatMap((fold) => [...fold.readings().values()].flat())) {
     for (const bucket of grainsOf(reading, tenant, undefined)) add(reading.meter, reading, bucket);
+    for (const { series, counted } of reading.scoped ?? [])
+      for (const bucket of scopedGrains(reading, counted, tenant)) add(series, reading, bucket);
   }
   return { totals, events, named };
 }
@@ -280,14 +282,14 @@ async function compareCounters(
   named: ReadonlyMap<string, ScopedReading>,
 ): Promise<{ readonly differences: readonly Difference[]; readonly skipped?: string }> {
   const { tenant, inForce } = limited;
-  const limits = (inForce?.limits ?? []).filter(isComparable);
-  if (inForce === undefined || limits.length === 0) return { differences: [] };
+  const counted = comparableOf(inForce?.limits ?? []);
+  if (counted.length === 0) return { differences: [] };
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     const facts = await factsOf(database, limited);
     const [before] = await counters.positions([tenant.id]);
     if (before === undefined) return { differences: [], skipped: "they are not loaded" };
     if (before < facts.seq) await catchUp([tenant.id]);
-    const compared = limits.flatMap((limit) => comparedOf(limit, facts, tenant));
+    const compared = counted.flatMap((one) => comparedOf(one, facts, tenant));
     const used = await usedOf(compared);
     const [after] = await counters.positions([tenant.id]);
     if (before !== facts.seq || after !== facts.seq || used === undefined) continue;
@@ -295,15 +297,15 @@ async function compareCounters(
       const found = used.get(one.counter);
       return found === undefined || found === one.total ? [] : [{ ...one, found }];
     });
-    const totals = wrong.map(({ counter, limit, total }) => ({ counter, periodStart: limit.bounds.start, total }));
+    const totals = wrong.map(({ counter, of, total }) => ({ counter, periodStart: of.bounds.start, total }));
     const isRepaired = repair && (await counters.correct(tenant.id, facts.seq, totals));
     if (repair && !isRepaired) continue;
     return {
-      differences: wrong.map(({ counter, limit, total, found }) => ({
+      differences: wrong.map(({ counter, of, total, found }) => ({
         tenantId: tenant.id,
         ...countedOf(seriesOfCounter(counter), named),
-        grain: limit.window,
-        bucketStart: new Date(limit.bounds.start).toISOString(),
+        grain: of.window,
+        bucketStart: new Date(of.bounds.start).toISOString(),
         ledger: amountText(total),
         found: amountText(found),
         wrong: "counters",
@@ -320,8 +322,8 @@ async function compareCounters(
       const some = all.slice(from, from + LOOKED_AT_ONCE);
       let left = some;
       for (;;) {
-        const charges = left.map(({ counter, limit: { meter, window, bounds } }) => ({
-          ...{ counter, meter, window: counterWindow(window, bounds), amount: 0n },
+        const charges = left.map(({ counter, of: { key, window, bounds } }) => ({
+          ...{ counter, meter: key.meter, window: counterWindow(window, bounds), amount: 0n },
           ...{ hardLimit: null, laterLimits: [], bounded: false },
         }));
         const look = { kind: "check", key: "", content: "", meter: null, ttlMs: 0, charges } as const;
@@ -340,31 +342,44 @@ async function compareCounters(
   }
 }
 
-/** A limit on a meter, whose counters are set to the total of a window with a start and an end. */
-type Comparable = LimitInForce & { readonly meter: string; readonly window: PeriodWindow; readonly bounds: Period };
+/** A counter of a meter, or a family of them, that is set to the total of a window with a start and an end. */
+interface Comparable {
+  readonly key: CounterKey & { readonly meter: string };
+  readonly window: PeriodWindow;
+  readonly bounds: Period;
+}
 
-const isComparable = (limit: LimitInForce): limit is Comparable =>
-  limit.meter !== null && isPeriodWindow(limit.window) && limit.bounds !== undefined;
+/** Of limits in money, the counters of the prices. */
+function comparableOf(limits: readonly LimitInForce[]): readonly Comparable[] {
+  const found = new Map<string, Comparable>();
+  for (const { counter, money, bounds } of limits) {
+    for (const key of money === undefined ? [counter] : money.lines.map(lineKey)) {
+      const { meter, window } = key;
+      if (meter === null || !isPeriodWindow(window) || bounds === undefined) continue;
+      found.set(counterId(key), { key: { ...key, meter }, window, bounds });
+    }
+  }
+  return [...found.values()];
+}
 
 interface Compared {
-  readonly limit: Comparable;
+  readonly of: Comparable;
   readonly counter: string;
   readonly total: bigint;
 }
 
-/** Each counter of the limit with its total: of one with `by`, those of combinations with totals. */
-function comparedOf(limit: Comparable, facts: TenantFacts, tenant: WindowsOf): readonly Compared[] {
-  const { meter, window, bounds, counter } = limit;
+/** Each counter with its total: of a family, those of combinations with totals. */
+function comparedOf(of: Comparable, facts: TenantFacts, tenant: WindowsOf): readonly Compared[] {
+  const { key, window, bounds } = of;
   const totalOf = (series: string): bigint =>
-    amountOf(totalsOfPeriods(series, window, facts.totals, tenant).get(bounds.start) ?? ZERO);
-  if (!isFamily(counter)) {
-    return [{ limit, counter: limit.counterId, total: totalOf(seriesOf(meter, counter.scope)) }];
-  }
-  const scope = seriesOf(meter, counter.scope);
+    amountOf(totalsOfPeriods(series, window, facts, tenant).get(bounds.start) ?? ZERO);
+  const id = counterId(key);
+  const scope = seriesOf(key.meter, key.scope);
+  if (!isFamily(key)) return [{ of, counter: id, total: totalOf(scope) }];
   const series = [...facts.totals.keys()].filter((one) => one.startsWith(`${scope}|`));
   return series.map((one) => ({
-    limit,
-    counter: memberId(limit.counterId, one.slice(scope.length + 1)),
+    of,
+    counter: memberId(id, one.slice(scope.length + 1)),
     total: totalOf(one),
   }));
 }

@@ -5,7 +5,7 @@ import { type Backfill, type MetersOfType, metersAtRecording } from "#schema/met
 import { parsedData, readMeter } from "#schema/meters/meter-reading.js";
 import { type UsageChange, usageChange } from "#schema/meters/usage-change.js";
 import { tenantNow } from "#schema/tenancy-history.js";
-import type { UsageReading } from "./usage-reading.js";
+import { type ScopedReading, type UsageReading, unplannedReading } from "./usage-reading.js";
 import { calendarSince, periodOf } from "./windows.js";
 
 /** The contribution of one backfill, entry by entry, in memory proportional to its sums. */
@@ -13,8 +13,8 @@ export interface BackfillFold {
   /** Takes entries before the backfill, in order within a tenant. */
   add(entry: LedgerEntry): void;
   /**
-   * One reading per tenant and day of its calendar, two where a billing period begins within it, by time. Like a void's they
-   * settle nothing and affect no sliding window.
+   * One reading per tenant, day of its calendar, two where a billing period begins within it, and combination of dimensions, by
+   * time. Like a void's they settle nothing and affect no sliding window.
    */
   readings(): ReadonlyMap<string, readonly UsageReading[]>;
 }
@@ -29,7 +29,7 @@ export function foldBackfill(
   metersOfType: MetersOfType,
   tenantOf: (id: string) => TenantState | undefined,
 ): BackfillFold {
-  const sums = new Map<string, Map<number, Sum>>();
+  const sums = new Map<string, Map<string, Sum>>();
 
   function take({ event, sign }: UsageChange): void {
     const tenant = tenantOf(event.tenantId);
@@ -46,9 +46,11 @@ export function foldBackfill(
     };
     if (!backfilled.period && !backfilled.calendar) return;
     const start = Math.max(period.start, day.start);
-    const ofTenant = sums.get(event.tenantId) ?? new Map<number, Sum>();
-    const before = ofTenant.get(start)?.value ?? ZERO;
-    ofTenant.set(start, { value: before.plus(new Decimal(reading.value).times(sign)), backfilled });
+    const scoped = meter.dimensions.length === 0 ? undefined : [unplannedReading(meter, reading.dimensions)];
+    const key = `${start} ${scoped?.[0]?.combination}`;
+    const ofTenant = sums.get(event.tenantId) ?? new Map<string, Sum>();
+    const before = ofTenant.get(key)?.value ?? ZERO;
+    ofTenant.set(key, { start, value: before.plus(new Decimal(reading.value).times(sign)), scoped, backfilled });
     sums.set(event.tenantId, ofTenant);
   }
 
@@ -63,8 +65,8 @@ export function foldBackfill(
         [...sums].map(([tenantId, ofTenant]) => {
           const tenant = tenantOf(tenantId);
           const arrivedAt = tenant === undefined ? recordedAt : tenantNow(tenant, recordedAt);
-          const readings = [...ofTenant].map(([start, { value, backfilled }]) => ({
-            ...{ seq, meter: meter.id, eventId: undefined, value, time: start, backfilled },
+          const readings = [...ofTenant.values()].map(({ start, value, scoped, backfilled }) => ({
+            ...{ seq, meter: meter.id, eventId: undefined, value, scoped, time: start, backfilled },
             ...{ arrivedAt, recordedAt, tenancyVersion },
           }));
           readings.sort((a, b) => a.time - b.time);
@@ -75,6 +77,8 @@ export function foldBackfill(
 }
 
 interface Sum {
+  readonly start: number;
+  readonly scoped: readonly ScopedReading[] | undefined;
   readonly value: Decimal;
   readonly backfilled: NonNullable<UsageReading["backfilled"]>;
 }

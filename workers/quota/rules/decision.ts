@@ -1,7 +1,7 @@
 import type { Period } from "#kernel/period.js";
 import type { DimensionMatchState } from "#schema/events/tenancy-changed.v1.js";
 import { REASONS, type Reason } from "#schema/openapi/decision.js";
-import { isDenying, isPeriodWindow, WINDOW_MS } from "#schema/vocabulary.js";
+import { isDenying, isPeriodWindow, type LimitUnit, WINDOW_MS } from "#schema/vocabulary.js";
 import type { Amount, CounterReading, Decided } from "../counters/counters.js";
 import { amountText } from "./amount.js";
 import type { LimitInForce, LimitsInForce } from "./limits.js";
@@ -34,6 +34,9 @@ export interface LimitReading {
 export function amountsOf({ used, reserved, remaining }: LimitReading) {
   return { used: amountText(used), reserved: amountText(reserved), remaining: amountText(remaining) };
 }
+
+export const unitOf = ({ money }: Pick<LimitInForce, "money">): LimitUnit =>
+  money === undefined ? "QUANTITY" : "MONEY";
 
 /** What a reading is about beside its meter and window; without `by` and `where`, nothing. */
 export const scopeMembers = ({ dimensions, limit: { counter } }: LimitReading) => ({
@@ -150,5 +153,5 @@ function reasonToDeny(
 }
 
 /** Whether the amount would not fit even if nothing were reserved; negative usage makes room. */
-const isTooLarge = ({ limit, charged, reading: { used } }: AskedOfLimit): boolean =>
-  charged > limit.units.most - (used < 0n ? used : 0n);
+const isTooLarge = ({ limit, charged, reading: { used, ...reading } }: AskedOfLimit): boolean =>
+  limit.money !== undefined ? reading.isTooLarge === true : charged > limit.units.most - (used < 0n ? used : 0n);

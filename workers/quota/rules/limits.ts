@@ -3,15 +3,18 @@ import { contains, type Period, periodAt } from "#kernel/period.js";
 import type {
   MeterState,
   PlanState,
+  PlanVersionState,
   QuotaLimitState,
   QuotaOverrideState,
   TenantState,
 } from "#schema/events/tenancy-changed.v1.js";
-import type { LimitScope } from "#schema/limit-scope.js";
+import { isInMoney, type LimitScope, MONEY } from "#schema/limit-scope.js";
 import { activeOverrides, assignedPlan, planVersionOf } from "#schema/tenancy-history.js";
 import { isPeriodWindow, type LimitKind, type QuotaWindow } from "#schema/vocabulary.js";
 import { amountOf } from "./amount.js";
+import { type PricedLine, type PricedUsage, pricedUsageOf } from "./money.js";
 import { type Scope, scopeOf } from "./scopes.js";
+import type { ClaimedSeries } from "./usage-reading.js";
 import { boundsOf, type WindowsOf } from "./windows.js";
 
 /** The identity of a counter: limits on the same meter and window share it. */
@@ -21,6 +24,8 @@ export interface CounterKey {
   readonly window: QuotaWindow;
   /** What it counts; absent: all of the meter. */
   readonly scope?: Scope;
+  /** Instead of a meter or requests: what all usage costs. No counter counts that: it is rated from those of the prices. */
+  readonly unit?: "MONEY";
 }
 
 export interface LimitInForce {
@@ -38,6 +43,8 @@ export interface LimitInForce {
   /** Each multiple of it warns, as far as `crossings` tells them. */
   readonly warnEvery?: Decimal;
   readonly counter: CounterKey;
+  /** Of a limit in money: what it is on. */
+  readonly money?: PricedUsage;
   /** Of a limit with `by`, the family of its counters. */
   readonly counterId: string;
   /** The limit and its warnings as counters count. */
@@ -84,7 +91,9 @@ export function limitsInForce(
   const overrides = activeOverrides(tenant, atMs, version);
   const isArchived = (key: string | null) =>
     key !== null && (meter(key)?.archivedInVersion ?? Number.POSITIVE_INFINITY) <= version;
-  const limits = planVersion.limits.map((limit) => overridden(limitInForce(limit, isArchived(limit.meter)), overrides));
+  const limits = planVersion.limits.map((limit) =>
+    overridden(limitInForce(limit, isArchived(limit.meter), planVersion), overrides),
+  );
   return boundAt({ planId: assigned.planId, planVersion: assigned.planVersion, period, limits }, atMs, tenant);
 }
 
@@ -113,15 +122,19 @@ function overridden(limit: LimitInForce, overrides: readonly QuotaOverrideState[
 const isOf = ({ counterId: id }: LimitInForce, override: QuotaOverrideState): boolean =>
   counterId(keyOf(override)) === id;
 
-const keyOf = (limit: Pick<QuotaLimitState, "meter" | "window"> & LimitScope): CounterKey => {
+const keyOf = (limit: Pick<QuotaLimitState, "meter" | "unit" | "window"> & LimitScope): CounterKey => {
+  if (isInMoney(limit)) return { meter: null, window: limit.window, unit: "MONEY" };
   const scope = scopeOf(limit);
   return { meter: limit.meter, window: limit.window, ...(scope && { scope }) };
 };
 
-function overriddenBy(planLimit: LimitInForce, { limit, inVersion }: QuotaOverrideState): LimitInForce {
+function overriddenBy(
+  planLimit: LimitInForce,
+  { limit, inVersion, kind = planLimit.kind }: QuotaOverrideState,
+): LimitInForce {
   const own = new Decimal(limit);
   const units = limitUnits(own, planLimit);
-  return { ...planLimit, limit: own, text: formatDecimal(own), units, override: { inVersion, planLimit } };
+  return { ...planLimit, kind, limit: own, text: formatDecimal(own), units, override: { inVersion, planLimit } };
 }
 
 /** The limits that may have stood before this one since a moment, as known at `version`, newest first. */
@@ -140,7 +153,7 @@ export function earlierLimits(
   return limit.override === undefined && overrides.length === 0 ? [] : [...overrides, planLimit];
 }
 
-function limitInForce(state: QuotaLimitState, meterArchived: boolean): LimitInForce {
+function limitInForce(state: QuotaLimitState, meterArchived: boolean, version: PlanVersionState): LimitInForce {
   const limit = new Decimal(state.limit);
   const { meter, window, kind } = state;
   const warnAt = state.warnAt.map((fraction) => new Decimal(fraction)).sort((a, b) => a.comparedTo(b));
@@ -158,6 +171,7 @@ function limitInForce(state: QuotaLimitState, meterArchived: boolean): LimitInFo
     warnAt,
     ...amounts,
     counter,
+    ...(counter.unit === "MONEY" && { money: pricedUsageOf(version) }),
     counterId: counterId(counter),
     units: limitUnits(limit, { warnAt, ...amounts }),
     meterArchived,
@@ -188,8 +202,12 @@ export const MOST_MULTIPLES = 1_000;
 export const warningStep = (limit: Decimal, warnEvery: Decimal): Decimal =>
   warnEvery.times(Decimal.max(1, limit.div(warnEvery.times(MOST_MULTIPLES)).ceil()));
 
-/** Id of a counter within its tenant, e.g. "api_calls|DAY"; requests have an empty meter. With a scope, also of a family of counters. */
-export function counterId({ meter, window, scope }: CounterKey): string {
+/**
+ * Id of a counter within its tenant, e.g. "api_calls|DAY"; requests have an empty meter. With a scope, also of a family of counters;
+ * in money, of the limits only.
+ */
+export function counterId({ meter, window, scope, unit }: CounterKey): string {
+  if (unit === "MONEY") return `${MONEY}|${window}`;
   return scope === undefined ? `${meter ?? ""}|${window}` : `${meter ?? ""}|${window}|${scope.id}`;
 }
 
@@ -200,7 +218,27 @@ export const memberId = (family: string, combination: string): string =>
 /** Whether each combination of values has a counter of its own. */
 export const isFamily = ({ scope }: Pick<CounterKey, "scope">): boolean => scope !== undefined && scope.by.length > 0;
 
-/** Distinct counters, in order of first occurrence. */
+/** Whether usage of a meter brings a limit nearer. */
+export const isOnMeter = ({ meter, money }: Pick<LimitInForce, "meter" | "money">, id: string): boolean =>
+  meter === id || money?.lines.some((line) => line.meter === id) === true;
+
+/** The counter with the quantity of a price's line. */
+export const lineKey = ({ meter, scope }: PricedLine): CounterKey => ({
+  meter,
+  window: "BILLING_PERIOD",
+  ...(scope && { scope }),
+});
+
+/** Of counters, those of what is claimed as a whole in the billing period. */
+export const claimsOf = (counted: readonly CounterKey[]): readonly ClaimedSeries[] =>
+  counted.flatMap(({ meter, scope, window }) =>
+    meter === null || scope === undefined || scope.by.length > 0 || window !== "BILLING_PERIOD"
+      ? []
+      : [{ meter, scope }],
+  );
+
+/** Distinct counters, in order of first occurrence: those of the limits, and of money those of what it is rated from. */
 export function countersOf(limits: readonly LimitInForce[]): CounterKey[] {
-  return [...new Map(limits.map((limit) => [counterId(limit.counter), limit.counter])).values()];
+  const keys = limits.flatMap(({ counter, money }) => (money === undefined ? [counter] : money.lines.map(lineKey)));
+  return [...new Map(keys.map((key) => [counterId(key), key])).values()];
 }

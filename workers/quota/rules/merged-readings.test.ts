@@ -34,7 +34,7 @@ const METERS = [
   meter("limited later", { ...SUM, eventType: "promoted" }),
 ];
 const metersOfType = (type: string) => METERS.filter(({ eventType }) => eventType === type);
-const isUnlimited = (id: string, _: number, version: number): boolean =>
+const isUnlimited = ({ id }: Pick<MeterState, "id">, _: number, version: number): boolean =>
   id !== "limited" && (id !== "limited later" || version === 1);
 
 const arbitraryEvent = fc.record({
@@ -74,7 +74,7 @@ function effectOf(of: TenantState, readings: readonly UsageReading[]) {
   const seen: string[] = [];
   const sums = new Map<string, UsageReading["value"]>();
   for (const reading of readings) {
-    const isJudged = !isUnlimited(reading.meter, 0, reading.tenancyVersion);
+    const isJudged = !isUnlimited({ id: reading.meter }, 0, reading.tenancyVersion);
     for (const { grain, bucketStart } of grainsOf(reading, of, undefined)) {
       const key = `${reading.meter} ${grain} ${bucketStart}`;
       const sum = sums.get(key) ?? ZERO;

@@ -15,7 +15,7 @@ import type { UsageReading } from "./usage-reading.js";
 const SHARED_MS = SECOND_MS;
 
 /** Whether usage of a meter at a moment and tenancy version does nothing but add to sums: nothing limits it. */
-export type IsUnlimited = (meter: string, atMs: number, version: number) => boolean;
+export type IsUnlimited = (meter: MeterState, atMs: number, version: number) => boolean;
 
 /** `nothing`: no meter counts it. `limited`: it was not taken, because a limit counts it. */
 type Taken = "added" | "nothing" | "limited";
@@ -57,7 +57,7 @@ export function createMergedReadings(tenant: TenantState, metersOfType: MetersOf
   function start(event: RecordedEvent): Group | undefined {
     const { seq, id: eventId, time, recordedAt, tenancyVersion } = event;
     const meters = metersAtRecording(event, metersOfType).filter(({ aggregation }) => isAdditive(aggregation));
-    if (!meters.every((meter) => isUnlimited(meter.id, time, tenancyVersion))) return undefined;
+    if (!meters.every((meter) => isUnlimited(meter, time, tenancyVersion))) return undefined;
     const arrivedAt = tenantNow(tenant, recordedAt);
     const sums = meters.map((meter): Sum => {
       const reading = { seq, meter: meter.id, eventId, value: ZERO, time, arrivedAt, recordedAt, tenancyVersion };

@@ -33,7 +33,7 @@ test("a window's total is the sum of its own meter's totals of the grain that it
         const { start } = periodOf(asked, OCTOBER + day * DAY_MS, TENANT);
         expected[start] = (expected[start] ?? 0n) + units;
       }
-      const sums = [...totalsOfPeriods("calls", asked, bySeries, TENANT)];
+      const sums = [...totalsOfPeriods("calls", asked, { totals: bySeries, claimed: new Map() }, TENANT)];
       expect(Object.fromEntries(sums.map(([start, total]) => [start, total.times("1e12").toFixed()]))).toEqual(
         Object.fromEntries(Object.entries(expected).map(([start, total]) => [start, String(total)])),
       );

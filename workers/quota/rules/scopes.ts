@@ -3,6 +3,7 @@ import { isStorable } from "#kernel/storable-text.js";
 import type { DimensionMatchState } from "#schema/events/tenancy-changed.v1.js";
 import { type LimitScope, scopeText, sorted, sortedMatches } from "#schema/limit-scope.js";
 import { MAX_DIMENSION_BYTES } from "#schema/meters/meter-reading.js";
+import type { Claim } from "#schema/rating/claims.js";
 import type { Dimensions, Scope } from "../counters/counters.js";
 
 export type { Dimensions, Scope };
@@ -16,10 +17,32 @@ export function scopeOf(limit: LimitScope): Scope | undefined {
   return { id: digestOf(text), by: sorted(limit.by ?? []), where: sortedMatches(limit.where ?? []) };
 }
 
+/** What a price claims, as a scope; undefined: all usage of its meter. */
+export function claimedScope({ where, except }: Claim): Scope | undefined {
+  if (except.length === 0) return scopeOf({ where: [...where] });
+  const texts = except.map((one) => sortedMatches(one).map(({ dimension, value }) => [dimension, value]));
+  return { id: digestOf(JSON.stringify([[], [], texts])), by: [], where: [], except };
+}
+
+/**
+ * Usage from before a tenant's first plan, and what a backfill adds: nobody knew by what it would be counted, so it is totalled by
+ * all dimensions of its meter. Combinations are names and values, in turn.
+ */
+export const UNPLANNED: Scope = { id: "unplanned", by: [], where: [] };
+
+export const unplannedValues = (names: readonly string[], values: readonly string[]): readonly string[] =>
+  names.flatMap((name, index) => [name, values[index] ?? NO_VALUE]);
+
+export function unplannedDimensions(values: readonly string[]): Dimensions {
+  const found = new Map<string, string>();
+  for (let index = 1; index < values.length; index += 2) found.set(values[index - 1] ?? "", values[index] ?? NO_VALUE);
+  return found;
+}
+
 /** Every dimension that decides what counts. */
-export const namesOf = ({ by, where }: Pick<Scope, "by" | "where">): readonly string[] => [
+export const namesOf = ({ by, where, except = [] }: Pick<Scope, "by" | "where" | "except">): readonly string[] => [
   ...by,
-  ...where.map(({ dimension }) => dimension),
+  ...[...where, ...except.flat()].map(({ dimension }) => dimension),
 ];
 
 /** Usage without a value of a dimension has "". */
@@ -33,7 +56,19 @@ export function faultOf(value: string): string | undefined {
 }
 
 /** Whether usage with these dimensions counts; undefined: one that decides is not known. */
-export function isWithin({ where }: Pick<Scope, "where">, dimensions: Dimensions): boolean | undefined {
+export function isWithin(scope: Pick<Scope, "where" | "except">, dimensions: Dimensions): boolean | undefined {
+  const has = hasAll(scope.where, dimensions);
+  if (has === false || scope.except === undefined) return has;
+  let isKnown = has === true;
+  for (const one of scope.except) {
+    const hasOther = hasAll(one, dimensions);
+    if (hasOther === true) return false;
+    if (hasOther === undefined) isKnown = false;
+  }
+  return isKnown ? true : undefined;
+}
+
+function hasAll(where: Scope["where"], dimensions: Dimensions): boolean | undefined {
   let isKnown = true;
   for (const { dimension, value } of where) {
     const found = dimensions.get(dimension);
@@ -74,6 +109,9 @@ export function seriesOfCounter(counter: string): string {
   const window = counter.indexOf("|", meter + 1);
   return window === -1 ? counter.slice(0, meter) : counter.slice(0, meter) + counter.slice(window);
 }
+
+/** Among a tenant's scopes: its counters are read as money, which a process that does not know that must not ignore. */
+export const MONEY_SCOPE = "|money";
 
 /** The scope of a series: `meter|scope`; undefined: it has none. */
 export function scopeKeyOf(series: string): string | undefined {

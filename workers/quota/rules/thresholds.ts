@@ -104,7 +104,7 @@ export function alertId(
   { threshold, thresholdKind }: Crossing,
 ): string {
   const start = new Date(windowStart).toISOString();
-  const named = [tenantId, limit.meter ?? "requests", limit.window, `${planId}@${planVersion}`, start];
+  const named = [tenantId, aboutOf(limit), limit.window, `${planId}@${planVersion}`, start];
   named.push(thresholdKind === "AMOUNT" ? `amount ${threshold}` : threshold);
   const { scope } = limit.counter;
   // By their digests: values may be long, and hold anything.
@@ -112,6 +112,10 @@ export function alertId(
   if (limit.override !== undefined) named.push(`override@${limit.override.inVersion}`);
   return named.join(":");
 }
+
+/** What a limit is on, in ids and headers. */
+export const aboutOf = ({ meter, money }: Pick<LimitInForce, "meter" | "money">): string =>
+  money === undefined ? (meter ?? "requests") : "money";
 
 /** The alert for a crossing. */
 export function alertOf(facts: AlertFacts, crossing: Crossing): QuotaAlert {
@@ -121,6 +125,8 @@ export function alertOf(facts: AlertFacts, crossing: Crossing): QuotaAlert {
   const data: QuotaAlertData = {
     tenantId,
     meter: limit.meter,
+    // Absent where the limit is on a quantity, as in what older releases wrote.
+    ...(limit.money && { unit: "MONEY" as const, currency: limit.money.currency }),
     window: limit.window,
     ...scopeData(limit, facts.values ?? []),
     windowStart: new Date(facts.windowStart).toISOString(),

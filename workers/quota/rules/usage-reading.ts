@@ -1,7 +1,16 @@
 import type { Decimal } from "#kernel/decimal.js";
-import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
+import type { MeterState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { QuotaWindow } from "#schema/vocabulary.js";
-import type { Scope } from "./scopes.js";
+import {
+  combinationId,
+  type Dimensions,
+  isWithin,
+  type Scope,
+  seriesOf,
+  UNPLANNED,
+  unplannedDimensions,
+  unplannedValues,
+} from "./scopes.js";
 
 /** What limits with `by` or `where` count of a meter, at a moment and tenancy version. */
 export interface CountedScope {
@@ -9,6 +18,9 @@ export interface CountedScope {
   readonly scope: Scope;
   readonly windows: ReadonlySet<QuotaWindow>;
 }
+
+/** What usage of a moment counts in; "no plan": nobody knows yet. */
+export type CountedScopes = readonly CountedScope[] | "no plan";
 
 /** A reading in one of its scopes. */
 export interface ScopedReading {
@@ -40,6 +52,43 @@ export interface UsageReading {
   readonly recordedAt: number;
   readonly tenancyVersion: number;
 }
+
+/** A reading of a meter with dimensions that nobody knows yet by what to count. */
+export function unplannedReading(
+  { id, dimensions }: Pick<MeterState, "id" | "dimensions">,
+  of: readonly string[],
+): ScopedReading {
+  const values = unplannedValues(dimensions, of);
+  const combination = combinationId(values);
+  const counted = { meter: id, scope: UNPLANNED, windows: BILLING_PERIOD };
+  return { counted, values, combination, series: seriesOf(id, UNPLANNED, combination) };
+}
+const BILLING_PERIOD: ReadonlySet<QuotaWindow> = new Set<QuotaWindow>(["BILLING_PERIOD"]);
+
+/** The dimensions of usage that nobody knew by what to count; undefined: it is none. */
+export function unplannedOf({ scoped }: Pick<UsageReading, "scoped">): Dimensions | undefined {
+  const found = scoped?.find(({ counted }) => counted.scope === UNPLANNED);
+  return found && unplannedDimensions(found.values);
+}
+
+/** Usage of a billing period that was recorded before anybody knew by what it would be counted. */
+export interface UnplannedTotal {
+  readonly tenantId: string;
+  readonly meter: string;
+  readonly dimensions: Dimensions;
+  /** Start of the billing period. */
+  readonly bucketStart: number;
+  readonly total: Decimal;
+}
+
+/** What of a meter's usage is claimed as a whole, in the billing period: by a price, or a limit with `where` only. */
+export interface ClaimedSeries {
+  readonly meter: string;
+  readonly scope: Scope;
+}
+
+export const isClaimed = ({ scope }: ClaimedSeries, dimensions: Dimensions): boolean =>
+  isWithin(scope, dimensions) === true;
 
 export interface TenantUsage {
   readonly tenant: TenantState;

@@ -8,7 +8,13 @@ import { tenantNow } from "#schema/tenancy-history.js";
 import { CALENDAR_WINDOWS, isAdditive, SLIDING_WINDOWS } from "#schema/vocabulary.js";
 import type { LimitsInForce } from "./limits.js";
 import { combinationId, combinationOf, isWithin, seriesOf } from "./scopes.js";
-import type { CountedScope, ScopedReading, UsageReading } from "./usage-reading.js";
+import {
+  type CountedScope,
+  type CountedScopes,
+  type ScopedReading,
+  type UsageReading,
+  unplannedReading,
+} from "./usage-reading.js";
 import {
   ALWAYS_TOTALLED,
   bucketStart,
@@ -41,6 +47,7 @@ export function usageReadings(
   const readings: UsageReading[] = [];
   const counting =
     sign === 1 ? metersAtRecording(event, metersOfType) : countingMeters(event, entry.seq, metersOfType, backfills);
+  const isBackfilled = sign === -1 && metersAtRecording(event, metersOfType).length === 0;
   const meters = counting.filter(({ aggregation }) => isAdditive(aggregation));
   const data = dataFor(meters, event.data);
   for (const meter of meters) {
@@ -48,7 +55,8 @@ export function usageReadings(
     if (reading.kind === "invalid") continue;
     const value = new Decimal(reading.value);
     // By the stamp of the event, so that a void takes back what was counted.
-    const scoped = scopedReadings(meter, reading.dimensions, scopesAt(event.time, event.tenancyVersion));
+    const scopes = isBackfilled ? "no plan" : scopesAt(event.time, event.tenancyVersion);
+    const scoped = scopedReadings(meter, reading.dimensions, scopes);
     const read = {
       seq: entry.seq,
       meter: meter.id,
@@ -67,17 +75,18 @@ export function usageReadings(
 
 export interface ReadingOptions {
   /** The scopes that usage of a moment, stamped with a tenancy version, counts in. */
-  readonly scopesAt?: (atMs: number, version: number) => readonly CountedScope[];
+  readonly scopesAt?: (atMs: number, version: number) => CountedScopes;
   readonly backfills?: readonly Backfill[];
 }
 
-const NO_SCOPES = (): readonly CountedScope[] => [];
+const NO_SCOPES = (): CountedScopes => [];
 
 function scopedReadings(
   meter: Pick<MeterState, "id" | "dimensions">,
   values: readonly string[],
-  scopes: readonly CountedScope[],
+  scopes: CountedScopes,
 ): readonly ScopedReading[] {
+  if (scopes === "no plan") return meter.dimensions.length === 0 ? [] : [unplannedReading(meter, values)];
   const own = scopes.filter((counted) => counted.meter === meter.id);
   if (own.length === 0) return [];
   const dimensions = new Map(meter.dimensions.map((name, index) => [name, values[index] ?? ""]));
@@ -129,13 +138,13 @@ export function grainsOf(
 
 /** The stored totals of a scope that a reading is added to: those that its limits need, while they are judged. */
 export function scopedGrains(
-  { time, arrivedAt, eventId, imported }: UsageReading,
+  { time, arrivedAt, eventId, imported, backfilled }: UsageReading,
   { windows }: CountedScope,
   tenant: WindowsOf,
 ): readonly GrainBucket[] {
   const buckets: GrainBucket[] = [];
   const period = periodOf("BILLING_PERIOD", time, tenant);
-  if (windows.has("BILLING_PERIOD") && isJudged(period, arrivedAt))
+  if (windows.has("BILLING_PERIOD") && backfilled?.period !== false && isJudged(period, arrivedAt))
     buckets.push({ grain: "BILLING_PERIOD", bucketStart: period.start });
   if (CALENDAR_WINDOWS.some((window) => windows.has(window)) && !imported) {
     const day = periodOf("CALENDAR_DAY", time, tenant);

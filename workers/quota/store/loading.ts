@@ -3,17 +3,18 @@ import type { Database, Transaction } from "#platform/database/database.js";
 import { SLIDING_WINDOWS } from "#schema/vocabulary.js";
 import type { LostBound } from "../counters/counters.js";
 import { amountOf } from "../rules/amount.js";
-import type { StoredTotal, TotalsBySeries } from "../rules/period-totals.js";
-import { isScoped } from "../rules/scopes.js";
+import type { StoredTotal, TotalsOfTenant } from "../rules/period-totals.js";
+import { isScoped, seriesOf } from "../rules/scopes.js";
+import { type ClaimedSeries, isClaimed } from "../rules/usage-reading.js";
 import { MAX_BILLING_PERIOD_MS, REBUILT_FROM, reachMs } from "../rules/windows.js";
+import { unplannedTotals } from "./unplanned.js";
 import { answered } from "./unreachable.js";
 
 /** Reads for building counters, for many tenants at once: after a loss all need them. */
 
-export interface TenantFacts {
-  /** The ledger position up to which `totals` are complete; 0: no usage yet. */
+export interface TenantFacts extends TotalsOfTenant {
+  /** The ledger position up to which `totals` and `claimed` are complete; 0: no usage yet. */
   readonly seq: number;
-  readonly totals: TotalsBySeries;
   /** Bounds that have not ended, of every epoch: all are lost to counters that are built anew. */
   readonly lost: readonly LostBound[];
   /** The wanted series of combinations that usage was recorded of in the billing period. */
@@ -31,6 +32,8 @@ export interface FactsOf {
   readonly calendarSince?: number;
   /** What of the tenant's meters is wanted besides: series of scopes, of all or of single combinations. */
   readonly series: readonly string[];
+  /** What is claimed as a whole in the billing period. */
+  readonly claims: readonly ClaimedSeries[];
   /** Every series, instead of those. */
   readonly isOfEverySeries?: boolean;
   /** Keys of scopes whose combinations are counted. */
@@ -41,6 +44,7 @@ export interface FactsOf {
 
 interface FoundFacts extends TenantFacts {
   readonly totals: Map<string, StoredTotal[]>;
+  readonly claimed: Map<string, StoredTotal[]>;
   readonly lost: LostBound[];
   readonly recorded: Set<string>;
   readonly combinations: Map<string, number>;
@@ -56,7 +60,14 @@ export function readFacts(database: Database, wanted: readonly FactsOf[]): Promi
       const facts = new Map(
         tenantIds.map((id): [string, FoundFacts] => [
           id,
-          { seq: positions.get(id) ?? 0, totals: new Map(), lost: [], recorded: new Set(), combinations: new Map() },
+          {
+            seq: positions.get(id) ?? 0,
+            totals: new Map(),
+            claimed: new Map(),
+            lost: [],
+            recorded: new Set(),
+            combinations: new Map(),
+          },
         ]),
       );
       const whole = wanted.filter(({ isExtension }) => isExtension !== true);
@@ -70,6 +81,7 @@ export function readFacts(database: Database, wanted: readonly FactsOf[]): Promi
         addTotals(facts, await scopedTotalsOf(tx, some));
         for (const { tenant_id, series } of await recordedOf(tx, some)) facts.get(tenant_id)?.recorded.add(series);
       }
+      await addClaimed(tx, facts, wanted);
       const every = wanted.filter(({ isOfEverySeries }) => isOfEverySeries === true);
       if (every.length > 0) addTotals(facts, await everyScopedTotalOf(tx, every));
       if (wanted.some(({ scopes }) => scopes.length > 0))
@@ -78,6 +90,23 @@ export function readFacts(database: Database, wanted: readonly FactsOf[]): Promi
       return facts;
     }),
   );
+}
+
+async function addClaimed(
+  tx: Transaction,
+  facts: ReadonlyMap<string, FoundFacts>,
+  wanted: readonly FactsOf[],
+): Promise<void> {
+  const meters = wanted.flatMap(({ tenantId, periodStart, claims }) =>
+    [...new Set(claims.map(({ meter }) => meter))].map((meter) => ({ tenantId, meter, since: periodStart })),
+  );
+  if (meters.length === 0) return;
+  const claimsOf = new Map(wanted.map(({ tenantId, claims }) => [tenantId, claims]));
+  for (const { tenantId, meter, dimensions, bucketStart, total } of await unplannedTotals(tx, meters)) {
+    const own = claimsOf.get(tenantId)?.filter((claim) => claim.meter === meter && isClaimed(claim, dimensions)) ?? [];
+    for (const { scope } of own)
+      addTotal(facts.get(tenantId)?.claimed, seriesOf(meter, scope), { grain: "BILLING_PERIOD", bucketStart, total });
+  }
 }
 
 interface TotalRow {
@@ -90,13 +119,15 @@ interface TotalRow {
 
 function addTotals(facts: ReadonlyMap<string, FoundFacts>, rows: readonly TotalRow[]): void {
   for (const { tenant_id, meter, grain, bucket_start, total } of rows) {
-    const totals = facts.get(tenant_id)?.totals;
-    if (totals === undefined) continue;
     const stored = { grain, bucketStart: bucket_start.getTime(), total: new Decimal(total) };
-    const ofSeries = totals.get(meter);
-    if (ofSeries === undefined) totals.set(meter, [stored]);
-    else ofSeries.push(stored);
+    addTotal(facts.get(tenant_id)?.totals, meter, stored);
   }
+}
+
+function addTotal(totals: Map<string, StoredTotal[]> | undefined, series: string, stored: StoredTotal): void {
+  const ofSeries = totals?.get(series);
+  if (ofSeries === undefined) totals?.set(series, [stored]);
+  else ofSeries.push(stored);
 }
 
 async function everyScopedTotalOf(tx: Transaction, wanted: readonly FactsOf[]): Promise<readonly TotalRow[]> {

@@ -1,4 +1,4 @@
-import { Decimal, formatDecimal } from "#kernel/decimal.js";
+import { Decimal, formatDecimal, ZERO } from "#kernel/decimal.js";
 import type { Database, Transaction } from "#platform/database/database.js";
 import { enqueueOutbox } from "#platform/outbox/outbox.js";
 import { QUOTA_ALERTS } from "#schema/topics.js";
@@ -7,6 +7,7 @@ import type { QuotaAlert } from "../rules/thresholds.js";
 import type { Grain } from "../rules/windows.js";
 import { createCombinations } from "./combinations.js";
 import { positionsOfTenants } from "./loading.js";
+import { unplannedTotals } from "./unplanned.js";
 import { answered } from "./unreachable.js";
 
 export interface TotalDelta {
@@ -42,6 +43,18 @@ export function createQuotaStore(database: Database, partitionOf: (tenantId: str
       }
       return totals;
     },
+
+    /** The totals of these windows, in their order. */
+    async totalsOf(tx: Transaction, windows: readonly Omit<TotalDelta, "delta">[]): Promise<readonly Decimal[]> {
+      const totals = new Array<Decimal>(windows.length).fill(ZERO);
+      for (const table of TABLES) {
+        const own = [...windows.entries()].filter(([, { meter }]) => isScoped(meter) === (table === SCOPED));
+        if (own.length > 0) for (const [n, total] of await totalsIn(tx, table, own)) totals[n] = total;
+      }
+      return totals;
+    },
+
+    unplannedTotals,
 
     /** Stores the combinations of usage that are new. */
     addCombinations: combinations.add,
@@ -182,6 +195,23 @@ async function sumsIn(tx: Transaction, { name, counted }: TotalsTable, windows: 
       windows.map(([, { meter }]) => meter),
       windows.map(([, { bucketStart }]) => new Date(bucketStart)),
       windows.map(([, { end }]) => new Date(end)),
+    ],
+  );
+  return rows.map(({ n, total }) => [n, new Decimal(total)] as const);
+}
+
+async function totalsIn(tx: Transaction, { name, counted }: TotalsTable, windows: Numbered<Omit<TotalDelta, "delta">>) {
+  const { rows } = await tx.query<{ n: number; total: string }>(
+    `SELECT w.n, t.total::text AS total
+     FROM unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
+       AS w (n, tenant_id, ${counted}, grain, bucket_start)
+     JOIN ${name} t USING (tenant_id, ${counted}, grain, bucket_start)`,
+    [
+      windows.map(([n]) => n),
+      windows.map(([, { tenantId }]) => tenantId),
+      windows.map(([, { meter }]) => meter),
+      windows.map(([, { grain }]) => grain),
+      windows.map(([, { bucketStart }]) => new Date(bucketStart)),
     ],
   );
   return rows.map(({ n, total }) => [n, new Decimal(total)] as const);

@@ -43,7 +43,7 @@ test("what was granted and totalled by counters of windows still counts, at leas
 
   const database = await openDatabase({ ...options, migrationsDir: migrationsDirOf("quota") });
   const facts = (
-    await readFacts(database, [{ tenantId: "acme", now, periodStart: month, series: [], scopes: [] }])
+    await readFacts(database, [{ tenantId: "acme", now, periodStart: month, series: [], claims: [], scopes: [] }])
   ).get("acme");
   const lost = facts?.lost.map(({ id, bound, until }) => [id, Number(bound / 10n ** 12n), until]);
   expect(lost).toHaveLength(3);

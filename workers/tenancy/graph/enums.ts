@@ -4,6 +4,8 @@ import {
   API_KEY_SCOPES,
   LIMIT_KIND_MEANINGS,
   LIMIT_KINDS,
+  LIMIT_UNIT_MEANINGS,
+  LIMIT_UNITS,
   PRICE_MODELS,
   PRORATIONS,
   QUOTA_WINDOWS,
@@ -69,4 +71,5 @@ export const SuspensionBilling = enumOf(
   "Whether the recurring fee and the minimum commit are charged during a suspension; usage always is",
   { CONTINUE: "They are", PAUSE: "They are not, for each day (UTC) that the suspension covers completely" },
 );
+export const LimitUnit = enumOf("LimitUnit", LIMIT_UNITS, "What a limit counts", LIMIT_UNIT_MEANINGS);
 export const LimitKind = enumOf("LimitKind", LIMIT_KINDS, "What happens at a limit", LIMIT_KIND_MEANINGS);

@@ -4,7 +4,7 @@ import type { MeterState, PriceState, QuotaLimitState } from "#schema/events/ten
 import type { NewMeter } from "../changes/meters.js";
 import type { NewPlan } from "../changes/plans.js";
 import type { PlanDraft } from "../rules/plan-version.js";
-import { Aggregation, LimitKind, PriceModel, Proration, QuotaWindow } from "./enums.js";
+import { Aggregation, LimitKind, LimitUnit, PriceModel, Proration, QuotaWindow } from "./enums.js";
 
 @InputType({
   description:
@@ -138,13 +138,22 @@ class PriceInput {
 class QuotaLimitInput {
   @Field(() => String, {
     nullable: true,
-    description: "The key of a COUNT or SUM meter; null: the limit counts requests",
+    description: "The key of a COUNT or SUM meter; null: the limit counts requests, or money",
   })
   readonly meter?: string | null;
+  @Field(() => LimitUnit, {
+    nullable: true,
+    defaultValue: "QUANTITY",
+    description:
+      "MONEY: the limit is on what all usage of the billing period costs in the plan's currency, rounded as on its invoice, without fee and minimum commitment. It needs the window BILLING_PERIOD and prices on COUNT and SUM meters, and has no `meter`, `by` or `where`",
+  })
+  readonly unit?: keyof typeof LimitUnit | null;
   @Field(() => QuotaWindow, { description: "The time over which it counts" })
   readonly window!: QuotaLimitState["window"];
   @Field(() => LimitKind, { description: "Whether it denies or only warns" }) readonly kind!: QuotaLimitState["kind"];
-  @Field(() => DecimalScalar, { description: "The largest quantity within the window; 0 with HARD denies everything" })
+  @Field(() => DecimalScalar, {
+    description: "The largest quantity, or amount of money, within the window; 0 with HARD denies everything",
+  })
   readonly limit!: string;
   @Field(() => [String], {
     nullable: true,
@@ -257,20 +266,30 @@ export function planTerms(input: PlanVersionInput): PlanDraft {
     ...(input.recurringFeeProration === "DAILY" && { recurringFeeProration: input.recurringFeeProration }),
     minimumCommit: input.minimumCommit ?? "0",
     prices: input.prices.map(priceTerms),
-    limits: (input.limits ?? []).map(({ meter, window, kind, limit, by, where, warnAt, warnAtAmounts, warnEvery }) => ({
-      meter: meter ?? null,
-      window,
-      kind,
-      limit,
-      ...scopeTerms(by, where),
-      warnAt: warnAt ?? ["0.8"],
-      ...((warnAtAmounts ?? []).length > 0 && { warnAtAmounts: warnAtAmounts ?? [] }),
-      ...(typeof warnEvery === "string" && { warnEvery }),
-    })),
+    limits: (input.limits ?? []).map(limitTerms),
     // Absent when it is the default, as in what older releases stored.
     ...(input.public === true && { public: true }),
   };
 }
+
+function limitTerms(input: QuotaLimitInput): QuotaLimitState {
+  const { meter, unit, window, kind, limit, by, where, warnAt, warnAtAmounts, warnEvery } = input;
+  return {
+    meter: meter ?? null,
+    ...unitTerms(unit),
+    window,
+    kind,
+    limit,
+    ...scopeTerms(by, where),
+    warnAt: warnAt ?? ["0.8"],
+    ...((warnAtAmounts ?? []).length > 0 && { warnAtAmounts: warnAtAmounts ?? [] }),
+    ...(typeof warnEvery === "string" && { warnEvery }),
+  };
+}
+
+/** Absent when it is the default, as in what older releases stored. */
+export const unitTerms = (unit: keyof typeof LimitUnit | null | undefined): Pick<QuotaLimitState, "unit"> =>
+  unit === "MONEY" ? { unit } : {};
 
 /** Absent when they are empty, as in what older releases stored. */
 export const scopeTerms = (

@@ -8,7 +8,8 @@ import type {
   PriceState,
   QuotaLimitState,
 } from "#schema/events/tenancy-changed.v1.js";
-import { Aggregation, LimitKind, PriceModel, Proration, QuotaWindow } from "./enums.js";
+import { isInMoney } from "#schema/limit-scope.js";
+import { Aggregation, LimitKind, LimitUnit, PriceModel, Proration, QuotaWindow } from "./enums.js";
 
 @ObjectType({ description: "Which events count, and how they become a quantity" })
 export class Meter {
@@ -104,12 +105,21 @@ export class Price {
 @Directive("@shareable")
 @ObjectType({ description: "A limit of a plan. Without a `meter`, it counts requests" })
 export class QuotaLimit {
-  @Field(() => String, { nullable: true, description: "The key of the meter; null: the limit counts requests" })
+  @Field(() => String, {
+    nullable: true,
+    description: "The key of the meter; null: the limit counts requests, or money",
+  })
   readonly meter!: string | null;
+  @Field(() => LimitUnit, { description: "Whether it counts a quantity or money" })
+  readonly unit!: keyof typeof LimitUnit;
+  @Field(() => String, { nullable: true, description: "Of a limit in money: ISO 4217; null: it counts a quantity" })
+  readonly currency!: string | null;
   @Field(() => QuotaWindow, { description: "The time over which it counts" })
   readonly window!: QuotaLimitState["window"];
   @Field(() => LimitKind, { description: "Whether it denies or only warns" }) readonly kind!: QuotaLimitState["kind"];
-  @Field(() => DecimalScalar, { description: "The largest quantity within the window; 0 with HARD denies everything" })
+  @Field(() => DecimalScalar, {
+    description: "The largest quantity, or amount of money, within the window; 0 with HARD denies everything",
+  })
   readonly limit!: string;
   @Field(() => [String], {
     description: "Dimensions, each combination of whose values has a counter of its own; empty: one counter for all",
@@ -189,6 +199,8 @@ export function planView(state: PlanState, seen: readonly PlanVersionState[] = s
       prices: version.prices.map((price) => ({ ...price, catchAll: price.catchAll === true })),
       limits: version.limits.map((limit) => ({
         ...limit,
+        unit: limit.unit ?? "QUANTITY",
+        currency: isInMoney(limit) ? version.currency : null,
         by: limit.by ?? [],
         where: limit.where ?? [],
         warnAtAmounts: limit.warnAtAmounts ?? [],

@@ -382,8 +382,15 @@ describe.skipIf(!hasPostgres)("tenancy's subgraph", () => {
   test("a quota override is kept with its history and audited; an invalid one is refused with all reasons", async () => {
     await asAdmin(
       `mutation { createPlan(input: { id: "limited", name: "Limited", version: { currency: "EUR", prices: [],
-        limits: [{ window: HOUR, kind: HARD, limit: "10" }] } }) { id } }`,
+        limits: [{ window: HOUR, kind: HARD, limit: "10" }, { unit: MONEY, window: BILLING_PERIOD, kind: HARD, limit: "50" }] } }) { id } }`,
     );
+    const { data } = await asAdmin(
+      `{ plan(id: "limited") { latest { limits { meter unit currency window limit } } } }`,
+    );
+    expect(data.plan.latest.limits).toEqual([
+      { meter: null, unit: "QUANTITY", currency: null, window: "HOUR", limit: "10" },
+      { meter: null, unit: "MONEY", currency: "EUR", window: "BILLING_PERIOD", limit: "50" },
+    ]);
     await world.tenant("helped", "limited");
     const set = (identity: Identity, changed: Readonly<Record<string, unknown>> = {}) =>
       as(identity)(
@@ -414,6 +421,13 @@ describe.skipIf(!hasPostgres)("tenancy's subgraph", () => {
     expect(audit.data.auditLog.nodes).toEqual([{ action: "tenant.setQuotaOverride", actor: "user:root" }]);
 
     expect((await set(admin, { limit: "0" })).codes).toEqual([]);
+    const inMoney = await asAdmin(
+      `mutation { setQuotaOverride(tenantId: "helped", unit: MONEY, window: BILLING_PERIOD, kind: SOFT, limit: "80",
+        until: "${new Date(NOW + 60_000).toISOString()}", reason: "a launch") { ref } }`,
+    );
+    expect(JSON.parse(inMoney.data.setQuotaOverride.ref)).toMatchObject({ unit: "MONEY", window: "BILLING_PERIOD" });
+    const [softened] = await world.store.tenantsByIds(["helped"]);
+    expect(softened?.quotaOverrides?.at(-1)).toMatchObject({ unit: "MONEY", kind: "SOFT", limit: "80" });
     const refused = await set(admin, { until: new Date(NOW).toISOString(), reason: " ", limit: "-1" });
     expect(refused.errors[0]?.extensions.errors).toMatchObject([
       { path: "limit" },

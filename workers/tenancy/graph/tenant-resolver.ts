@@ -22,9 +22,9 @@ import {
 import { type ActiveAssignment, activeAssignments, runningPlan } from "../rules/assignment.js";
 import type { BuyerTerms } from "../rules/buyer.js";
 import type { TenancyStore } from "../store/store.js";
-import { QuotaWindow, SuspensionBilling, TenantStatus } from "./enums.js";
+import { LimitKind, LimitUnit, QuotaWindow, SuspensionBilling, TenantStatus } from "./enums.js";
 import type { Loaders } from "./loaders.js";
-import { DimensionMatchInput, scopeTerms } from "./plan-inputs.js";
+import { DimensionMatchInput, scopeTerms, unitTerms } from "./plan-inputs.js";
 import { PlanVersion, planVersionView } from "./plan-types.js";
 import {
   ApiKey,
@@ -227,11 +227,11 @@ export class TenantResolver {
     @Arg("tenantId", () => ID, { description: "The tenant's id" }) tenantId: string,
     @Arg("meter", () => String, {
       nullable: true,
-      description: "The meter of the limit; null: the limit counts requests",
+      description: "The meter of the limit; null: the limit counts requests, or money",
     })
     meter: string | null,
     @Arg("window", () => QuotaWindow, { description: "The window of the limit" }) window: keyof typeof QuotaWindow,
-    @Arg("limit", () => DecimalScalar, { description: "The quantity that applies instead, higher or lower" })
+    @Arg("limit", () => DecimalScalar, { description: "The quantity or amount that applies instead, higher or lower" })
     limit: string,
     @Arg("until", () => DateTimeScalar, { description: "When the plan's own limit applies again; in the future" })
     until: number,
@@ -248,10 +248,21 @@ export class TenantResolver {
       description: "The `where` of the limit",
     })
     where: DimensionMatchInput[] | null,
+    @Arg("unit", () => LimitUnit, {
+      nullable: true,
+      defaultValue: "QUANTITY",
+      description: "The unit of the limit; MONEY: the one on what all usage costs",
+    })
+    unit: keyof typeof LimitUnit | null,
+    @Arg("kind", () => LimitKind, {
+      nullable: true,
+      description: "Whether it denies or only warns until then; default: as the plan's limit",
+    })
+    kind: keyof typeof LimitKind | null,
   ): Promise<QuotaStatus> {
     authorize(identity, "Mutation.setQuotaOverride", tenantId);
-    const scope = scopeTerms(by, where);
-    const terms = { meter: meter ?? null, window, ...scope, limit, until, reason };
+    const scope = { ...scopeTerms(by, where), ...unitTerms(unit) };
+    const terms = { meter: meter ?? null, window, ...scope, limit, until, reason, ...(kind && { kind }) };
     const { version } = await setQuotaOverride(this.store, actorOf(identity), tenantId, terms);
     return { ref: JSON.stringify({ tenantId, meter: terms.meter, window, ...scope, version }) };
   }

@@ -77,6 +77,34 @@ describe("a plan version", () => {
     expect(pathsOf(terms({ limits }))).toEqual([]);
   });
 
+  test("a limit in money is on all usage of the billing period, by prices on meters that count or sum; all else is told at once", () => {
+    const money = (change: Partial<QuotaLimitState> = {}) =>
+      limit({ meter: null, unit: "MONEY", window: "BILLING_PERIOD", ...change });
+    const requests = limit({ meter: null, window: "BILLING_PERIOD" });
+    const good = terms({ prices: [price(), price({ meter: "tokens" })], limits: [money(), requests] });
+    expect(pathsOf(good)).toEqual([]);
+    const europe = [{ dimension: "region", value: "eu" }];
+    const wrong = terms({
+      prices: [price(), price({ meter: "seats" }), price({ meter: "nope" })],
+      limits: [money({ meter: "seats", window: "DAY", by: ["region"], where: europe, limit: "-1" }), money(), money()],
+    });
+    expect(validatePlanVersion(wrong, METERS)).toEqual([
+      { path: "prices[2].meter", detail: 'there is no meter "nope"' },
+      { path: "limits[0].meter", detail: "must be absent in a MONEY limit, which is on what all usage costs" },
+      { path: "limits[0].by", detail: "must be absent in a MONEY limit, which is on what all usage costs" },
+      { path: "limits[0].where", detail: "must be absent in a MONEY limit, which is on what all usage costs" },
+      { path: "limits[0].window", detail: "must be BILLING_PERIOD in a MONEY limit" },
+      { path: "limits[0].meter", detail: "a limit needs a COUNT or SUM meter, and seats is MAX" },
+      { path: "limits[0].by[0]", detail: 'meter seats has no dimension "region"' },
+      { path: "limits[0].where[0].dimension", detail: 'meter seats has no dimension "region"' },
+      { path: "limits[0].by[0]", detail: '"region" is in `where` too, which leaves one value of it' },
+      { path: "limits[0].limit", detail: "must not be negative" },
+      { path: "prices[1].meter", detail: "a plan with a MONEY limit needs COUNT or SUM meters, and seats is MAX" },
+      { path: "limits[2]", detail: "limits[1] is in money, too: a plan has one such limit" },
+    ]);
+    expect(pathsOf(terms({ prices: [price({ meter: "seats" })], limits: [requests] }))).toEqual([]);
+  });
+
   const many = <T>(count: number, item: T): T[] => Array.from({ length: count }, () => item);
   const tiers = (count: number) => tiered(...Array.from({ length: count - 1 }, (_, n) => String(n + 1)), null);
   test.each<[string, PlanDraft, string[]]>([

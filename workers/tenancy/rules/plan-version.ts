@@ -1,10 +1,10 @@
 import { isCurrencyCode } from "#kernel/money.js";
 import type { MeterState, PlanVersionState } from "#schema/events/tenancy-changed.v1.js";
-import { limitKey, scopeText } from "#schema/limit-scope.js";
+import { isInMoney, limitKey, scopeText } from "#schema/limit-scope.js";
 import { amountReasons } from "./amount.js";
 import { MAX_WHERE } from "./dimensions.js";
 import { claimSameUsage, priceReasons } from "./price.js";
-import { limitReasons } from "./quota-limit.js";
+import { limitReasons, moneyPriceReasons } from "./quota-limit.js";
 import type { Reason } from "./reasons.js";
 
 export const MAX_PRICES = 100;
@@ -33,6 +33,7 @@ export function validatePlanVersion(terms: PlanDraft, meters: ReadonlyMap<string
       ]),
     ...rivalReasons(terms.prices.slice(0, MAX_PRICES)),
     ...terms.limits.slice(0, MAX_LIMITS).flatMap((limit, index) => limitReasons(`limits[${index}]`, limit, meters)),
+    ...moneyPriceReasons(terms.prices.slice(0, MAX_PRICES), terms.limits.slice(0, MAX_LIMITS), meters),
     ...repeatedLimits(terms.limits.slice(0, MAX_LIMITS)),
   ];
 }
@@ -55,7 +56,9 @@ function repeatedLimits(limits: PlanDraft["limits"]): Reason[] {
     return [
       {
         path: `limits[${index}]`,
-        detail: `limits[${first}] is for the same meter and window${hasScope(limit) ? ", `by` and `where`" : ""}`,
+        detail: isInMoney(limit)
+          ? `limits[${first}] is in money, too: a plan has one such limit`
+          : `limits[${first}] is for the same meter and window${hasScope(limit) ? ", `by` and `where`" : ""}`,
       },
     ];
   });

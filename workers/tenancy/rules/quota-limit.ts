@@ -1,5 +1,6 @@
 import { parseDecimal } from "#kernel/decimal.js";
-import type { MeterState, QuotaLimitState } from "#schema/events/tenancy-changed.v1.js";
+import type { MeterState, PriceState, QuotaLimitState } from "#schema/events/tenancy-changed.v1.js";
+import { isInMoney } from "#schema/limit-scope.js";
 import { AGGREGATIONS, isAdditive, type QuotaWindow } from "#schema/vocabulary.js";
 import { type AmountBounds, amountReasons, isLess } from "./amount.js";
 import { byReasons, MAX_BY, MAX_WHERE, whereReasons } from "./dimensions.js";
@@ -9,6 +10,7 @@ export const MAX_WARNINGS = 10;
 
 export function limitReasons(path: string, limit: QuotaLimitState, meters: ReadonlyMap<string, MeterState>): Reason[] {
   return [
+    ...(isInMoney(limit) ? moneyReasons(path, limit) : []),
     ...meterReasons(`${path}.meter`, limit.meter, meters),
     ...scopeReasons(path, limit, meters),
     ...amountReasons(`${path}.limit`, limit.limit),
@@ -16,6 +18,39 @@ export function limitReasons(path: string, limit: QuotaLimitState, meters: Reado
     ...warnAtReasons(`${path}.warnAtAmounts`, limit.warnAtAmounts ?? [], { positive: true }),
     ...warnEveryReasons(`${path}.warnEvery`, limit),
   ];
+}
+
+/** A limit in money is on what everything together costs, in the billing period, as only an invoice has it. */
+function moneyReasons(path: string, { meter, window, by = [], where = [] }: QuotaLimitState): Reason[] {
+  const needless = [
+    ...(meter === null ? [] : ["meter"]),
+    ...(by.length === 0 ? [] : ["by"]),
+    ...(where.length === 0 ? [] : ["where"]),
+  ];
+  return [
+    ...needless.map((field) => ({
+      path: `${path}.${field}`,
+      detail: "must be absent in a MONEY limit, which is on what all usage costs",
+    })),
+    ...(window === "BILLING_PERIOD"
+      ? []
+      : [{ path: `${path}.window`, detail: "must be BILLING_PERIOD in a MONEY limit" }]),
+  ];
+}
+
+/** What more usage of another aggregation would cost is not known before it is counted. */
+export function moneyPriceReasons(
+  prices: readonly PriceState[],
+  limits: readonly QuotaLimitState[],
+  meters: ReadonlyMap<string, MeterState>,
+): Reason[] {
+  if (!limits.some(isInMoney)) return [];
+  return prices.flatMap(({ meter: key }, index) => {
+    const aggregation = meters.get(key)?.aggregation;
+    if (aggregation === undefined || isAdditive(aggregation)) return [];
+    const detail = `a plan with a MONEY limit needs ${ADDITIVE} meters, and ${key} is ${aggregation}`;
+    return [{ path: `prices[${index}].meter`, detail }];
+  });
 }
 
 /**
@@ -40,7 +75,7 @@ function scopeReasons(path: string, limit: QuotaLimitState, meters: ReadonlyMap<
           ? [{ path: `${path}.by[${index}]`, detail: `"${name}" is in \`where\` too, which leaves one value of it` }]
           : [],
       ),
-    ...(meter === null && by.length > 0 && !BY_REQUESTS.includes(limit.window)
+    ...(meter === null && !isInMoney(limit) && by.length > 0 && !BY_REQUESTS.includes(limit.window)
       ? [
           {
             path: `${path}.by`,
@@ -73,10 +108,12 @@ function meterReasons(path: string, key: string | null, meters: ReadonlyMap<stri
   return [
     {
       path,
-      detail: `a limit needs a ${AGGREGATIONS.filter(isAdditive).join(" or ")} meter, and ${key} is ${meter.aggregation}`,
+      detail: `a limit needs a ${ADDITIVE} meter, and ${key} is ${meter.aggregation}`,
     },
   ];
 }
+
+const ADDITIVE = AGGREGATIONS.filter(isAdditive).join(" or ");
 
 function warnAtReasons(path: string, warnAt: readonly string[], bounds: AmountBounds): Reason[] {
   const reasons: Reason[] = [];

@@ -53,4 +53,11 @@ test("an override needs a limit of the plan, an end ahead by the tenant's clock,
   expect(reasonsOf({ meter: null })).toEqual([
     { path: "meter", detail: "the tenant's plan has no limit on requests per DAY" },
   ]);
+  const money = { meter: null, unit: "MONEY", window: "BILLING_PERIOD" } as const;
+  expect(reasonsOf(money)).toEqual([
+    { path: "meter", detail: "the tenant's plan has no limit on money per BILLING_PERIOD" },
+  ]);
+  limits.push({ ...money, kind: "HARD", limit: "50", warnAt: [] });
+  expect(reasonsOf({ ...money, kind: "SOFT" })).toEqual([]);
+  expect(reasonsOf({ meter: null, window: "BILLING_PERIOD" }).map(({ path }) => path)).toEqual(["meter"]);
 });

@@ -1,7 +1,7 @@
 import { DAY_MS } from "#kernel/duration.js";
 import { MetrlyError } from "#kernel/errors.js";
 import type { QuotaLimitState, QuotaOverrideState, TenantState } from "#schema/events/tenancy-changed.v1.js";
-import { limitKey, scopeText } from "#schema/limit-scope.js";
+import { isInMoney, limitKey, scopeText } from "#schema/limit-scope.js";
 import { tenantNow } from "#schema/tenancy-history.js";
 import { amountReasons } from "./amount.js";
 import { type Reason, textReasons } from "./reasons.js";
@@ -23,7 +23,7 @@ export function overrideReasons(
   const reasons = [...amountReasons("limit", terms.limit), ...textReasons("reason", terms.reason)];
   if (terms.until <= tenantNow(tenant, now)) reasons.push({ path: "until", detail: "must be in the future" });
   if (!planLimits.some((limit) => limitKey(limit) === limitKey(terms))) {
-    const what = terms.meter === null ? "requests" : `"${terms.meter}"`;
+    const what = isInMoney(terms) ? "money" : terms.meter === null ? "requests" : `"${terms.meter}"`;
     const scoped = scopeText(terms) === "" ? "" : " with these `by` and `where`";
     reasons.push({ path: "meter", detail: `the tenant's plan has no limit on ${what} per ${terms.window}${scoped}` });
   }

@@ -109,8 +109,8 @@ export const sellerState = ({ id, version, history }: Prisma.SellerGetPayload<ob
 
 /** The kind of record that can hold every state of a kind. */
 const WIDEST: Readonly<Record<Kind, string>> = {
-  tenant: "dimensionedTenant",
-  plan: "dimensionedPlan",
+  tenant: "moneyTenant",
+  plan: "moneyPlan",
   meter: "meter",
   apiKey: "apiKey",
   seller: "seller",

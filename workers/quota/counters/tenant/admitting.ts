@@ -6,6 +6,7 @@ import { coveringId } from "./bounds.js";
 import { isOutdated, isTooMany, keepRequests, requestsOf, scopedHolders, sweep, touch } from "./combinations.js";
 import { boundNeeds, type Involved, judge, type Request, read } from "./decide.js";
 import { retryAtOf } from "./later.js";
+import { isLoaded, moneyFitsButForLoss, readMoney } from "./money.js";
 import type { Reservation } from "./reservations.js";
 import { noteCounter, type State, setReservation } from "./state.js";
 import { add, type Counter, prune, setPeriod, takeBack } from "./window.js";
@@ -25,27 +26,53 @@ export interface Most {
 
 /** Decides a request at the state's time, and admits it where it may. */
 export function decide(state: State, request: Request, most: Most): Outcome {
+  const { money } = request;
   const { involved, missing } = involve(state, request, most.combinations);
   if (missing.length > 0) return unknown(state, missing, request.charges);
+  if (money !== undefined && !isLoaded(money, state)) return { kind: "unknown" };
   const { now, reservations } = state;
   const consumes = request.kind === "consume";
   const held = consumes ? reservations.get(request.key) : undefined;
   if (held !== undefined) {
     if (!isSame(held, request)) return { kind: "conflict", held: askedText(held) };
-    return admitted(state, involved, held.expiresAt, true);
+    return admitted(state, request, involved, held.expiresAt, true);
   }
-  const { allowed, deniedByLoss, readings } = judge(involved, state);
+  const { allowed, deniedByLoss, readings, ...inMoney } = judgeAll(state, request, involved);
   if (!allowed || !consumes) {
     const retryAt = allowed ? null : retryAtOf(state, request, involved);
     if (typeof retryAt === "object" && retryAt !== null) return unknown(state, retryAt, request.laterCharges ?? []);
-    return { kind: "decided", allowed, repeated: false, now, expiresAt: null, retryAt, deniedByLoss, readings };
+    return {
+      kind: "decided",
+      allowed,
+      repeated: false,
+      now,
+      expiresAt: null,
+      retryAt,
+      deniedByLoss,
+      readings,
+      ...inMoney,
+    };
   }
   if (reservations.size() >= most.keys) return { kind: "full", most: most.keys };
   const expiresAt = now + request.ttlMs;
   const needs = boundNeeds(involved, readings, state, expiresAt);
   if (needs.length > 0) return { kind: "bounds", epoch: state.epoch, needs };
   admit(state, request, involved, expiresAt);
-  return admitted(state, involved, expiresAt, false);
+  return admitted(state, request, involved, expiresAt, false);
+}
+
+function judgeAll(
+  state: State,
+  { money }: Request,
+  involved: readonly Involved[],
+): Pick<Decided, "allowed" | "deniedByLoss" | "readings" | "money"> {
+  const judged = judge(involved, state);
+  if (money === undefined) return judged;
+  const reading = readMoney(money, state);
+  const allowed = judged.allowed && !reading.denies;
+  const deniedByLoss =
+    !allowed && (judged.allowed || judged.deniedByLoss) && (!reading.denies || moneyFitsButForLoss(money, state));
+  return { allowed, deniedByLoss, readings: judged.readings, money: reading };
 }
 
 /** Limits that count by other dimensions may have come or gone since. */
@@ -55,10 +82,26 @@ function isSame(held: Reservation, { content, dimensions = NO_DIMENSIONS }: Requ
   return true;
 }
 
-function admitted(state: State, involved: readonly Involved[], expiresAt: number, repeated: boolean): Decided {
+function admitted(
+  state: State,
+  { money }: Request,
+  involved: readonly Involved[],
+  expiresAt: number,
+  repeated: boolean,
+): Decided {
   const readings = involved.map((one) => read(one, state, true));
   const { now } = state;
-  return { kind: "decided", allowed: true, repeated, now, expiresAt, retryAt: null, deniedByLoss: false, readings };
+  const decided = {
+    kind: "decided",
+    allowed: true,
+    repeated,
+    now,
+    expiresAt,
+    retryAt: null,
+    deniedByLoss: false,
+  } as const;
+  if (money === undefined) return { ...decided, readings };
+  return { ...decided, readings, money: readMoney(money, state, true) };
 }
 
 /** Single combinations come by themselves, all else with the tenant: also scopes, and with them when it was lost. */

@@ -101,6 +101,12 @@ export function lostOf(lost: readonly LostBound[], charge: CounterCharge, now: n
   return lost.reduce((sum, one) => (one.until > now && concerns(one, charge) ? sum + one.bound : sum), 0n);
 }
 
+/** What lost admissions may still take of a meter. */
+export const lostOfMeter = (lost: readonly LostBound[], meter: string, now: number): Amount =>
+  lost.reduce((sum, one) => (one.until > now && concernsMeter(one, meter) ? sum + one.bound : sum), 0n);
+
+export const concernsMeter = ({ id }: LostBound, meter: string): boolean => id === meterBound(meter);
+
 /** Whether a lost bound counts in the charge's counter. */
 export function concerns({ id }: LostBound, { meter, counter, window }: CounterCharge): boolean {
   const covers = boundOf(id);

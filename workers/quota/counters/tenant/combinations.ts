@@ -16,10 +16,10 @@ const LOOKED_AT = 8;
 /** A scope is known from now on, and its reservations are told apart. Facts of a later billing period replace earlier ones. */
 export function learnScope(state: State, scope: LoadedScope): void {
   const { scopes, reservations, journal } = state;
-  const { key, by, where, period, recorded } = scope;
+  const { key, by, where, except, period, recorded } = scope;
   const held = scopes.get(key);
   if (held !== undefined && (held.period > period || (held.period === period && held.recorded === recorded))) return;
-  scopes.set(key, { key, by, where, period, recorded });
+  scopes.set(key, { key, by, where, ...(except && { except }), period, recorded });
   journal?.scopes.add(key);
   if (held === undefined) reservations.addScope(scope);
   else if (held.period < period) renew(state, key);
@@ -38,8 +38,7 @@ export function countRecorded(state: State, { key, period, recorded, series }: R
   const held = scopes.get(key);
   if (held?.period !== period) return;
   if (recorded !== undefined && recorded !== held.recorded) {
-    const { by, where } = held;
-    scopes.set(key, { key, by, where, period, recorded });
+    scopes.set(key, { ...held, recorded });
     journal?.scopes.add(key);
   }
   const families = [...counters.families().values()].filter(({ scope }) => scope === key);

@@ -1,5 +1,6 @@
 import type { CounterCharge } from "../counters.js";
 import type { Involved, Request } from "./decide.js";
+import { moneyFitter } from "./money.js";
 import { earliestFit } from "./retry.js";
 import type { State } from "./state.js";
 import { add, type Counter, createCounter, prune, type SlidingCounter } from "./window.js";
@@ -10,11 +11,12 @@ import { add, type Counter, createCounter, prune, type SlidingCounter } from "./
  */
 export function retryAtOf(
   state: State,
-  { laterCharges = [] }: Request,
+  { laterCharges = [], money }: Request,
   involved: readonly Involved[],
 ): number | null | readonly string[] {
   if (involved.some(({ isTooMany }) => isTooMany === true)) return null;
-  const retryAt = earliestFit(involved, state);
+  const others = money === undefined ? [] : [moneyFitter(money, state)];
+  const retryAt = earliestFit(involved, state, others);
   if (retryAt === null || laterCharges.every((charge) => beginsAt(charge) > retryAt)) return retryAt;
   const all = [...involved];
   const missing: string[] = [];
@@ -24,7 +26,7 @@ export function retryAtOf(
     else all.push({ charge, counter });
   }
   if (missing.length > 0) return missing;
-  return earliestFit(all, state);
+  return earliestFit(all, state, others);
 }
 
 const beginsAt = ({ laterLimits }: CounterCharge): number =>

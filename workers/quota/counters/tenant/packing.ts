@@ -16,13 +16,10 @@ const Identity = Type.Union([
   Type.Tuple([Type.String(), Type.Boolean()]),
   Type.Tuple([Type.String(), Type.Boolean(), Type.Number()]),
 ]);
-/** `by`, `where`, the period, and how many combinations were recorded in it. */
-const Scope = Type.Tuple([
-  Type.Array(Type.String()),
-  Type.Array(Type.Tuple([Type.String(), Type.String()])),
-  Type.Number(),
-  Type.Integer(),
-]);
+const Matches = Type.Array(Type.Tuple([Type.String(), Type.String()]));
+/** `by`, `where`, the period, how many combinations were recorded in it, and `except`, where there is one. */
+const SCOPE = [Type.Array(Type.String()), Matches, Type.Number(), Type.Integer()] as const;
+const Scope = Type.Union([Type.Tuple([...SCOPE]), Type.Tuple([...SCOPE, Type.Array(Matches)])]);
 const Times = Type.Tuple([Type.Integer(), Type.Number(), Type.Integer()]);
 const SLIDING = [
   Type.Union([Type.Literal("admission"), Type.Literal("sliding")]),
@@ -90,12 +87,19 @@ export function openIdentity(text: string): Pick<Meta, "epoch" | "hasOwnClock" |
   return { epoch, hasOwnClock, lostBefore };
 }
 
-export const packScope = ({ by, where, period, recorded }: LoadedScope): string =>
-  JSON.stringify([by, where.map(({ dimension, value }) => [dimension, value]), period, recorded]);
+export const packScope = ({ by, where, except, period, recorded }: LoadedScope): string =>
+  JSON.stringify([by, packMatches(where), period, recorded, ...(except ? [except.map(packMatches)] : [])]);
+
+type Packed = Static<typeof Matches>;
+const packMatches = (matches: LoadedScope["where"]): Packed =>
+  matches.map(({ dimension, value }) => [dimension, value]);
+const openMatches = (packed: Packed): LoadedScope["where"] =>
+  packed.map(([dimension, value]) => ({ dimension, value }));
 
 export function openScope(key: string, text: string): LoadedScope {
-  const [by, where, period, recorded] = scopes.Decode(JSON.parse(text));
-  return { key, by, where: where.map(([dimension, value]) => ({ dimension, value })), period, recorded };
+  const [by, where, period, recorded, except] = scopes.Decode(JSON.parse(text));
+  const common = { key, by, where: openMatches(where), period, recorded };
+  return except === undefined ? common : { ...common, except: except.map(openMatches) };
 }
 
 export const packTimes = ({ seq, now, serial }: Meta): string => `[${seq},${now},${serial}]`;

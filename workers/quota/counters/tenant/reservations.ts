@@ -31,7 +31,7 @@ export interface Reservation {
 }
 
 /** What is told apart of a meter's reservations. */
-interface ReservedScope extends Pick<Scope, "by" | "where"> {
+interface ReservedScope extends Pick<Scope, "by" | "where" | "except"> {
   /** `meter|scope`. */
   readonly key: string;
 }
@@ -66,8 +66,9 @@ export function createReservations(initial: Iterable<Reservation> = []) {
   const recorded = new Set<string>();
 
   /** What a scope's counters hold a reservation under; undefined: none of them does. */
-  function seriesIn({ key, by, where }: ReservedScope, { dimensions }: Reservation): string | undefined {
-    if (isWithin({ where }, dimensions) === false) return undefined;
+  function seriesIn(scope: ReservedScope, { dimensions }: Reservation): string | undefined {
+    const { key, by } = scope;
+    if (isWithin(scope, dimensions) === false) return undefined;
     if (by.length === 0) return key;
     if (by.some((name) => !dimensions.has(name))) return `${key}|${ANY}`;
     return `${key}|${combinationId(combinationOf({ by }, dimensions))}`;

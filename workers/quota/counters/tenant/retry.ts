@@ -20,9 +20,12 @@ const MOST_TURNS = 64;
 /** With more reservations than this, one in a short window is expected to count for the whole window. */
 const MOST_SEARCHED = 256;
 
-/** The earliest time at which all charges fit together; null: none, as far as anything is known. */
-export function earliestFit(asked: readonly Asked[], outlook: Outlook): number | null {
-  const finders = asked.map((one) => fitter(one, outlook));
+/** Answers the first time, not before the given one, at which something fits; null: none. */
+export type Finder = (from: number) => number | null;
+
+/** The earliest time at which all charges and others fit together; null: none, as far as anything is known. */
+export function earliestFit(asked: readonly Asked[], outlook: Outlook, others: readonly Finder[] = []): number | null {
+  const finders = [...asked.map((one) => fitter(one, outlook)), ...others];
   let at = outlook.now;
   for (let turn = 0; turn < MOST_TURNS; turn += 1) {
     const before = at;
@@ -43,7 +46,7 @@ interface Step {
 }
 
 /** Answers the first time, not before the given one, at which a charge fits its counter. */
-function fitter({ charge, counter }: Asked, outlook: Outlook): (from: number) => number | null {
+function fitter({ charge, counter }: Asked, outlook: Outlook): Finder {
   const { amount, hardLimit } = charge;
   if (hardLimit === null && charge.laterLimits.length === 0) return (from) => from;
   const others = stepsOf(charge, counter, outlook);

@@ -2,11 +2,11 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { UpgradeRequired } from "#kernel/upgrade-required.js";
 import { runs } from "../../tests/support/effort.js";
-import { storedEntries, storedEntryOf } from "./ledger-block.v1.js";
-import { usageReceivedV1 } from "./usage-received.v1.js";
-import { encodeItem, type ReceivedItem, readReceived, receivedText } from "./usage-received.v2.js";
-import { type LedgerEntry, usageRecordedV1 } from "./usage-recorded.v1.js";
-import { readRecorded, recordedText } from "./usage-recorded.v2.js";
+import { storedEntries, storedEntryOf } from "../events/ledger-block.v1.js";
+import { usageReceivedV1 } from "../events/usage-received.v1.js";
+import { encodeItem, type ReceivedItem, readReceived, receivedText } from "../events/usage-received.v2.js";
+import { type LedgerEntry, usageRecordedV1 } from "../events/usage-recorded.v1.js";
+import { readRecorded, recordedText } from "../events/usage-recorded.v2.js";
 
 // Whatever may stand in a text of the log, line feeds, quotes and pairs of surrogates included.
 const name = fc.oneof(
@@ -47,6 +47,18 @@ test("services read what the recorder published, byte for byte", () => {
     { kind: "tick" as const, at: 5 },
     { kind: "close" as const, tenantId: "acme", periodStart: 7, actor: "a\nb" },
     { kind: "backfill" as const, meterKey: "m" },
+    {
+      ...{
+        kind: "creditGrant" as const,
+        tenantId: "acme",
+        grantId: "g",
+        amount: "1",
+        currency: "EUR",
+        expiresAt: null,
+      },
+      ...{ priority: 0, at: 5, reason: "a\nb", actor: "me" },
+    },
+    { kind: "creditVoid" as const, tenantId: "acme", grantId: "g", at: 6, reason: "r", actor: "me" },
   );
   fc.assert(
     fc.property(fc.array(fc.oneof(event, imported, other), { minLength: 1, maxLength: 5 }), (bare) => {

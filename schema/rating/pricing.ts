@@ -1,7 +1,7 @@
 import { type Decimal, ZERO } from "#kernel/decimal.js";
-import type { PriceState } from "#schema/events/tenancy-changed.v1.js";
+import type { PriceState } from "../events/tenancy-changed.v1.js";
 import { exact } from "./exact.js";
-import { type InvoiceText, STEP_NOTES } from "./invoice-texts.js";
+import { type InvoiceText, STEP_NOTES } from "./step-notes.js";
 
 /** One step of a line's arithmetic: quantity x unitAmount + flatAmount = amount, unrounded. */
 export interface LineStep {

@@ -1,0 +1,141 @@
+import { MONEY_SCOPE } from "../../rules/scopes.js";
+import type { Amount, CounterReading, MoneyCharge, MoneyLine, MoneyTerms } from "../counters.js";
+import { concernsMeter, lostOfMeter } from "./bounds.js";
+import type { Finder } from "./retry.js";
+import type { State } from "./state.js";
+import type { Counter } from "./window.js";
+
+/** One line of a charge, with what its counters hold. */
+interface HeldLine {
+  readonly line: MoneyLine;
+  readonly used: Amount;
+  readonly reserved: Amount;
+  /** What a loss may have hidden of what is reserved. */
+  readonly lost: Amount;
+}
+
+type View = Pick<State, "counters" | "reservations" | "lost" | "now">;
+
+/** Whether every counter of the charge is loaded, also of terms to come. */
+export function isLoaded({ lines, later }: MoneyCharge, { counters, scopes }: View & Pick<State, "scopes">): boolean {
+  const isHeld = ({ counter }: MoneyLine): boolean => counters.get(counter) !== undefined;
+  return scopes.has(MONEY_SCOPE) && lines.every(isHeld) && later.every((terms) => terms.lines.every(isHeld));
+}
+
+/**
+ * What usage costs, and the highest that it may come to with what is reserved: reservations hold quantities, since an amount
+ * that was held would be another one as soon as other usage reaches the next tier.
+ */
+export function readMoney(charge: MoneyCharge, view: View, isAdmitted = false): CounterReading {
+  const held = charge.lines.map((line) => heldOf(line, charge.start, view));
+  const used = sumOf(held, ({ line, used }) => line.rating.highest(used, used));
+  const taken = sumOf(held, (one) => highest(one, one.reserved + one.lost));
+  const reserved = taken - used;
+  const lost = view.lost.length === 0 ? 0n : taken - sumOf(held, (one) => highest(one, one.reserved));
+  const common = { used, reserved, lost, blockedUntil: 0, resetAt: charge.end };
+  if (isAdmitted) return { ...common, asked: 0n, denies: false };
+  const asked = sumOf(held, (one) => highest(one, one.reserved + one.lost + one.line.asked)) - taken;
+  const { hardLimit } = charge;
+  if (hardLimit === null || taken + asked <= hardLimit) return { ...common, asked, denies: false };
+  const alone = sumOf(held, ({ line }) => line.rating.highest(0n, line.asked));
+  return { ...common, asked, denies: true, ...(alone > hardLimit && { isTooLarge: true }) };
+}
+
+/** Whether the charge would be admitted but for what a loss may have hidden. */
+export function moneyFitsButForLoss(charge: MoneyCharge, view: View): boolean {
+  const { hardLimit, start, lines } = charge;
+  if (hardLimit === null) return true;
+  const held = lines.map((line) => heldOf(line, start, view));
+  return sumOf(held, (one) => highest(one, one.reserved + one.line.asked)) <= hardLimit;
+}
+
+const highest = ({ line: { rating }, used }: HeldLine, more: Amount): Amount => rating.highest(used, used + more);
+
+function sumOf(held: readonly HeldLine[], of: (one: HeldLine) => Amount): Amount {
+  let sum = 0n;
+  for (const one of held) sum += of(one);
+  return sum;
+}
+
+function heldOf(line: MoneyLine, start: number, { counters, reservations, lost, now }: View): HeldLine {
+  const counter = counters.get(line.counter);
+  const reserved = counter === undefined ? 0n : reservations.open(counter.series);
+  return { line, used: usedIn(counter, start), reserved, lost: lostOfMeter(lost, line.meter, now) };
+}
+
+const usedIn = (counter: Counter | undefined, start: number): Amount =>
+  counter?.kind === "period" ? (counter.periods.get(start) ?? 0n) : 0n;
+
+/**
+ * Answers the first time, not before the given one, at which the charge fits if nothing else comes: reservations end, terms
+ * change. Between two changes of the terms what is reserved only falls, and so does what it may come to.
+ */
+export function moneyFitter(charge: MoneyCharge, view: View): Finder {
+  const terms: readonly MoneyTerms[] = [{ ...charge, at: view.now }, ...charge.later];
+  const ofTerms = terms.map((one) => outlookOf(one, view));
+  return (from) => {
+    for (const [index, { at, hardLimit }] of terms.entries()) {
+      const until = terms[index + 1]?.at ?? Number.POSITIVE_INFINITY;
+      const outlook = ofTerms[index];
+      if (until <= from || outlook === undefined) continue;
+      const since = Math.max(from, at);
+      if (hardLimit === null || outlook.cost(since) <= hardLimit) return since;
+      const found = firstThat(outlook.ends, (end) => outlook.cost(end) <= hardLimit);
+      if (found !== undefined && found < until) return Math.max(found, since);
+    }
+    return null;
+  };
+}
+
+interface Outlook {
+  /** When something that is reserved ends, ascending. */
+  readonly ends: readonly number[];
+  /** What the charge may come to at most with what is still reserved then. */
+  cost(at: number): Amount;
+}
+
+function outlookOf({ lines, start }: MoneyTerms, view: View): Outlook {
+  const held = lines.map((line) => heldOf(line, start, view));
+  const falls = new Map(held.map((one) => [one, fallsOf(one.line, view)]));
+  const ends = new Set([...falls.values()].flatMap((some) => some.map(({ at }) => at)));
+  return {
+    ends: [...ends].sort((a, b) => a - b),
+    cost: (at) =>
+      sumOf(held, (one) => highest(one, one.reserved + one.lost + one.line.asked - fallenBy(falls.get(one) ?? [], at))),
+  };
+}
+
+/** What has ended by a moment, for the line. */
+interface Fall {
+  readonly at: number;
+  readonly sum: Amount;
+}
+
+const fallenBy = (falls: readonly Fall[], by: number): Amount => falls.findLast(({ at }) => at <= by)?.sum ?? 0n;
+
+function fallsOf({ counter: id, meter }: MoneyLine, { counters, reservations, lost, now }: View): readonly Fall[] {
+  const counter = counters.get(id);
+  const ends = [
+    ...(counter === undefined ? [] : reservations.endsOf(counter.series)),
+    ...lost
+      .filter((one) => one.until > now && concernsMeter(one, meter))
+      .map(({ until, bound }) => ({ at: until, amount: bound })),
+  ].sort((a, b) => a.at - b.at);
+  let sum = 0n;
+  return ends.map(({ at, amount }) => {
+    sum += amount;
+    return { at, sum };
+  });
+}
+
+/** The first of these for which it holds, where it holds for all after one for which it does. */
+function firstThat(all: readonly number[], holds: (one: number) => boolean): number | undefined {
+  let [low, high] = [0, all.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const one = all[middle];
+    if (one !== undefined && holds(one)) high = middle;
+    else low = middle + 1;
+  }
+  return all[low];
+}
