@@ -120,7 +120,7 @@ export interface CounterReading {
   readonly full?: true;
   /** Of money: what the request may add at most to what is used and reserved. */
   readonly asked?: Amount;
-  /** Of money: the request alone costs more than the limit. */
+  /** Of money: the request costs more than the limit, even if nothing were reserved. */
   readonly isTooLarge?: true;
 }
 

@@ -185,11 +185,9 @@ test("whatever is asked, settled and lost from sight, money is what the lines co
             const ends = [...new Set([...held.values()].map(({ until }) => until))].sort((a, b) => a - b);
             const retryAt = ends.find((end) => highest(used, held.values(), end, request) <= LIMIT) ?? null;
             expect(`${n} ${outcome.retryAt}`).toBe(`${n} ${retryAt}`);
-            const alone = COSTS.reduce((sum, _, line) => {
-              const isOn = LINES_OF[kind].includes(line);
-              return sum + Math.max(...Array.from({ length: isOn ? amount + 1 : 1 }, (_, q) => COSTS[line]?.(q) ?? 0));
-            }, 0);
-            expect(outcome.money?.isTooLarge ?? false).toBe(alone > LIMIT);
+            const owed = used.map((quantity) => Math.min(quantity, 0));
+            const isTooLarge = [owed, used].every((one) => highest(one, [], now, request) > LIMIT);
+            expect(outcome.money?.isTooLarge ?? false).toBe(isTooLarge);
           }
         } else if (action === "release" || action === "settle") {
           const name = [...held.keys()][pick % Math.max(1, held.size)];
@@ -267,6 +265,46 @@ test("what a loss may have hidden counts as reserved on every price of its meter
   expect(first.money).toMatchObject({ used: 30n * CENT, reserved: 170n * CENT, lost: 170n * CENT, asked: 100n * CENT });
   expect(ask(1, 39, START)).toMatchObject({ allowed: false, deniedByLoss: false, retryAt: null });
   expect(ask(1, 250, until)).toMatchObject({ allowed: true, money: { reserved: 0n, lost: 0n } });
+});
+
+test("a request is too large only where it would not fit even if nothing were reserved", () => {
+  const isTooLarge = (before: number, reserved: number, amount: number, limit: number) => {
+    const usage = [{ at: START - 1_000_000, used: BigInt(before) * UNIT }];
+    const load: TenantLoad = {
+      ...{ tenantId: "t", epoch: "e", seq: 0, hasOwnClock: false, lost: [], scopes: SCOPES },
+      counters: COUNTERS.map((counter, line) => ({
+        ...{ counter, window: PERIOD, blockedUntil: 0, usage: line === 1 ? usage : [] },
+      })),
+    };
+    const state = createTenant(load, START);
+    const ask = (of: number, hardLimit: bigint | null) => {
+      const request = { kind: "small", amount: of } as const;
+      const outcome = state.execute(
+        {
+          ...{ kind: "consume", key: `k${of}`, content: `${of}`, meter: "tokens", ttlMs: TTL_MS },
+          ...{ dimensions: dimensionsOf("small"), charges: chargesOf(request) },
+          money: { ...moneyOf(request), hardLimit },
+        },
+        START,
+        { keys: 10, combinations: 10 },
+      );
+      if (outcome.kind !== "decided") throw new Error(outcome.kind);
+      return outcome;
+    };
+    if (reserved > 0) ask(reserved, null);
+    const { allowed, money } = ask(amount, BigInt(limit) * CENT);
+    return allowed ? "allowed" : money?.isTooLarge === true;
+  };
+  // Without any usage the other price costs 20. Five cost 250, six 180.
+  expect(isTooLarge(0, 0, 6, 269)).toBe(true);
+  expect(isTooLarge(-3, 0, 6, 179)).toBe("allowed");
+  expect(isTooLarge(-3, 2, 6, 179)).toBe(false);
+  expect(isTooLarge(6, 0, 3, 290)).toBe("allowed");
+  expect(isTooLarge(6, 1, 3, 290)).toBe("allowed");
+  // Of ten to thirteen, 200 to 260.
+  expect(isTooLarge(10, 0, 2, 261)).toBe("allowed");
+  expect(isTooLarge(10, 3, 2, 261)).toBe(false);
+  expect(isTooLarge(10, 0, 6, 261)).toBe(true);
 });
 
 test("a denied request fits when terms to come let it: another limit, another period or another price", () => {

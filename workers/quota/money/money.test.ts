@@ -156,7 +156,7 @@ describeRoom("limits in money", prepare, (room) => {
       ],
     );
     expect(alerts[0]).toMatchObject({ data: { meter: null, unit: "MONEY", currency: "EUR", used: "11", limit: "10" } });
-    expect(alerts[0]?.id).toMatch(/^over-[mr]:money:BILLING_PERIOD:models@1:/);
+    expect(alerts[0]?.id).toMatch(/^over-[mr]:\$:BILLING_PERIOD:models@1:/);
   });
 
   test("a soft limit never denies", async () => {

@@ -6,7 +6,7 @@ import { quotaExceededV1 } from "#schema/events/quota-exceeded.v1.js";
 import { quotaWarningV1 } from "#schema/events/quota-warning.v1.js";
 import { amountOf } from "./amount.js";
 import type { LimitInForce } from "./limits.js";
-import { alertOf, crossings, reachedSince, risesBeyond } from "./thresholds.js";
+import { alertId, alertOf, crossings, EXCEEDED, reachedSince, risesBeyond } from "./thresholds.js";
 
 const decimal = (text: string) => new Decimal(text);
 const limit = (changed: Partial<LimitInForce> = {}): LimitInForce => ({
@@ -176,6 +176,21 @@ describe("thresholds", () => {
 
   const rises = (text: string, before: string, after: string) =>
     risesBeyond({ limit: decimal(text) }, decimal(before), decimal(after));
+
+  test("an alert of a limit in money is another than that of a meter called like it", () => {
+    const counter = { meter: "money", window: "BILLING_PERIOD" } as const;
+    const money = { currency: "EUR", lines: [] };
+    const idOf = (changed: Partial<LimitInForce>) =>
+      alertId(
+        {
+          ...{ tenantId: "acme", planId: "pro", planVersion: 1, windowStart: 0 },
+          limit: limit({ window: "BILLING_PERIOD", ...changed }),
+        },
+        EXCEEDED,
+      );
+    const ofMeter = idOf({ meter: "money", counter });
+    expect(idOf({ meter: null, counter: { ...counter, meter: null, unit: "MONEY" }, money })).not.toBe(ofMeter);
+  });
 
   test("usage that was at the limit and rises is beyond it, other usage is not", () => {
     expect(rises("10", "9", "10")).toBe(false);

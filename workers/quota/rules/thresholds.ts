@@ -3,6 +3,7 @@ import { dataschemaOf } from "#schema/events/contract.js";
 import type { QuotaAlertData } from "#schema/events/quota-alert-data.js";
 import { type QuotaExceededV1, quotaExceededV1 } from "#schema/events/quota-exceeded.v1.js";
 import { type QuotaWarningV1, quotaWarningV1 } from "#schema/events/quota-warning.v1.js";
+import { MONEY } from "#schema/limit-scope.js";
 import type { ThresholdKind } from "#schema/vocabulary.js";
 import { type LimitInForce, MOST_MULTIPLES, warningStep } from "./limits.js";
 import { combinationId, matchesOf } from "./scopes.js";
@@ -104,7 +105,9 @@ export function alertId(
   { threshold, thresholdKind }: Crossing,
 ): string {
   const start = new Date(windowStart).toISOString();
-  const named = [tenantId, aboutOf(limit), limit.window, `${planId}@${planVersion}`, start];
+  // A meter may be called "money".
+  const about = limit.money === undefined ? aboutOf(limit) : MONEY;
+  const named = [tenantId, about, limit.window, `${planId}@${planVersion}`, start];
   named.push(thresholdKind === "AMOUNT" ? `amount ${threshold}` : threshold);
   const { scope } = limit.counter;
   // By their digests: values may be long, and hold anything.
@@ -113,7 +116,7 @@ export function alertId(
   return named.join(":");
 }
 
-/** What a limit is on, in ids and headers. */
+/** What a limit is on, in headers, and in ids where it is not on money. */
 export const aboutOf = ({ meter, money }: Pick<LimitInForce, "meter" | "money">): string =>
   money === undefined ? (meter ?? "requests") : "money";
 

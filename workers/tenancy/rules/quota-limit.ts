@@ -20,6 +20,8 @@ export function limitReasons(path: string, limit: QuotaLimitState, meters: Reado
   ];
 }
 
+export const NO_NARROWING_IN_MONEY = "must be absent in a MONEY limit, which is on what all usage costs";
+
 /** A limit in money is on what everything together costs, in the billing period, as only an invoice has it. */
 function moneyReasons(path: string, { meter, window, by = [], where = [] }: QuotaLimitState): Reason[] {
   const needless = [
@@ -28,10 +30,7 @@ function moneyReasons(path: string, { meter, window, by = [], where = [] }: Quot
     ...(where.length === 0 ? [] : ["where"]),
   ];
   return [
-    ...needless.map((field) => ({
-      path: `${path}.${field}`,
-      detail: "must be absent in a MONEY limit, which is on what all usage costs",
-    })),
+    ...needless.map((field) => ({ path: `${path}.${field}`, detail: NO_NARROWING_IN_MONEY })),
     ...(window === "BILLING_PERIOD"
       ? []
       : [{ path: `${path}.window`, detail: "must be BILLING_PERIOD in a MONEY limit" }]),

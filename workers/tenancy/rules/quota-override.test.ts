@@ -59,5 +59,8 @@ test("an override needs a limit of the plan, an end ahead by the tenant's clock,
   ]);
   limits.push({ ...money, kind: "HARD", limit: "50", warnAt: [] });
   expect(reasonsOf({ ...money, kind: "SOFT" })).toEqual([]);
+  expect(reasonsOf({ ...money, meter: "calls" })).toEqual([
+    { path: "meter", detail: "must be absent in a MONEY limit, which is on what all usage costs" },
+  ]);
   expect(reasonsOf({ meter: null, window: "BILLING_PERIOD" }).map(({ path }) => path)).toEqual(["meter"]);
 });

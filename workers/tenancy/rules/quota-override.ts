@@ -4,6 +4,7 @@ import type { QuotaLimitState, QuotaOverrideState, TenantState } from "#schema/e
 import { isInMoney, limitKey, scopeText } from "#schema/limit-scope.js";
 import { tenantNow } from "#schema/tenancy-history.js";
 import { amountReasons } from "./amount.js";
+import { NO_NARROWING_IN_MONEY } from "./quota-limit.js";
 import { type Reason, textReasons } from "./reasons.js";
 
 export type OverrideTerms = Omit<QuotaOverrideState, "inVersion">;
@@ -21,6 +22,7 @@ export function overrideReasons(
   now: number,
 ): Reason[] {
   const reasons = [...amountReasons("limit", terms.limit), ...textReasons("reason", terms.reason)];
+  if (isInMoney(terms) && terms.meter !== null) reasons.push({ path: "meter", detail: NO_NARROWING_IN_MONEY });
   if (terms.until <= tenantNow(tenant, now)) reasons.push({ path: "until", detail: "must be in the future" });
   if (!planLimits.some((limit) => limitKey(limit) === limitKey(terms))) {
     const what = isInMoney(terms) ? "money" : terms.meter === null ? "requests" : `"${terms.meter}"`;

@@ -37,8 +37,10 @@ export function readMoney(charge: MoneyCharge, view: View, isAdmitted = false): 
   const asked = sumOf(held, (one) => highest(one, one.reserved + one.lost + one.line.asked)) - taken;
   const { hardLimit } = charge;
   if (hardLimit === null || taken + asked <= hardLimit) return { ...common, asked, denies: false };
-  const alone = sumOf(held, ({ line }) => line.rating.highest(0n, line.asked));
-  return { ...common, asked, denies: true, ...(alone > hardLimit && { isTooLarge: true }) };
+  // Negative usage makes room, and so may usage beyond the dearest end of a tier.
+  const alone = sumOf(held, ({ line, used: own }) => rangeFrom(own < 0n ? own : 0n, line));
+  const isTooLarge = alone > hardLimit && sumOf(held, ({ line, used: own }) => rangeFrom(own, line)) > hardLimit;
+  return { ...common, asked, denies: true, ...(isTooLarge && { isTooLarge }) };
 }
 
 /** Whether the charge would be admitted but for what a loss may have hidden. */
@@ -48,6 +50,8 @@ export function moneyFitsButForLoss(charge: MoneyCharge, view: View): boolean {
   const held = lines.map((line) => heldOf(line, start, view));
   return sumOf(held, (one) => highest(one, one.reserved + one.line.asked)) <= hardLimit;
 }
+
+const rangeFrom = (from: Amount, { rating, asked }: MoneyLine): Amount => rating.highest(from, from + asked);
 
 const highest = ({ line: { rating }, used }: HeldLine, more: Amount): Amount => rating.highest(used, used + more);
 
