@@ -98,7 +98,7 @@ export type Operation =
       readonly charges: readonly CounterCharge[];
       /** On counters that only limits to come are on: they decide nothing but when a denied request fits. */
       readonly laterCharges?: readonly CounterCharge[];
-      /** Absent: no limit in money. What it asks for is also charged, on the counters of its lines. */
+      /** Absent: no limit in money, nor one to come. What it asks for is also charged, on the counters of its lines. */
       readonly money?: MoneyCharge;
     }
   | { readonly kind: "release"; readonly key: string };

@@ -34,7 +34,7 @@ export interface Concern {
   readonly charges: readonly Uncharged[];
   /** On counters that only limits to come are on. */
   readonly laterCharges: readonly Uncharged[];
-  /** Of limits in money; absent: there are none. */
+  /** Of limits in money, and of those to come; absent: there are none. */
   readonly money?: UnchargedMoney;
   /** Dimensions whose values a request must have, in the order of the limits. */
   readonly required: readonly string[];
@@ -126,19 +126,20 @@ function lineChargesOf(
   return [...found.values()];
 }
 
-/** Undefined: no limit in force is in money. */
+/** Undefined: no limit is in money, nor one to come, which decides when a denied request fits. */
 function moneyOf(inForce: LimitsInForce, later: readonly LaterLimits[]): UnchargedMoney | undefined {
   const { period } = inForce;
   const terms = termsOf(inForce, period.start);
-  if (terms === undefined) return undefined;
+  const following = later.map(({ at, inForce: follows }) => ({
+    at,
+    terms: follows && termsOf(follows, follows.period.start),
+  }));
+  if ([terms, ...following.map((one) => one.terms)].every((one) => one === undefined)) return undefined;
   const none = { hardLimit: null, lines: [], start: period.start };
   return {
-    ...terms,
+    ...(terms ?? none),
     end: period.end,
-    later: later.map(({ at, inForce: follows }) => ({
-      at,
-      ...((follows && termsOf(follows, follows.period.start)) ?? none),
-    })),
+    later: following.map((one) => ({ at: one.at, ...(one.terms ?? none) })),
   };
 }
 
@@ -249,7 +250,7 @@ export interface Asked {
   readonly limits: readonly ChargedLimit[];
   readonly charges: readonly CounterCharge[];
   readonly laterCharges: readonly CounterCharge[];
-  /** Absent: no limit is in money. */
+  /** Absent: no limit is in money, nor one to come. */
   readonly money?: MoneyCharge;
 }
 

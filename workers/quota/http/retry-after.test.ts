@@ -1,15 +1,27 @@
 import { expect, test } from "vitest";
 import { HOUR_MS, MINUTE_MS } from "#kernel/duration.js";
+import type { PriceState } from "#schema/events/tenancy-changed.v1.js";
 import { QUOTA_WINDOWS } from "#schema/vocabulary.js";
 import { waitFor } from "../../../tests/servers/servers.js";
 import { undisturbed } from "../../../tests/support/undisturbed.js";
 import { describeRoom } from "../room.testing.js";
 import type { World } from "../world.testing.js";
 
+const EACH_COSTS_ONE: PriceState = {
+  ...{ meter: "tokens", model: "PER_UNIT", included: "0", unitAmount: "1", packageSize: null, ratePercent: null },
+  ...{ tiers: [], divideBy: "1", roundUp: false, minimumAmount: null, maximumAmount: null, discountPercent: "0" },
+  where: [],
+};
+
 function prepare(world: World): void {
   world.meter("tokens", { aggregation: "SUM", valueProperty: "n" });
   for (const window of QUOTA_WINDOWS) world.plan(window, [{ limit: "1000", meter: "tokens", window }]);
   world.plan("SMALL", [{ limit: "100", meter: "tokens", window: "HOUR" }]);
+  for (const [plan, limit] of [
+    ["SPEND_MORE", "1000"],
+    ["SPEND_LESS", "600"],
+  ] as const)
+    world.plan(plan, [{ limit, meter: null, unit: "MONEY", window: "BILLING_PERIOD" }], [EACH_COSTS_ONE]);
   world.plan("NO_REQUESTS", [{ limit: "0", meter: null, window: "DAY" }]);
 }
 
@@ -79,6 +91,8 @@ describeRoom("Retry-After", prepare, (room) => {
     ["a minute that a reservation fills", "MINUTE", MINUTE_MS - 1_000],
     ["an amount that never fits", "SMALL", null],
     ["no request", "NO_REQUESTS", null],
+    ["what it costs beside what is reserved", "SPEND_MORE", HOUR_MS - 1_000],
+    ["what it costs, which is never left", "SPEND_LESS", null],
     ["no limit on the meter", "NOTHING", 9_000],
   ])("considers what only the next period's plan has: %s", async (_, next, waitMs) => {
     const [start, end] = [Date.UTC(2026, 2, 1) - 10_000, Date.UTC(2026, 2, 1)];
