@@ -38,6 +38,13 @@ function prepare(world: World): void {
       price({ meter: "calls", unitAmount: "0.005" }),
     ],
   );
+  for (const valueProperty of ["input", "output"])
+    world.meter(valueProperty, { aggregation: "SUM", valueProperty, eventType: "use.answers" });
+  world.plan(
+    "answers",
+    [{ ...MONEY, limit: "100", warnEvery: "3" }],
+    [price({ meter: "input", unitAmount: "1" }), price({ meter: "output", unitAmount: "2" })],
+  );
   world.plan("soft", [{ ...MONEY, kind: "SOFT", limit: "1" }], [price({ unitAmount: "1" })]);
   world.plan(
     "both",
@@ -157,6 +164,24 @@ describeRoom("limits in money", prepare, (room) => {
     );
     expect(alerts[0]).toMatchObject({ data: { meter: null, unit: "MONEY", currency: "EUR", used: "11", limit: "10" } });
     expect(alerts[0]?.id).toMatch(/^over-[mr]:\$:BILLING_PERIOD:models@1:/);
+  });
+
+  test("an entry that several meters count passes one multiple, the highest", async () => {
+    const tenant = tenantOf(room, "answers", "answers");
+    const answered = (id: string, input: number, output: number) => ({ id, type: "use.answers", data: { input, output } });
+    await room.world().record(tenant.id, [answered("a1", 4, 3), answered("a2", 1, 0), answered("a3", 2, 1)]);
+    await tenant.shows("15");
+    const alerts = await waitFor(
+      async () => {
+        const found = await room.world().alerts(tenant.id);
+        return found.length >= 2 ? found : undefined;
+      },
+      { what: "the alerts" },
+    );
+    expect(alerts.map(({ data }) => [data.threshold, data.used])).toEqual([
+      ["9", "10"],
+      ["15", "15"],
+    ]);
   });
 
   test("a soft limit never denies", async () => {

@@ -79,7 +79,7 @@ export function createBatchTotals(usages: readonly CountedUsage[], limits: Limit
   const rowsOf = new Map<UsageReading, RunningTotal[]>();
   /** Of prices that no usage of the batch is charged by, beside those that are. */
   const watched: RunningTotal[] = [];
-  const money = new Map<UsageReading, PricedStep>();
+  const money = new Map<UsageReading, PricedReading>();
   const pricedReadings: {
     readonly tenant: TenantState;
     readonly reading: UsageReading;
@@ -137,16 +137,19 @@ export function createBatchTotals(usages: readonly CountedUsage[], limits: Limit
   for (const { tenant, reading, priced } of pricedReadings) notePriced(tenant, reading, priced);
   for (const usage of usages) noteUnplanned(usage);
 
-  /** What all usage costs is another amount after the reading. */
+  /** What all usage costs is another amount after the entry. */
   function notePriced(tenant: TenantState, reading: UsageReading, priced: PricedUsage): void {
     const { start } = periodOf("BILLING_PERIOD", reading.time, tenant);
     const all = within(within(pricedOf, tenant.id), priced);
-    const step = all.get(start) ?? {
-      windowStart: start,
+    const step: PricedStep = all.get(start) ?? {
+      ...{ windowStart: start, latest: undefined, before: undefined },
       lines: priced.lines.map((line) => pricedLine(line, claimedRow(tenant.id, line, start))),
     };
     all.set(start, step);
-    money.set(reading, step);
+    const { latest } = step;
+    if (latest !== undefined && latest.seq === reading.seq) money.set(latest, { step, isLast: false });
+    money.set(reading, { step, isLast: true });
+    step.latest = reading;
   }
 
   /** Usage of which nobody knew by what to count it counts in what claims it now. */
@@ -223,18 +226,21 @@ export function createBatchTotals(usages: readonly CountedUsage[], limits: Limit
           row.running = row.running.plus(total);
         }
     },
-    /** Adds one reading; returns its totals before and after. */
+    /** Adds one reading; returns its totals before and after, and with the last one of an entry what all usage costs. */
     advance(reading: UsageReading): ReadonlyMap<string, WindowStep> {
       const priced = money.get(reading);
-      const cost = priced && costOf(priced);
+      if (priced !== undefined) priced.step.before ??= costOf(priced.step);
       for (const { row } of unplanned.get(reading) ?? []) row.running = row.running.plus(reading.value);
       const steps = (rowsOf.get(reading) ?? []).map((row): [string, WindowStep] => {
         const before = row.running;
         row.running = before.plus(reading.value);
         return [row.step, { windowStart: row.bucketStart, before, after: row.running }];
       });
-      if (priced !== undefined && cost !== undefined)
-        steps.push([MONEY_STEP, { windowStart: priced.windowStart, before: cost, after: costOf(priced) }]);
+      if (priced?.isLast === true) {
+        const { windowStart, before = ZERO } = priced.step;
+        steps.push([MONEY_STEP, { windowStart, before, after: costOf(priced.step) }]);
+        priced.step.before = undefined;
+      }
       return new Map(steps);
     },
     period: (tenantId: string, meter: string, window: PeriodWindow, start: number) =>
@@ -246,6 +252,16 @@ export function createBatchTotals(usages: readonly CountedUsage[], limits: Limit
 interface PricedStep {
   readonly windowStart: number;
   readonly lines: readonly PricedTotal[];
+  /** The last reading so far. */
+  latest: UsageReading | undefined;
+  /** What they cost before the entry whose readings are added; undefined: none is. */
+  before: Decimal | undefined;
+}
+
+/** An entry that several meters count is one step, which its last reading completes. */
+interface PricedReading {
+  readonly step: PricedStep;
+  readonly isLast: boolean;
 }
 
 interface PricedTotal {
