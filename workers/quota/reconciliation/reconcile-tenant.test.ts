@@ -134,6 +134,34 @@ describe.skipIf(!hasPostgres || !hasRedis)("reconciliation with the ledger", () 
     expect((await reconcile({ tenantId: "unplanned" })).differences).toEqual([]);
   });
 
+  test("what an older release recorded before the first plan is added by its values, and then counts by them", async () => {
+    world.tenant("older", null);
+    const data = (model: string) => ({ n: "2", user: "u1", model });
+    await world.record("older", [
+      { id: "a", type: "use.named", data: data("large") },
+      { id: "b", type: "use.named", data: data("small") },
+    ]);
+    await waitFor(() => world.appliedSeq("older"), { what: "usage to be applied" });
+    for (const table of ["scoped_total", "combination", "combination_count"])
+      await world.database.pool.query(`DELETE FROM ${table} WHERE tenant_id = 'older'`);
+    const repaired = await reconcile({ tenantId: "older", repair: "true" });
+    const missing = { meter: "named", grain: "BILLING_PERIOD", ledger: "2", found: "0", repaired: true };
+    const dimensions = [
+      { dimension: "user", value: "u1" },
+      { dimension: "model", value: "large" },
+    ];
+    expect(repaired.differences).toMatchObject([missing, missing]);
+    expect(repaired.differences.map((one) => one.dimensions)).toContainEqual(dimensions);
+    expect((await reconcile({ tenantId: "older" })).differences).toEqual([]);
+    world.tenant("older", "by-user");
+    const answer = await service.app.inject({
+      ...{ method: "POST", url: "/v1/quota/check", headers: world.key("older") },
+      payload: { meter: "named", dimensions: { user: "u1", model: "large" } },
+    });
+    const { limits }: { limits: { where?: unknown; used: string }[] } = answer.json();
+    expect(limits.find(({ where }) => where !== undefined)?.used).toBe("2");
+  });
+
   test("a wrong counter is shown with the ledger's value, and repaired", async () => {
     await used("counted");
     const seq = (await counters.positions(["counted"]))[0] ?? 0;

@@ -16,7 +16,7 @@ import { amountOf, amountText } from "../rules/amount.js";
 import { foldBackfill } from "../rules/backfill.js";
 import { type CounterKey, counterId, isFamily, type LimitInForce, lineKey, memberId } from "../rules/limits.js";
 import { totalsOfPeriods } from "../rules/period-totals.js";
-import { matchesOf, seriesOf, seriesOfCounter } from "../rules/scopes.js";
+import { matchesOf, seriesOf, seriesOfCounter, UNPLANNED, unplannedDimensions } from "../rules/scopes.js";
 import { type GrainBucket, grainsOf, scopedGrains, usageReadings } from "../rules/usage.js";
 import type { ScopedReading, UsageReading } from "../rules/usage-reading.js";
 import {
@@ -28,6 +28,7 @@ import {
   reachMs,
   type WindowsOf,
 } from "../rules/windows.js";
+import { createCombinations, type UsedCombination } from "../store/combinations.js";
 import { readFacts, type TenantFacts } from "../store/loading.js";
 import type { QuotaStore } from "../store/store.js";
 import { firstSeqWith } from "./ledger-search.js";
@@ -48,7 +49,7 @@ export interface ReconcileOptions {
 export interface Difference {
   readonly tenantId: string;
   readonly meter: string;
-  /** Of a limit with `by`: the combination of values. */
+  /** Of a limit with `by`, and of usage from before a plan: the combination of values. */
   readonly dimensions?: readonly DimensionMatchState[];
   /** Of a limit with `where`: the values that usage must have. */
   readonly where?: readonly DimensionMatchState[];
@@ -116,7 +117,7 @@ export async function* reconcileTenant(
   const wrong = [...new Set([...derived.totals.keys(), ...stored.keys()])].filter(
     (key) => !(derived.totals.get(key) ?? ZERO).eq(stored.get(key) ?? ZERO),
   );
-  if (repair) await correctDatabase(options, tenantId, wrong, derived.totals, stored);
+  if (repair) await correctDatabase(options, tenantId, wrong, derived, stored);
   for (const key of wrong) {
     const [ledger, found] = [derived.totals, stored].map((totals) => formatDecimal(totals.get(key) ?? ZERO));
     yield {
@@ -162,10 +163,15 @@ function countedOf(
   const { where } = counted.scope;
   return {
     meter: counted.meter,
-    ...(values.length > 0 && { dimensions: matchesOf(counted.scope, values) }),
+    ...(values.length > 0 && { dimensions: namedValues(found) }),
     ...(where.length > 0 && { where }),
   };
 }
+
+const namedValues = ({ counted: { scope }, values }: ScopedReading): readonly DimensionMatchState[] =>
+  scope === UNPLANNED
+    ? [...unplannedDimensions(values)].map(([dimension, value]) => ({ dimension, value }))
+    : matchesOf(scope, values);
 
 /** Of a grain by its name in the database. */
 type Wanted = (grain: string, bucketStart: number) => boolean;
@@ -242,8 +248,10 @@ async function* deriveTotals(
   }
   for (const reading of folds.flatMap((fold) => [...fold.readings().values()].flat())) {
     for (const bucket of grainsOf(reading, tenant, undefined)) add(reading.meter, reading, bucket);
-    for (const { series, counted } of reading.scoped ?? [])
-      for (const bucket of scopedGrains(reading, counted, tenant)) add(series, reading, bucket);
+    for (const scoped of reading.scoped ?? []) {
+      named.set(scoped.series, scoped);
+      for (const bucket of scopedGrains(reading, scoped.counted, tenant)) add(scoped.series, reading, bucket);
+    }
   }
   return { totals, events, named };
 }
@@ -253,22 +261,28 @@ async function correctDatabase(
   { database, store }: ReconcileOptions,
   tenantId: string,
   wrong: readonly string[],
-  ledger: Totals,
+  { totals: ledger, named }: Derived,
   stored: Totals,
 ): Promise<void> {
   if (wrong.length === 0) return;
-  await database.transaction((tx) =>
-    store.addUsage(
-      tx,
-      wrong.map((key) => {
-        const [meter, grain, bucketStart]: [string, Grain, number] = JSON.parse(key);
-        return {
-          ...{ tenantId, meter, grain, bucketStart },
-          delta: (ledger.get(key) ?? ZERO).minus(stored.get(key) ?? ZERO),
-        };
-      }),
-    ),
-  );
+  const deltas = wrong.map((key) => {
+    const [meter, grain, bucketStart]: [string, Grain, number] = JSON.parse(key);
+    return {
+      ...{ tenantId, meter, grain, bucketStart },
+      delta: (ledger.get(key) ?? ZERO).minus(stored.get(key) ?? ZERO),
+    };
+  });
+  const used = deltas.flatMap(({ meter: series, grain, bucketStart: periodStart }): readonly UsedCombination[] => {
+    const found = named.get(series);
+    if (grain !== "BILLING_PERIOD" || found === undefined || found.combination === "") return [];
+    const { counted, combination, values } = found;
+    return [{ tenantId, scope: seriesOf(counted.meter, counted.scope), periodStart, combination, values }];
+  });
+  await database.transaction(async (tx) => {
+    await store.addUsage(tx, deltas);
+    // Whatever this process takes for stored: a total counts nowhere without its values.
+    await createCombinations().add(tx, used);
+  });
 }
 
 /** Counters that one look reads. */
