@@ -20,17 +20,20 @@ type Fraction = readonly [n: bigint, d: bigint];
  * once for all of them. Exact, in fractions of whole numbers; for every model a property test compares the two.
  */
 export function createRating(price: PriceState, currency: string): Rating {
-  const amount = amounts(price, currency);
-  const ends = price.model === "VOLUME" ? lastQuantities(price) : [];
+  const rated = amounts(price, currency);
+  const ofNothing = rated(0n);
+  /** Of many prices, most have no usage. */
+  const amount = (quantity: bigint): bigint => (quantity === 0n ? ofNothing : rated(quantity));
+  const last = price.model === "VOLUME" ? lastQuantities(price) : [];
+  const ends = last.map((end) => ({ end, atEnd: amount(end) }));
   return {
     amount,
     /** More never costs less, but for the next tier of a VOLUME price, which prices all of it: each tier costs most at its end. */
     highest(from, to) {
       let highest = amount(to);
-      for (const end of ends) {
+      for (const { end, atEnd } of ends) {
         if (end < from) continue;
         if (end >= to) break;
-        const atEnd = amount(end);
         if (atEnd > highest) highest = atEnd;
       }
       return highest;
@@ -47,13 +50,14 @@ function amounts(price: PriceState, currency: string): (quantity: bigint) => big
     minimumAmount === null ? undefined : scaled(minimumAmount),
     maximumAmount === null ? undefined : scaled(maximumAmount),
   ];
-  const byModel = modelOf(price);
+  const d = roundUp ? 1n : divideBy;
+  const allowance = included * d;
+  const byModel = modelOf(price, d);
   const minorUnits = 10n ** BigInt(minorDigits(currency));
   const inOneMinor = ONE / minorUnits;
   return (quantity) => {
-    const [n, d] = roundUp ? [ceiling(quantity, divideBy), 1n] : [quantity, divideBy];
-    const left = n * ONE - included * d;
-    let [amount, of] = byModel(left < 0n ? 0n : left, d);
+    const left = (roundUp ? ceiling(quantity, divideBy) : quantity) * ONE - allowance;
+    let [amount, of] = byModel(left < 0n ? 0n : left);
     amount *= kept;
     of *= HUNDRED * ONE;
     if (least !== undefined && amount * ONE < least * of) [amount, of] = [least, ONE];
@@ -64,7 +68,7 @@ function amounts(price: PriceState, currency: string): (quantity: bigint) => big
 }
 
 /** What is left to price after conversion and allowance, `n / (d * ONE)`, becomes an amount. */
-function modelOf(price: PriceState): (n: bigint, d: bigint) => Fraction {
+function modelOf(price: PriceState, d: bigint): (n: bigint) => Fraction {
   switch (price.model) {
     case "FLAT": {
       const once = scaled(price.unitAmount);
@@ -72,53 +76,69 @@ function modelOf(price: PriceState): (n: bigint, d: bigint) => Fraction {
     }
     case "PER_UNIT": {
       const unit = scaled(price.unitAmount);
-      return (n, d) => [n * unit, d * ONE * ONE];
+      return (n) => [n * unit, d * ONE * ONE];
     }
     case "PERCENTAGE": {
       const percent = scaled(price.ratePercent);
-      return (n, d) => [n * percent, d * ONE * ONE * HUNDRED];
+      return (n) => [n * percent, d * ONE * ONE * HUNDRED];
     }
     case "PACKAGE": {
       const [unit, size] = [scaled(price.unitAmount), scaled(price.packageSize)];
-      return (n, d) => [ceiling(n, d * size) * unit, ONE];
+      return (n) => [ceiling(n, d * size) * unit, ONE];
     }
     case "GRADUATED": {
-      const tiers = tiersOf(price);
-      return (n, d) => {
-        let [sum, lower] = [0n, 0n];
-        for (const { upTo, unit, flat } of tiers) {
-          const upper = upTo === null || n <= upTo * d ? n : upTo * d;
-          sum += (upper - lower) * unit + flat * d * ONE;
-          lower = upper;
-          if (upper === n) break;
-        }
-        return [sum, d * ONE * ONE];
+      const tiers = tiersOf(price, d);
+      return (n) => {
+        const { lower, unit, flat, below } = tierOf(tiers, n);
+        return [below + (n - lower) * unit + flat, d * ONE * ONE];
       };
     }
     case "VOLUME": {
-      const tiers = tiersOf(price);
-      return (n, d) => {
-        const tier = tiers.find(({ upTo }) => upTo === null || n <= upTo * d);
-        if (tier === undefined) throw new RangeError("the last tier of a price must be unbounded");
-        return [n * tier.unit + tier.flat * d * ONE, d * ONE * ONE];
+      const tiers = tiersOf(price, d);
+      return (n) => {
+        const { unit, flat } = tierOf(tiers, n);
+        return [n * unit + flat, d * ONE * ONE];
       };
     }
   }
 }
 
-const tiersOf = ({ tiers }: PriceState) =>
-  tiers.map(({ upTo, unitAmount, flatAmount }) => ({
-    upTo: upTo === null ? null : scaled(upTo),
-    unit: scaled(unitAmount),
-    flat: scaled(flatAmount),
-  }));
+/** Quantities as multiples of `1 / (d * ONE)`, amounts of `1 / (d * ONE * ONE)`. */
+interface Tier {
+  readonly lower: bigint;
+  readonly upper: bigint | null;
+  readonly unit: bigint;
+  readonly flat: bigint;
+  /** What all tiers below it cost together. */
+  readonly below: bigint;
+}
+
+function tiersOf(price: PriceState, d: bigint): readonly Tier[] {
+  let [lower, below] = [0n, 0n];
+  return price.tiers.map(({ upTo, unitAmount, flatAmount }) => {
+    const upper = upTo === null ? null : scaled(upTo) * d;
+    const tier = { lower, upper, unit: scaled(unitAmount), flat: scaled(flatAmount) * d * ONE, below };
+    if (upper !== null) {
+      below += (upper - lower) * tier.unit + tier.flat;
+      lower = upper;
+    }
+    return tier;
+  });
+}
+
+/** `upTo` is inclusive. */
+function tierOf(tiers: readonly Tier[], n: bigint): Tier {
+  const tier = tiers.find(({ upper }) => upper === null || n <= upper);
+  if (tier === undefined) throw new RangeError("the last tier of a price must be unbounded");
+  return tier;
+}
 
 /** The largest quantity in each tier but the last, ascending. */
 function lastQuantities(price: PriceState): readonly bigint[] {
   const [divideBy, included] = [scaled(price.divideBy), scaled(price.included)];
-  return tiersOf(price).flatMap(({ upTo }) => {
+  return price.tiers.flatMap(({ upTo }) => {
     if (upTo === null) return [];
-    const converted = upTo + included;
+    const converted = scaled(upTo) + included;
     return [price.roundUp ? (converted / ONE) * divideBy : (converted * divideBy) / ONE];
   });
 }

@@ -10,8 +10,8 @@ export const MONEY: readonly Bug[] = [
     edits: [
       {
         file: "workers/quota/counters/tenant/money.ts",
-        find: "const asked = sumOf(held, (one) => highest(one, one.reserved + one.lost + one.line.asked)) - taken;",
-        put: "const asked = sumOf(held, (one) => highest(one, one.lost + one.line.asked)) - used;",
+        find: "if (hardLimit === null || taken + asked <= hardLimit)",
+        put: "if (hardLimit === null || used + asked <= hardLimit)",
       },
     ],
   },

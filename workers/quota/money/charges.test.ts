@@ -267,6 +267,46 @@ test("what a loss may have hidden counts as reserved on every price of its meter
   expect(ask(1, 250, until)).toMatchObject({ allowed: true, money: { reserved: 0n, lost: 0n } });
 });
 
+test("a decision rates the lines that it asks for, and those that changed since the last one", () => {
+  let rated = 0;
+  const many = Array.from({ length: 100 }, (_, n) => ({
+    ...{ counter: `m${n}|BILLING_PERIOD`, meter: `m${n}`, asked: n === 7 ? UNIT : 0n },
+    rating: {
+      highest(_: bigint, to: bigint) {
+        rated += 1;
+        return to / 100n;
+      },
+    },
+  }));
+  const load: TenantLoad = {
+    ...{ tenantId: "t", epoch: "e", seq: 0, hasOwnClock: false, lost: [], scopes: SCOPES },
+    counters: many.map(({ counter }) => ({
+      ...{ counter, window: PERIOD, blockedUntil: 0, usage: [{ at: START - 1_000_000, used: UNIT }] },
+    })),
+  };
+  const state = createTenant(load, START);
+  const ask = () => {
+    rated = 0;
+    const charge = { counter: "m7|BILLING_PERIOD", meter: "m7", window: PERIOD, amount: UNIT, hardLimit: null };
+    const outcome = state.execute(
+      {
+        ...{ kind: "consume", key: `k${state.seq()}`, content: "one", meter: "m7", ttlMs: TTL_MS },
+        charges: [{ ...charge, laterLimits: [], bounded: false }],
+        money: { ...moneyOf(), lines: many },
+      },
+      START,
+      { keys: 10, combinations: 10 },
+    );
+    expect(outcome).toMatchObject({ allowed: true });
+    return rated;
+  };
+  expect(ask()).toBeGreaterThanOrEqual(100);
+  const totals = [{ counter: "m3|BILLING_PERIOD", periodStart: START - 1_000_000, total: 2n * UNIT }];
+  const counted = many.map(({ counter }) => counter);
+  state.settle({ tenantId: "t", previousSeq: 0, seq: 1, now: START, counted, events: [], totals }, START);
+  expect(ask()).toBeLessThan(10);
+});
+
 test("a request is too large only where it would not fit even if nothing were reserved", () => {
   const isTooLarge = (before: number, reserved: number, amount: number, limit: number) => {
     const usage = [{ at: START - 1_000_000, used: BigInt(before) * UNIT }];

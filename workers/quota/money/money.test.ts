@@ -168,7 +168,11 @@ describeRoom("limits in money", prepare, (room) => {
 
   test("an entry that several meters count passes one multiple, the highest", async () => {
     const tenant = tenantOf(room, "answers", "answers");
-    const answered = (id: string, input: number, output: number) => ({ id, type: "use.answers", data: { input, output } });
+    const answered = (id: string, input: number, output: number) => ({
+      id,
+      type: "use.answers",
+      data: { input, output },
+    });
     await room.world().record(tenant.id, [answered("a1", 4, 3), answered("a2", 1, 0), answered("a3", 2, 1)]);
     await tenant.shows("15");
     const alerts = await waitFor(

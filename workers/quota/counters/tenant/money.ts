@@ -1,5 +1,5 @@
 import { MONEY_SCOPE } from "../../rules/scopes.js";
-import type { Amount, CounterReading, MoneyCharge, MoneyLine, MoneyTerms } from "../counters.js";
+import type { Amount, CounterReading, LineRating, MoneyCharge, MoneyLine, MoneyTerms } from "../counters.js";
 import { concernsMeter, lostOfMeter } from "./bounds.js";
 import type { Finder } from "./retry.js";
 import type { State } from "./state.js";
@@ -9,6 +9,8 @@ import type { Counter } from "./window.js";
 interface HeldLine {
   readonly line: MoneyLine;
   readonly used: Amount;
+  /** What `used` costs. */
+  readonly cost: Amount;
   readonly reserved: Amount;
   /** What a loss may have hidden of what is reserved. */
   readonly lost: Amount;
@@ -28,13 +30,16 @@ export function isLoaded({ lines, later }: MoneyCharge, { counters, scopes }: Vi
  */
 export function readMoney(charge: MoneyCharge, view: View, isAdmitted = false): CounterReading {
   const held = charge.lines.map((line) => heldOf(line, charge.start, view));
-  const used = sumOf(held, ({ line, used }) => line.rating.highest(used, used));
+  const used = sumOf(held, ({ cost }) => cost);
   const taken = sumOf(held, (one) => highest(one, one.reserved + one.lost));
   const reserved = taken - used;
   const lost = view.lost.length === 0 ? 0n : taken - sumOf(held, (one) => highest(one, one.reserved));
   const common = { used, reserved, lost, blockedUntil: 0, resetAt: charge.end };
   if (isAdmitted) return { ...common, asked: 0n, denies: false };
-  const asked = sumOf(held, (one) => highest(one, one.reserved + one.lost + one.line.asked)) - taken;
+  const asked = sumOf(held, (one) => {
+    const before = one.reserved + one.lost;
+    return one.line.asked === 0n ? 0n : highest(one, before + one.line.asked) - highest(one, before);
+  });
   const { hardLimit } = charge;
   if (hardLimit === null || taken + asked <= hardLimit) return { ...common, asked, denies: false };
   // Negative usage makes room, and so may usage beyond the dearest end of a tier.
@@ -53,7 +58,9 @@ export function moneyFitsButForLoss(charge: MoneyCharge, view: View): boolean {
 
 const rangeFrom = (from: Amount, { rating, asked }: MoneyLine): Amount => rating.highest(from, from + asked);
 
-const highest = ({ line: { rating }, used }: HeldLine, more: Amount): Amount => rating.highest(used, used + more);
+/** Most lines of a plan with many prices are not asked for, and have nothing reserved. */
+const highest = ({ line: { rating }, used, cost }: HeldLine, more: Amount): Amount =>
+  more === 0n ? cost : rating.highest(used, used + more);
 
 function sumOf(held: readonly HeldLine[], of: (one: HeldLine) => Amount): Amount {
   let sum = 0n;
@@ -64,7 +71,28 @@ function sumOf(held: readonly HeldLine[], of: (one: HeldLine) => Amount): Amount
 function heldOf(line: MoneyLine, start: number, { counters, reservations, lost, now }: View): HeldLine {
   const counter = counters.get(line.counter);
   const reserved = counter === undefined ? 0n : reservations.open(counter.series);
-  return { line, used: usedIn(counter, start), reserved, lost: lostOfMeter(lost, line.meter, now) };
+  const used = usedIn(counter, start);
+  const cost = counter === undefined ? line.rating.highest(used, used) : costOf(counter, used, line.rating);
+  return { line, used, cost, reserved, lost: lostOfMeter(lost, line.meter, now) };
+}
+
+interface Cost {
+  readonly used: Amount;
+  readonly rating: LineRating;
+  readonly cost: Amount;
+}
+
+/** Usage changes few lines between two decisions, and a plan may have a hundred. */
+const costs = new WeakMap<Counter, Cost>();
+
+function costOf(counter: Counter, used: Amount, rating: LineRating): Amount {
+  // Of a period to come, mostly: it must not replace what is known of this one.
+  if (used === 0n) return rating.highest(0n, 0n);
+  const before = costs.get(counter);
+  if (before?.used === used && before.rating === rating) return before.cost;
+  const cost = rating.highest(used, used);
+  costs.set(counter, { used, rating, cost });
+  return cost;
 }
 
 const usedIn = (counter: Counter | undefined, start: number): Amount =>
@@ -76,14 +104,21 @@ const usedIn = (counter: Counter | undefined, start: number): Amount =>
  */
 export function moneyFitter(charge: MoneyCharge, view: View): Finder {
   const terms: readonly MoneyTerms[] = [{ ...charge, at: view.now }, ...charge.later];
-  const ofTerms = terms.map((one) => outlookOf(one, view));
+  const known = new Map<MoneyTerms, Outlook>();
+  const outlookOn = (one: MoneyTerms): Outlook => {
+    const outlook = known.get(one) ?? outlookOf(one, view);
+    known.set(one, outlook);
+    return outlook;
+  };
   return (from) => {
-    for (const [index, { at, hardLimit }] of terms.entries()) {
+    for (const [index, one] of terms.entries()) {
+      const { at, hardLimit } = one;
       const until = terms[index + 1]?.at ?? Number.POSITIVE_INFINITY;
-      const outlook = ofTerms[index];
-      if (until <= from || outlook === undefined) continue;
+      if (until <= from) continue;
       const since = Math.max(from, at);
-      if (hardLimit === null || outlook.cost(since) <= hardLimit) return since;
+      if (hardLimit === null) return since;
+      const outlook = outlookOn(one);
+      if (outlook.cost(since) <= hardLimit) return since;
       const found = firstThat(outlook.ends, (end) => outlook.cost(end) <= hardLimit);
       if (found !== undefined && found < until) return Math.max(found, since);
     }
