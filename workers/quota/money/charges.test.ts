@@ -307,6 +307,37 @@ test("a decision rates the lines that it asks for, and those that changed since 
   expect(ask()).toBeLessThan(10);
 });
 
+test("with many reservations on two prices, a denied request fits when enough of them have ended", () => {
+  const load: TenantLoad = {
+    ...{ tenantId: "t", epoch: "e", seq: 0, hasOwnClock: false, scopes: SCOPES },
+    lost: [{ id: "m|calls", bound: 2n * UNIT, until: START + 250_000 }],
+    counters: COUNTERS.map((counter) => ({ counter, window: PERIOD, blockedUntil: 0, usage: [] })),
+  };
+  const state = createTenant(load, START);
+  const ask = (key: string, of: Pick<Held, "kind" | "amount">, ttlMs: number, hardLimit: bigint | null) => {
+    const outcome = state.execute(
+      {
+        ...{ kind: "consume", key, content: key, meter: meterOf(of.kind), ttlMs, dimensions: dimensionsOf(of.kind) },
+        ...{ charges: chargesOf(of), money: { ...moneyOf(of), hardLimit } },
+      },
+      START,
+      { keys: 1_000, combinations: 10 },
+    );
+    return outcome.kind === "decided" ? outcome.retryAt : outcome.kind;
+  };
+  const many: Held[] = Array.from({ length: 400 }, (_, n) => ({
+    ...{ kind: n % 2 === 0 ? "large" : "calls", amount: 1, until: START + (n + 1) * 1_000 },
+  }));
+  for (const [n, one] of many.entries()) expect(ask(`k${n}`, one, one.until - START, null)).toBe(null);
+  const asked = { kind: "large", amount: 3 } as const;
+  const all = [...many, { kind: "calls", amount: 2, until: START + 250_000 } as const];
+  for (const limit of [14_000, 9_000, 5_300, 2_000, 331, 330, 329]) {
+    const ends = all.map(({ until }) => until).sort((a, b) => a - b);
+    const fits = ends.find((end) => highest([0, 0, 0], all, end, asked) <= limit) ?? null;
+    expect(`${limit} ${ask("wants", asked, 1_000, BigInt(limit) * CENT)}`).toBe(`${limit} ${fits}`);
+  }
+});
+
 test("a request is too large only where it would not fit even if nothing were reserved", () => {
   const isTooLarge = (before: number, reserved: number, amount: number, limit: number) => {
     const usage = [{ at: START - 1_000_000, used: BigInt(before) * UNIT }];

@@ -17,6 +17,7 @@ export function createEnds() {
   let sizeMs = SECOND_MS;
   let byEnd = new Map<number, { readonly at: number; amount: Amount; count: number }>();
   let sorted: readonly EndOfReservations[] | undefined;
+  let ended: ((at: number) => Amount) | undefined;
   /** The latest end, exactly, unless one that ended there was taken away. */
   let last = 0;
   let isLastExact = true;
@@ -24,6 +25,7 @@ export function createEnds() {
   function put(endsAt: number, amount: Amount, count: number): void {
     const at = Math.ceil(endsAt / sizeMs) * sizeMs;
     const held = byEnd.get(at);
+    ended = undefined;
     if (held !== undefined) {
       held.amount += amount;
       held.count += count;
@@ -57,6 +59,11 @@ export function createEnds() {
       sorted ??= [...byEnd.values()].sort((a, b) => a.at - b.at);
       return sorted;
     },
+    /** What has ended by a moment. Cheap to ask again, until something is added. */
+    endedBy(at: number): Amount {
+      ended ??= endedOf(this.ends());
+      return ended(at);
+    },
     /** No end is later. */
     last: (): number => last,
     isLastExact: (): boolean => isLastExact,
@@ -64,5 +71,23 @@ export function createEnds() {
       last = at;
       isLastExact = true;
     },
+  };
+}
+
+/** What has ended by a moment. `ends`: ascending. */
+export function endedOf(ends: readonly EndOfReservations[]): (at: number) => Amount {
+  let sum = 0n;
+  const sums = ends.map(({ amount }) => {
+    sum += amount;
+    return sum;
+  });
+  return (by) => {
+    let [low, high] = [0, ends.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((ends[middle]?.at ?? by) <= by) low = middle + 1;
+      else high = middle;
+    }
+    return sums[low - 1] ?? 0n;
   };
 }

@@ -117,64 +117,61 @@ export function moneyFitter(charge: MoneyCharge, view: View): Finder {
       if (until <= from) continue;
       const since = Math.max(from, at);
       if (hardLimit === null) return since;
-      const outlook = outlookOn(one);
-      if (outlook.cost(since) <= hardLimit) return since;
-      const found = firstThat(outlook.ends, (end) => outlook.cost(end) <= hardLimit);
-      if (found !== undefined && found < until) return Math.max(found, since);
+      const { cost, lastEnd } = outlookOn(one);
+      if (cost(since) <= hardLimit) return since;
+      const found = firstThat(since, lastEnd, (at) => cost(at) <= hardLimit);
+      if (found !== undefined && found < until) return found;
     }
     return null;
   };
 }
 
 interface Outlook {
-  /** When something that is reserved ends, ascending. */
-  readonly ends: readonly number[];
+  /** Nothing that is reserved ends later. */
+  readonly lastEnd: number;
   /** What the charge may come to at most with what is still reserved then. */
   cost(at: number): Amount;
 }
 
 function outlookOf({ lines, start }: MoneyTerms, view: View): Outlook {
-  const held = lines.map((line) => heldOf(line, start, view));
-  const falls = new Map(held.map((one) => [one, fallsOf(one.line, view)]));
-  const ends = new Set([...falls.values()].flatMap((some) => some.map(({ at }) => at)));
+  const held = lines.map((line) => {
+    const one = heldOf(line, start, view);
+    return { one, fall: one.reserved + one.lost > 0n ? fallOf(one, view) : undefined };
+  });
   return {
-    ends: [...ends].sort((a, b) => a - b),
-    cost: (at) =>
-      sumOf(held, (one) => highest(one, one.reserved + one.lost + one.line.asked - fallenBy(falls.get(one) ?? [], at))),
+    lastEnd: Math.max(0, ...held.map(({ fall }) => fall?.last ?? 0)),
+    cost(at) {
+      let sum = 0n;
+      for (const { one, fall } of held)
+        sum += highest(one, one.reserved + one.lost + one.line.asked - (fall?.endedBy(at) ?? 0n));
+      return sum;
+    },
   };
 }
 
-/** What has ended by a moment, for the line. */
-interface Fall {
-  readonly at: number;
-  readonly sum: Amount;
+/** How what is reserved of the line falls, with what a loss may have hidden. */
+function fallOf({ line }: HeldLine, { counters, reservations, lost, now }: View) {
+  const counter = counters.get(line.counter);
+  const fall = counter && reservations.fallOf(counter.series);
+  const hidden = lost.filter((one) => one.until > now && concernsMeter(one, line.meter));
+  return {
+    last: Math.max(fall?.last ?? 0, ...hidden.map(({ until }) => until)),
+    endedBy(at: number): Amount {
+      let sum = fall?.endedBy(at) ?? 0n;
+      for (const { until, bound } of hidden) if (until <= at) sum += bound;
+      return sum;
+    },
+  };
 }
 
-const fallenBy = (falls: readonly Fall[], by: number): Amount => falls.findLast(({ at }) => at <= by)?.sum ?? 0n;
-
-function fallsOf({ counter: id, meter }: MoneyLine, { counters, reservations, lost, now }: View): readonly Fall[] {
-  const counter = counters.get(id);
-  const ends = [
-    ...(counter === undefined ? [] : reservations.endsOf(counter.series)),
-    ...lost
-      .filter((one) => one.until > now && concernsMeter(one, meter))
-      .map(({ until, bound }) => ({ at: until, amount: bound })),
-  ].sort((a, b) => a.at - b.at);
-  let sum = 0n;
-  return ends.map(({ at, amount }) => {
-    sum += amount;
-    return { at, sum };
-  });
-}
-
-/** The first of these for which it holds, where it holds for all after one for which it does. */
-function firstThat(all: readonly number[], holds: (one: number) => boolean): number | undefined {
-  let [low, high] = [0, all.length];
+/** The first whole number from one to another for which it holds, where it holds for all after one for which it does. */
+function firstThat(from: number, to: number, holds: (one: number) => boolean): number | undefined {
+  if (to < from || !holds(to)) return undefined;
+  let [low, high] = [from, to];
   while (low < high) {
-    const middle = (low + high) >> 1;
-    const one = all[middle];
-    if (one !== undefined && holds(one)) high = middle;
+    const middle = Math.floor((low + high) / 2);
+    if (holds(middle)) high = middle;
     else low = middle + 1;
   }
-  return all[low];
+  return high;
 }

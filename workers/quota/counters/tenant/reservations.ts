@@ -8,7 +8,7 @@ import {
   scopeKeyOf,
 } from "../../rules/scopes.js";
 import type { Amount } from "../counters.js";
-import { createEnds, type EndOfReservations, type Ends } from "./ends.js";
+import { createEnds, type EndOfReservations, type Ends, endedOf } from "./ends.js";
 import { createExpiries } from "./expiries.js";
 
 export interface Reservation {
@@ -42,6 +42,11 @@ const MOST_EXACT = 256;
 const SPARE_EXPIRIES = 1_000;
 
 export type Reservations = ReturnType<typeof createReservations>;
+
+interface Fall {
+  readonly last: number;
+  endedBy(at: number): Amount;
+}
 
 interface OpenOfSeries {
   /** Whether no usage of the combination is known to be recorded. */
@@ -245,6 +250,22 @@ export function createReservations(initial: Iterable<Reservation> = []) {
       let last = 0;
       for (const open of held(series)) if (open !== undefined) last = Math.max(last, lastOf(open, series));
       return last;
+    },
+    /** How the open amount of a series falls, as far as `endsOf` tells: what has ended by a moment, and when all has. */
+    fallOf(series: string): Fall {
+      if (byKey.size <= MOST_EXACT) {
+        const ends = exactEnds(series);
+        return { last: ends.at(-1)?.at ?? 0, endedBy: endedOf(ends) };
+      }
+      const some = held(series).flatMap((open) => open?.ends ?? []);
+      return {
+        last: Math.max(0, ...some.map((ends) => ends.ends().at(-1)?.at ?? 0)),
+        endedBy(at) {
+          let sum = 0n;
+          for (const ends of some) sum += ends.endedBy(at);
+          return sum;
+        },
+      };
     },
     /** When the open reservations of a series end, ascending; where they are many, at the end of the second or minute. */
     endsOf(series: string): readonly EndOfReservations[] {
