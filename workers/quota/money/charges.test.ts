@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { PlanVersionState, PriceState } from "#schema/events/tenancy-changed.v1.js";
+import { createRating } from "#schema/rating/amounts.js";
 import { runs } from "../../../tests/support/effort.js";
 import type {
   CounterCharge,
@@ -376,6 +377,39 @@ test("a request is too large only where it would not fit even if nothing were re
   expect(isTooLarge(10, 0, 2, 261)).toBe("allowed");
   expect(isTooLarge(10, 3, 2, 261)).toBe(false);
   expect(isTooLarge(10, 0, 6, 261)).toBe(true);
+});
+
+test("a request that is larger than the limit only in the dearest tier is not too large beyond it", () => {
+  const tiers = [
+    { upTo: "10", unitAmount: "4", flatAmount: "0" },
+    { upTo: null, unitAmount: "1", flatAmount: "0" },
+  ];
+  const rating = createRating(price({ model: "VOLUME", tiers }), "EUR");
+  const counter = "tokens|BILLING_PERIOD";
+  const load: TenantLoad = {
+    ...{ tenantId: "t", epoch: "e", seq: 0, hasOwnClock: false, lost: [], scopes: SCOPES },
+    counters: [{ counter, window: PERIOD, blockedUntil: 0, usage: [{ at: START - 1_000_000, used: 20n * UNIT }] }],
+  };
+  const state = createTenant(load, START);
+  const ask = (key: string, amount: bigint) => {
+    const charge = { counter, meter: "tokens", window: PERIOD, amount: amount * UNIT, hardLimit: null };
+    const line = { counter, meter: "tokens", asked: amount * UNIT, rating };
+    const outcome = state.execute(
+      {
+        ...{ kind: "consume", key, content: key, meter: "tokens", ttlMs: TTL_MS },
+        charges: [{ ...charge, laterLimits: [], bounded: false }],
+        money: { ...moneyOf(), hardLimit: 35n * UNIT, lines: [line] },
+      },
+      START,
+      { keys: 10, combinations: 10 },
+    );
+    if (outcome.kind !== "decided") throw new Error(outcome.kind);
+    return [outcome.allowed, outcome.money?.isTooLarge === true];
+  };
+  expect(ask("a", 10n)).toEqual([true, false]);
+  // Ten alone cost 40, but 32 cost 32: it fits once the first reservation ends.
+  expect(ask("b", 12n)).toEqual([false, false]);
+  expect(ask("c", 36n)).toEqual([false, true]);
 });
 
 test("a denied request fits when terms to come let it: another limit, another period or another price", () => {
