@@ -156,3 +156,19 @@ test("what is due without usage is drawn at the period's start, from what was gr
   expect([shortOf(first), shortOf(second)]).toEqual([["USAGE 10.00"], ["USAGE 10.00", "CREDIT -4.00"]]);
   expect(await drawnOf("flat")).toEqual({ g1: "4", g2: "10" });
 });
+
+test("credits that were granted before a tenant's first period pay what is due at its start", async () => {
+  const ledger = ledgerFor("early");
+  const startsAt = at("2026-02-01T00:00:00");
+  const assignments = [
+    { planId: "pro", planVersion: 2, effectiveFrom: startsAt, inVersion: 1, cancelledInVersion: null },
+  ];
+  const early = tenant("early", { startsAt, assignments });
+  world.state.apply(early);
+  ledger.record(creditGrant("early", "g1", "4", { at: JAN }), TICK_FEB, TICK_MAR);
+  await world.deliver(ledger, [1]);
+  await world.close("early");
+  const [first] = await world.invoices("early");
+  expect(shortOf(first)).toEqual(["USAGE 10.00", "CREDIT -4.00"]);
+  expect(await drawnOf("early")).toEqual({ g1: "4" });
+});

@@ -151,6 +151,12 @@ const lifeOf = (fold: CreditFold, tenant: TenantState, steps: readonly CreditSte
 
 const periodOf = ({ billingAnchorDay }: TenantState, atMs: number): Period => periodAt(atMs, billingAnchorDay);
 
+/** Start of the first period that begins after a moment: credits may be granted long before a tenant's first one. */
+function nextStart(tenant: TenantState, atMs: number): number {
+  const first = firstPeriodStart(tenant);
+  return atMs < first ? first : periodOf(tenant, atMs).end;
+}
+
 /** Reads what the steps of all tenants need, in as many statements for any number of them. */
 async function readLives(tx: Transaction, fold: CreditFold, lives: readonly TenantLife[]): Promise<void> {
   const byId = new Map(lives.map((life) => [life.tenant.id, life]));
@@ -221,8 +227,7 @@ async function take(tx: Transaction, fold: CreditFold, life: TenantLife, step: C
     case "usage":
       return takeUsage(tx, fold, life, step);
     case "creditGrant": {
-      if (life.openedUntil === undefined)
-        life.openedUntil = periodOf(life.tenant, Math.max(step.at, firstPeriodStart(life.tenant))).end;
+      if (life.openedUntil === undefined) life.openedUntil = nextStart(life.tenant, step.at);
       else await begin(tx, fold, life, step, step.at);
       const { grantId: id, seq, amount, priority, expiresAt } = step;
       const grant = { id, seq, priority, expiresAt, drawn: ZERO, isVoided: false };

@@ -194,7 +194,8 @@ export function replayCredits(
     next: () => next,
     grant(entry: CreditGrantEntry): void {
       const { grantId: id, seq, priority, at, expiresAt, amount, tenancyVersion } = entry;
-      if (next === undefined) next = nextMonth(periodStartOf(Math.max(at, tenant.startsAt), anchor), anchor);
+      const first = periodStartOf(tenant.startsAt, anchor);
+      if (next === undefined) next = at < first ? first : nextMonth(periodStartOf(at, anchor), anchor);
       else begin(at, tenancyVersion);
       if (grants.has(id)) return;
       const ends = expiresAt ?? Number.POSITIVE_INFINITY;
