@@ -109,7 +109,7 @@ export async function voidCredits(
 ): Promise<void> {
   const { voidCredits: voided } = await naming(
     `grant ${grantId} of ${tenantId}`,
-    tenantsAdvice(),
+    `List them: ${asTyped(`credits list ${tenantId}`)}`,
     askGraph(await findConnection(options, env), VOID, { tenantId, grantId, reason: options.reason }),
   );
   process.stdout.write(

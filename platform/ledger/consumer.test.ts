@@ -21,7 +21,7 @@ import { PATIENT_LIMITS } from "../../tests/support/patient-limits.js";
 import { rewriteRecord } from "../../tests/support/rewrite-record.js";
 import { refuseLargeInserts } from "../../tests/support/slow-inserts.js";
 import type { LedgerClient } from "./client.js";
-import { startLedgerConsumer } from "./consumer.js";
+import { NeedsLongTransaction, startLedgerConsumer } from "./consumer.js";
 
 const EFFECT_TABLES = `
   CREATE TABLE high_water_mark (partition INTEGER PRIMARY KEY, seq BIGINT NOT NULL, next_offset BIGINT NOT NULL);
@@ -99,6 +99,24 @@ describe.skipIf(!hasPostgres)("a downstream consumer", () => {
     await allow();
     await untilMark(9);
     expect(await effects()).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  });
+
+  test("what a batch cannot read within the limit of transactions is applied in one without it", async () => {
+    const asked: boolean[] = [];
+    const errors: unknown[] = [];
+    await publish(1, 2);
+    await publish(3, 4);
+    await start({
+      ledger: ledgerOf(0),
+      onError: (error) => errors.push(error),
+      beforeCommit: (_, isLong) => {
+        asked.push(isLong);
+        if (!isLong && asked.length === 1) throw new NeedsLongTransaction();
+      },
+    });
+    await untilMark(4);
+    expect([asked.slice(0, 2), errors]).toEqual([[false, true], []]);
+    expect(await effects()).toEqual([1, 2, 3, 4]);
   });
 
   test("stops although tenancy does not reach the version that a batch waits for", async () => {
@@ -242,7 +260,7 @@ describe.skipIf(!hasPostgres)("a downstream consumer", () => {
     ledger: LedgerClient;
     group?: string;
     maxEntries?: number;
-    beforeCommit?: (entries: number) => void;
+    beforeCommit?: (entries: number, isLong: boolean) => void;
     onMovedElsewhere?: () => void;
     onError?: (error: unknown) => void;
   }) {
@@ -263,11 +281,11 @@ describe.skipIf(!hasPostgres)("a downstream consumer", () => {
       onError: options.onError ?? (() => undefined),
       onHole: fail,
       onMalformed: (batch, record) => void malformed.push(placeOf(batch, record)),
-      async apply(tx, _partition, entries) {
+      async apply(tx, _partition, entries, _prepared, isLong) {
         await tx.query("INSERT INTO effect (seq) SELECT * FROM unnest($1::bigint[])", [
           entries.map((entry) => entry.seq),
         ]);
-        options.beforeCommit?.(entries.length);
+        options.beforeCommit?.(entries.length, isLong);
         return undefined;
       },
     });

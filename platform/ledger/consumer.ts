@@ -1,5 +1,5 @@
 import { MetrlyError } from "#kernel/errors.js";
-import type { Database, Transaction } from "#platform/database/database.js";
+import type { Database, Sessions, Transaction } from "#platform/database/database.js";
 import { createTransactionSizes } from "#platform/database/transaction-sizes.js";
 import type { BatchOutcome, EventLog, LogBatch, LogConsumer } from "#platform/event-log/event-log.js";
 import { LogPositionError } from "#platform/event-log/position.js";
@@ -12,6 +12,13 @@ import { USAGE_RECORDED } from "#schema/topics.js";
 import { LEDGER_PAGE_LIMIT, type LedgerClient } from "./client.js";
 import { ledgerPages } from "./pages.js";
 import { ledgerSteps } from "./steps.js";
+
+/** What `apply` throws to be called again in a transaction without a limit of its length: it has more to read than a batch. */
+export class NeedsLongTransaction extends Error {
+  constructor() {
+    super("this transaction has a limit that was made for batches");
+  }
+}
 
 /**
  * The table a downstream service keeps its marks in; part of its first migration:
@@ -35,13 +42,15 @@ export interface LedgerConsumerOptions<Prepared> {
   prepare?(partition: number, entries: readonly LedgerEntry[]): Promise<Prepared | undefined>;
   /**
    * Applies contiguous entries in the transaction that moves the mark: both or neither; it waits for its own database only. May
-   * return work to do after the commit (a crash may lose it, so it must be recoverable from the database).
+   * return work to do after the commit (a crash may lose it, so it must be recoverable from the database). Unless `isLong`, it may
+   * throw NeedsLongTransaction.
    */
   apply(
     tx: Transaction,
     partition: number,
     entries: readonly LedgerEntry[],
     prepared: Prepared | undefined,
+    isLong: boolean,
   ): Promise<(() => Promise<void>) | undefined>;
   /**
    * Another consumer moved the partition's mark since this one last saw it: the work after its commit may be lost, though this
@@ -151,17 +160,25 @@ export async function startLedgerConsumer<Prepared = never>(
     if (last === undefined) return mark;
     assertContiguous(partition, mark, entries);
     const prepared = await options.prepare?.(partition, entries);
-    // What was prepared may be large, and must not fail again and again at a limit that was made for batches.
-    const sessions = prepared === undefined ? options.database : options.database.under("rebuild");
-    const committed = await sessions.transaction(async (tx) => {
-      const moved = await tx.query({
-        name: "move-mark",
-        text: "UPDATE high_water_mark SET seq = $3, next_offset = greatest(next_offset, $4) WHERE partition = $1 AND seq = $2",
-        values: [partition, mark, last.seq, nextOffset],
+    const applyIn = (sessions: Sessions, isLong: boolean) =>
+      sessions.transaction(async (tx) => {
+        const moved = await tx.query({
+          name: "move-mark",
+          text: "UPDATE high_water_mark SET seq = $3, next_offset = greatest(next_offset, $4) WHERE partition = $1 AND seq = $2",
+          values: [partition, mark, last.seq, nextOffset],
+        });
+        if (moved.rowCount !== 1) return { kind: "fenced" as const };
+        const afterCommit = await options.apply(tx, partition, entries, prepared, isLong);
+        return { kind: "applied" as const, afterCommit };
       });
-      if (moved.rowCount !== 1) return { kind: "fenced" as const };
-      return { kind: "applied" as const, afterCommit: await options.apply(tx, partition, entries, prepared) };
-    });
+    const long = () => applyIn(options.database.under("rebuild"), true);
+    // What is large must not fail again and again at a limit that was made for batches.
+    const committed = await (prepared !== undefined
+      ? long()
+      : applyIn(options.database, false).catch((error: unknown) => {
+          if (error instanceof NeedsLongTransaction) return long();
+          throw error;
+        }));
     // As in every takeover: the batch comes again, and continues from the new mark.
     if (committed.kind === "fenced")
       throw new MetrlyError("BUSY", `the mark of partition ${partition} was moved by another consumer`);

@@ -66,6 +66,24 @@ test("what returns to a voided grant is not drawn again, and a grant that has ex
   expect(a && standingOf(a, 20).voided.toNumber()).toBe(3);
 });
 
+test("a draw looks at what is left, not at all that was ever granted", () => {
+  let looks = 0;
+  const counted = (id: string, seq: number): CreditGrant => {
+    const one = grant(id, 1, { seq, priority: (seq * 7) % 5 });
+    const look = (): Decimal => {
+      looks += 1;
+      return new Decimal(1);
+    };
+    return Object.defineProperty(one, "amount", { get: look });
+  };
+  const many = Array.from({ length: 2_000 }, (_, seq) => counted(`g${seq}`, seq));
+  const account = createCreditAccount(many);
+  const month = period();
+  for (let n = 0; n < many.length; n += 1) account.change(month, new Decimal(1), 0);
+  expect([month.uncovered.toNumber(), month.held.length]).toEqual([0, many.length]);
+  expect(looks).toBeLessThan(many.length * 20);
+});
+
 // An independent fold: every cent of a period's lines is an object of its own that knows who paid for it.
 
 interface Cent {

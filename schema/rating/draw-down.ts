@@ -48,13 +48,27 @@ export interface CreditAccount {
 
 export function createCreditAccount(grants: Iterable<CreditGrant>): CreditAccount {
   const byId = new Map<string, CreditGrant>();
-  const inOrder: CreditGrant[] = [];
-  for (const grant of grants) insert(grant);
+  for (const grant of grants) byId.set(grant.id, grant);
+  /** Those with something left, in the order in which they are drawn. */
+  const open = [...byId.values()].filter(isOpen).sort(byTurn);
 
-  function insert(grant: CreditGrant): void {
-    byId.set(grant.id, grant);
-    const at = inOrder.findIndex((other) => isDrawnBefore(grant, other));
-    inOrder.splice(at === -1 ? inOrder.length : at, 0, grant);
+  /** Where a grant is among the open ones, or belongs. */
+  function placeOf(grant: CreditGrant): number {
+    let [from, to] = [0, open.length];
+    while (from < to) {
+      const middle = (from + to) >>> 1;
+      const other = open[middle];
+      if (other !== undefined && byTurn(other, grant) < 0) from = middle + 1;
+      else to = middle;
+    }
+    return from;
+  }
+
+  /** After a change of a grant: it is among the open ones if it is one. */
+  function refile(grant: CreditGrant): void {
+    const place = placeOf(grant);
+    const isFiled = open[place] === grant;
+    if (isFiled !== isOpen(grant)) open.splice(place, isFiled ? 1 : 0, ...(isFiled ? [] : [grant]));
   }
 
   function draw(period: PeriodDraws, amount: Decimal, timeMs: number): Draw[] {
@@ -63,12 +77,16 @@ export function createCreditAccount(grants: Iterable<CreditGrant>): CreditAccoun
     const ofUncovered = Decimal.min(Decimal.max(period.uncovered.neg(), ZERO), amount);
     period.uncovered = period.uncovered.plus(ofUncovered);
     let left = amount.minus(ofUncovered);
-    for (const grant of inOrder) {
-      if (left.isZero()) break;
-      if (grant.isVoided || (grant.expiresAt !== null && grant.expiresAt <= timeMs)) continue;
+    for (let place = 0; place < open.length && !left.isZero(); ) {
+      const grant = open[place];
+      if (grant === undefined) break;
+      if (expiryOf(grant) <= timeMs) {
+        place += 1;
+        continue;
+      }
       const taken = Decimal.min(grant.amount.minus(grant.drawn), left);
-      if (taken.isZero()) continue;
       grant.drawn = grant.drawn.plus(taken);
+      if (!isOpen(grant)) open.splice(place, 1);
       hold(period, grant.id, taken);
       draws.push({ grantId: grant.id, amount: taken });
       left = left.minus(taken);
@@ -87,6 +105,7 @@ export function createCreditAccount(grants: Iterable<CreditGrant>): CreditAccoun
       const grant = byId.get(last.grantId);
       if (grant === undefined) throw new Error(`a period drew from an unknown grant: ${last.grantId}`);
       grant.drawn = grant.drawn.minus(given);
+      refile(grant);
       last.amount = last.amount.minus(given);
       if (last.amount.isZero()) period.held.pop();
       draws.push({ grantId: grant.id, amount: given.neg() });
@@ -100,13 +119,15 @@ export function createCreditAccount(grants: Iterable<CreditGrant>): CreditAccoun
     grant: (id) => byId.get(id),
     add(grant) {
       if (byId.has(grant.id)) return false;
-      insert(grant);
+      byId.set(grant.id, grant);
+      refile(grant);
       return true;
     },
     void(id, atMs) {
       const grant = byId.get(id);
       if (grant === undefined || grant.isVoided || expiryOf(grant) <= atMs) return false;
       grant.isVoided = true;
+      refile(grant);
       return true;
     },
     change: (period, amount, timeMs) =>
@@ -122,10 +143,13 @@ function hold({ held }: PeriodDraws, grantId: string, amount: Decimal): void {
   held.push({ grantId, amount: known === undefined ? amount : known.amount.plus(amount) });
 }
 
-function isDrawnBefore(a: CreditGrant, b: CreditGrant): boolean {
-  if (a.priority !== b.priority) return a.priority < b.priority;
+const isOpen = ({ isVoided, drawn, amount }: CreditGrant): boolean => !isVoided && drawn.lt(amount);
+
+/** Below 0: `a` is drawn first. */
+function byTurn(a: CreditGrant, b: CreditGrant): number {
+  if (a.priority !== b.priority) return a.priority - b.priority;
   const [expiryOfA, expiryOfB] = [expiryOf(a), expiryOf(b)];
-  return expiryOfA === expiryOfB ? a.seq < b.seq : expiryOfA < expiryOfB;
+  return expiryOfA === expiryOfB ? a.seq - b.seq : expiryOfA < expiryOfB ? -1 : 1;
 }
 
 const expiryOf = ({ expiresAt }: CreditGrant): number => expiresAt ?? Number.POSITIVE_INFINITY;

@@ -54,12 +54,13 @@ export function createAggregator(options: AggregatorOptions) {
     /** See `LedgerConsumerOptions.prepare`; the database that the entries are applied to, as for a rebuild: it may take long. */
     prepare: (sessions: Sessions, partition: number, entries: readonly LedgerEntry[]) =>
       prepareBackfill(sessions, partition, entries),
-    /** Billing's effect of contiguous entries: see `LedgerConsumerOptions.apply`. */
+    /** Billing's effect of contiguous entries: see `LedgerConsumerOptions.apply`. Rebuilds have no limits. */
     async apply(
       tx: Transaction,
       partition: number,
       entries: readonly LedgerEntry[],
       prepared: PreparedBackfill | undefined,
+      isLong = true,
     ) {
       const [first, last] = [entries[0], entries.at(-1)];
       if (first === undefined || last === undefined) return undefined;
@@ -78,7 +79,7 @@ export function createAggregator(options: AggregatorOptions) {
       );
       if (prepared !== undefined) await applyBackfill(tx, partition, prepared);
       const { openStart } = calendar;
-      const credited = await credits.apply(tx, { partition, entries, closings, backfilled, openStart });
+      const credited = await credits.apply(tx, { partition, entries, closings, backfilled, openStart, isLong });
       const unbilled = unbilledIn(folded, pricedPeriods(tenancy), tenancy.meter);
       await tellUnbilled(tx, partition, [...unbilled, ...(prepared?.unbilled ?? [])], nowMs);
       return async () => {

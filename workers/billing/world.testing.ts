@@ -3,6 +3,7 @@ import { HOUR_MS } from "#kernel/duration.js";
 import { partitionOf } from "#kernel/partition.js";
 import { type Database, openDatabase } from "#platform/database/database.js";
 import type { LedgerClient } from "#platform/ledger/client.js";
+import { NeedsLongTransaction } from "#platform/ledger/consumer.js";
 import { ledgerSteps } from "#platform/ledger/steps.js";
 import { createTenancyState, type TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { MeterState, PlanVersionState, PriceState, TenantState } from "#schema/events/tenancy-changed.v1.js";
@@ -172,6 +173,8 @@ export interface BillingWorld {
   readonly queued: string[];
   /** Applies what of a ledger lies above the mark, in batches of the given sizes (then everything else at once). */
   deliver(ledger: TestLedger, batchSizes?: readonly number[]): Promise<void>;
+  /** How many transactions without a limit batches have asked for. */
+  longTransactions(): number;
   /** A process that starts anew: nothing in memory. */
   restart(): void;
   /** Another living process gets the partitions; called again, the first one gets them back. */
@@ -204,6 +207,7 @@ export async function billingWorld({ partLimits }: Pick<AggregatorOptions, "part
     });
   let aggregator = start();
   let other = start();
+  let long = 0;
   return {
     database,
     tenancy,
@@ -212,8 +216,9 @@ export async function billingWorld({ partLimits }: Pick<AggregatorOptions, "part
     queued,
     deliver(ledger, sizes = []) {
       delivered.set(ledger.partition, ledger);
-      return deliver(database, aggregator, ledger, sizes);
+      return deliver(database, aggregator, ledger, sizes, () => (long += 1));
     },
+    longTransactions: () => long,
     restart() {
       aggregator.stop();
       aggregator = start();
@@ -245,6 +250,7 @@ async function deliver(
   aggregator: Aggregator,
   { partition, entries }: TestLedger,
   sizes: readonly number[],
+  onLong: () => void,
 ): Promise<void> {
   await database.pool.query("INSERT INTO high_water_mark VALUES ($1, 0, 0) ON CONFLICT DO NOTHING", [partition]);
   const { rows } = await database.pool.query<{ seq: number }>("SELECT seq FROM high_water_mark WHERE partition = $1", [
@@ -257,13 +263,16 @@ async function deliver(
     for (const step of ledgerSteps(batch, batch.length, () => [])) {
       const next = mark + step.length;
       const prepared = await aggregator.prepare(database, partition, step);
-      const afterCommit = await database.transaction(async (tx) => {
-        await tx.query("UPDATE high_water_mark SET seq = $2 WHERE partition = $1 AND seq = $3", [
-          partition,
-          next,
-          mark,
-        ]);
-        return aggregator.apply(tx, partition, step, prepared);
+      const applied = (isLong: boolean) =>
+        database.transaction(async (tx) => {
+          const move = "UPDATE high_water_mark SET seq = $2 WHERE partition = $1 AND seq = $3";
+          await tx.query(move, [partition, next, mark]);
+          return aggregator.apply(tx, partition, step, prepared, isLong);
+        });
+      const afterCommit = await applied(prepared !== undefined).catch((error: unknown) => {
+        if (!(error instanceof NeedsLongTransaction)) throw error;
+        onLong();
+        return applied(true);
       });
       await afterCommit?.();
       mark = next;

@@ -295,8 +295,44 @@ export const UNSEEN_ACCOUNTING: readonly Bug[] = [
     edits: [
       {
         file: "schema/rating/draw-down.ts",
-        find: "if (grant.isVoided || (grant.expiresAt !== null",
-        put: "if ((grant.expiresAt !== null",
+        find: "!isVoided && drawn.lt(amount);",
+        put: "drawn.lt(amount);",
+      },
+    ],
+  },
+  {
+    name: "early-credits-miss-the-first-period",
+    wrong: "credits that were granted before a tenant's first period do not pay what is due at its start",
+    breaks: "what is due without usage is drawn when a period begins",
+    edits: [
+      {
+        file: "workers/billing/credits/fold.ts",
+        find: "return atMs < first ? first : periodOf(tenant, atMs).end;",
+        put: "return periodOf(tenant, Math.max(atMs, first)).end;",
+      },
+    ],
+  },
+  {
+    name: "first-grant-reads-under-a-batchs-limit",
+    wrong: "the first credits of a tenant with a million users stop billing of its partition for good: reading its month takes longer than a batch may",
+    breaks: "a batch that needs longer than a transaction may take is applied nevertheless",
+    edits: [
+      {
+        file: "workers/billing/credits/fold.ts",
+        find: "  if (!fold.isLong) throw new NeedsLongTransaction();\n",
+        put: "",
+      },
+    ],
+  },
+  {
+    name: "used-up-grants-stay-in-line",
+    wrong: "each event of a tenant with thousands of used-up grants looks at all of them",
+    breaks: "a draw costs by what is left",
+    edits: [
+      {
+        file: "schema/rating/draw-down.ts",
+        find: "if (!isOpen(grant)) open.splice(place, 1);",
+        put: "if (!isOpen(grant)) place += 1;",
       },
     ],
   },

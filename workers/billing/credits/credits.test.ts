@@ -172,3 +172,16 @@ test("credits that were granted before a tenant's first period pay what is due a
   expect(shortOf(first)).toEqual(["USAGE 10.00", "CREDIT -4.00"]);
   expect(await drawnOf("early")).toEqual({ g1: "4" });
 });
+
+test("a period's whole usage is read in a transaction without a limit, and only when it must be", async () => {
+  const ledger = ledgerFor("long");
+  world.state.apply(tenant("long"));
+  const before = world.longTransactions();
+  ledger.record(usage("long", "1", JAN), creditGrant("long", "g1", "3", { at: JAN }), usage("long", "2", JAN + 1));
+  await world.deliver(ledger, [1, 1]);
+  expect(world.longTransactions()).toBe(before + 1);
+  ledger.record(usage("long", "3", JAN + 2), TICK_FEB, usage("long", "4", at("2026-02-05T00:00:00")));
+  await world.deliver(ledger, [1, 1]);
+  expect(world.longTransactions()).toBe(before + 1);
+  expect(await drawnOf("long")).toEqual({ g1: "3" });
+});

@@ -27,6 +27,7 @@ export interface CreditBatch {
   readonly entries: readonly LedgerEntry[];
   readonly closings: readonly Closing[];
   readonly backfilled: Backfilled | undefined;
+  readonly isLong: boolean;
   openStart(tenant: TenantState): number;
 }
 
@@ -48,14 +49,14 @@ export function createCredits({ tenancy }: { readonly tenancy: TenancyCopy }) {
   /** What a backfill, which is applied, adds to the usage of tenants with grants, hour by hour. */
   async function foldBackfill(
     tx: Transaction,
-    { partition, entries, openStart }: CreditBatch,
+    { partition, entries, openStart, isLong }: CreditBatch,
     openedUntil: ReadonlyMap<string, number>,
   ): Promise<ReadonlyMap<string, number>> {
     const [entry] = entries;
     if (entry?.kind !== "backfill") return new Map();
     const now = new Map(openedUntil);
     const { seq, recordedAt, tenancyVersion } = entry;
-    const fold = { tenancy, partition, openStart, firstSeq: seq };
+    const fold = { tenancy, partition, openStart, isLong, firstSeq: seq };
     for (const tenantId of openedUntil.keys())
       for (const hours of parted(await hoursOfEntry(tx, tenantId, seq))) {
         const byHour = new Map<number, CellChange[]>();
@@ -77,7 +78,7 @@ export function createCredits({ tenancy }: { readonly tenancy: TenancyCopy }) {
     /** The closings of a batch with the invoice version that they have: that of tenants with grants has lines of credits. */
     async versioned(
       tx: Transaction,
-      { partition, entries, closings }: Omit<CreditBatch, "backfilled" | "openStart">,
+      { partition, entries, closings }: Pick<CreditBatch, "partition" | "entries" | "closings">,
     ): Promise<readonly Closing[]> {
       const { openedUntil } = await creditedAt(tx, partition, markBefore(entries));
       const isCredited = ({ tenantId, watermark }: Closing): boolean =>
@@ -103,7 +104,8 @@ export function createCredits({ tenancy }: { readonly tenancy: TenancyCopy }) {
             if (until <= at && tenancy.tenant(tenantId)?.testClock === null) yield tenantId;
         },
       });
-      const fold = { tenancy, partition, openedUntil, firstSeq, openStart: batch.openStart };
+      const { openStart, isLong } = batch;
+      const fold = { tenancy, partition, openedUntil, firstSeq, openStart, isLong };
       // A backfill comes alone, so only one of the two has something to do.
       const moved = steps.size > 0 ? await foldCredits(tx, fold, steps) : await foldBackfill(tx, batch, openedUntil);
       return () => {

@@ -1,6 +1,7 @@
 import { Decimal, ZERO } from "#kernel/decimal.js";
 import { hourOf, type Period, periodAt } from "#kernel/period.js";
 import type { Transaction } from "#platform/database/database.js";
+import { NeedsLongTransaction } from "#platform/ledger/consumer.js";
 import { enqueueOutbox } from "#platform/outbox/outbox.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { PlanVersionState, TenantState } from "#schema/events/tenancy-changed.v1.js";
@@ -37,6 +38,8 @@ export interface CreditFold {
   readonly openedUntil: ReadonlyMap<string, number>;
   /** What is stored knows all entries before this one, and of usage maybe later ones. */
   readonly firstSeq: number;
+  /** Whether the transaction may take as long as reading a period's whole usage does. */
+  readonly isLong: boolean;
   /** Start of a tenant's earliest open period before these steps. */
   openStart(tenant: TenantState): number;
 }
@@ -337,6 +340,7 @@ async function readUsage(
   terms: PlanVersionState | undefined,
 ): Promise<Pick<PeriodLife, "usage" | "rated">> {
   if (terms === undefined) return { usage: undefined, rated: ZERO };
+  if (!fold.isLong) throw new NeedsLongTransaction();
   const read = await readPeriodUsage(tx, fold.tenancy, {
     ...{ tenantId: life.tenant.id, start, end, terms },
     beforeSeq: fold.firstSeq,

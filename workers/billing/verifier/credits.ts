@@ -63,6 +63,8 @@ export function replayCredits(
   termsAt: (start: number, version: number) => Terms | undefined,
 ) {
   const grants = new Map<string, Grant>();
+  /** Those that something can be taken from. */
+  const usable = new Set<Grant>();
   const months = new Map<number, Month>();
   /** By start of the period: tenancy's version when it ended. */
   const endedAt = new Map<number, number>();
@@ -103,6 +105,7 @@ export function replayCredits(
       const held = month.payers.get(grant) ?? { amount: NOTHING, turn: 0 };
       const part = least(isRise ? grant.left : held.amount, rest);
       grant.left = (isRise ? minus : plus)(grant.left, part);
+      sort(grant);
       if (isRise) turns += 1;
       const turn = isRise ? turns : held.turn;
       const amount = (isRise ? plus : minus)(held.amount, part);
@@ -112,11 +115,15 @@ export function replayCredits(
     month.unpaid = (isRise ? plus : minus)(month.unpaid, rest);
   }
 
+  function sort(grant: Grant): void {
+    if (grant.voided || isNothing(grant.left)) usable.delete(grant);
+    else usable.add(grant);
+  }
+
   function firstToPay(time: number): Grant | undefined {
     let first: Grant | undefined;
-    for (const grant of grants.values()) {
-      if (grant.voided || grant.ends <= time || isNothing(grant.left)) continue;
-      if (first === undefined || comesBefore(grant, first)) first = grant;
+    for (const grant of usable) {
+      if (grant.ends > time && (first === undefined || comesBefore(grant, first))) first = grant;
     }
     return first;
   }
@@ -199,12 +206,16 @@ export function replayCredits(
       else begin(at, tenancyVersion);
       if (grants.has(id)) return;
       const ends = expiresAt ?? Number.POSITIVE_INFINITY;
-      grants.set(id, { id, seq, priority, ends, left: rational(amount), voided: false });
+      const grant = { id, seq, priority, ends, left: rational(amount), voided: false };
+      grants.set(id, grant);
+      sort(grant);
     },
     void({ grantId, at, tenancyVersion }: CreditVoidEntry): void {
       begin(at, tenancyVersion);
       const grant = grants.get(grantId);
-      if (grant !== undefined && at < grant.ends) grant.voided = true;
+      if (grant === undefined || at >= grant.ends) return;
+      grant.voided = true;
+      sort(grant);
     },
     begin,
     /** Call it before the tally takes an event or its void, and what it returns afterwards. */

@@ -193,7 +193,7 @@ export class CreateWebhookEndpointInput {
   readonly url!: string;
   @Field(() => [String], {
     description:
-      "quota.warning, quota.exceeded, billing.period.closed, invoice.generated, webhook.endpoint.disabled; each once. Empty only for an operators' endpoint",
+      "quota.warning, quota.exceeded, billing.period.closed, invoice.generated, credits.granted, credits.voided, webhook.endpoint.disabled; each once. Empty only for an operators' endpoint",
   })
   readonly eventTypes!: readonly string[];
 }
