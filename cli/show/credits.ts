@@ -1,5 +1,6 @@
 import { nowMs } from "#platform/lifecycle/time.js";
 import type { Env } from "#platform/process/config.js";
+import { asTyped } from "../as-typed.js";
 import { askGraph, findConnection } from "../connection/connection.js";
 import { naming, UserError } from "../connection/failure.js";
 import type { CreditsQuery } from "../graphql/graphql.js";

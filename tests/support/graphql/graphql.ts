@@ -93,7 +93,7 @@ export type CreateTenantInput = {
 
 /** Give either `tenantId` or `platform: true`. An endpoint of the platform receives `usage.unmetered`, `usage.unpriced` and its `eventTypes`, of all tenants */
 export type CreateWebhookEndpointInput = {
-  /** quota.warning, quota.exceeded, billing.period.closed, invoice.generated, webhook.endpoint.disabled; each once. Empty only for an operators' endpoint */
+  /** quota.warning, quota.exceeded, billing.period.closed, invoice.generated, credits.granted, credits.voided, webhook.endpoint.disabled; each once. Empty only for an operators' endpoint */
   readonly eventTypes: ReadonlyArray<string>;
   /** Whether it is an operators' endpoint, for all tenants; only for PLATFORM_ADMIN */
   readonly platform?: boolean | null | undefined;
