@@ -314,7 +314,8 @@ export const UNSEEN_ACCOUNTING: readonly Bug[] = [
   },
   {
     name: "first-grant-reads-under-a-batchs-limit",
-    wrong: "the first credits of a tenant with a million users stop billing of its partition for good: reading its month takes longer than a batch may",
+    wrong:
+      "the first credits of a tenant with a million users stop billing of its partition for good: reading its month takes longer than a batch may",
     breaks: "a batch that needs longer than a transaction may take is applied nevertheless",
     edits: [
       {
