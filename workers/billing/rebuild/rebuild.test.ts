@@ -167,6 +167,12 @@ describe.skipIf(!hasPostgres)("rebuild", () => {
       { drawn: expect.stringMatching(/[1-9]/) },
       { drawn: expect.stringMatching(/[1-9]/) },
     ]);
+    const begins = () =>
+      sql("SELECT opened_until FROM credit_tenant WHERE tenant_id = 'acme'").then(({ rows }) => rows);
+    const begun = await begins();
+    await sql("DELETE FROM credit_tenant WHERE tenant_id = 'acme'");
+    const lost = await run({ tenantId: "acme", checkOnly: true });
+    expect(lost.wrong.map(([name]) => name)).toEqual(["grants of credits"]);
     await sql("UPDATE credit_grant SET drawn = 0 WHERE tenant_id = 'acme'");
     await sql("UPDATE credit_draw SET amount = amount + 1 WHERE tenant_id = 'acme'");
     await sql("DELETE FROM credit_held WHERE tenant_id = 'acme'");
@@ -176,7 +182,7 @@ describe.skipIf(!hasPostgres)("rebuild", () => {
       ...["grants of credits", "draws of credits", "usage that credits pay", "quantities that credits pay"],
     ]);
     expect(done).toMatchObject({ replaced: true });
-    expect(await balances()).toEqual(before);
+    expect([await balances(), await begins()]).toEqual([before, begun]);
     const ledger = ledgerFor("acme");
     const own = ledgers.find(({ partition }) => partition === ledger.partition) ?? ledger;
     own.record(own.voidOf("e4"), usage("acme", "more", FEBRUARY + 1, { region: "eu", user: "u1" }));

@@ -59,8 +59,9 @@ export const COMPARED: readonly Content[] = [
     isReplaceable: true,
     sql: `SELECT concat_ws(' ', tenant_id, grant_id) AS key,
                  concat_ws(' ', seq, trim_scale(amount), currency, priority, coalesce(expires_at::text, 'never'), granted_at, recorded_at,
-                   reason, actor, trim_scale(drawn), void_seq, voided_at, void_recorded_at, void_reason, void_actor) AS content
-            FROM credit_grant WHERE ${OF_TENANT}`,
+                   reason, actor, trim_scale(drawn), void_seq, voided_at, void_recorded_at, void_reason, void_actor,
+                   (SELECT concat('begins ', opened_until) FROM credit_tenant t WHERE t.tenant_id = g.tenant_id)) AS content
+            FROM credit_grant g WHERE ${OF_TENANT}`,
   },
   {
     name: "draws of credits",
