@@ -76,7 +76,7 @@ test("a draw looks at what is left, not at all that was ever granted", () => {
     };
     return Object.defineProperty(one, "amount", { get: look });
   };
-  const many = Array.from({ length: 2_000 }, (_, seq) => counted(`g${seq}`, seq));
+  const many = Array.from({ length: 300 }, (_, seq) => counted(`g${seq}`, seq));
   const account = createCreditAccount(many);
   const month = period();
   for (let n = 0; n < many.length; n += 1) account.change(month, new Decimal(1), 0);
