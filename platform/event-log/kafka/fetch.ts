@@ -32,16 +32,16 @@ export function createFetcher(connection: KafkaConnection): KafkaFetcher {
   });
   const connect = once(() => cluster.connect());
 
-  async function fetchOnce(topic: string, partition: number, from: number): Promise<LogRecord[]> {
+  async function fetchOnce(topic: string, partition: number, from: number, maxBytes: number): Promise<LogRecord[]> {
     const [leader] = Object.keys(cluster.findLeaderForPartitions(topic, [partition]));
     if (leader === undefined) throw new Error(`${topic}/${partition} has no leader`);
     const broker = await cluster.findBroker({ nodeId: leader });
     const { responses } = await broker.fetch({
       maxWaitTime: 500,
       minBytes: 1,
-      maxBytes: MAX_BYTES_PER_FETCH,
+      maxBytes,
       isolationLevel: READ_COMMITTED,
-      topics: [{ topic, partitions: [{ partition, fetchOffset: String(from), maxBytes: MAX_BYTES_PER_FETCH }] }],
+      topics: [{ topic, partitions: [{ partition, fetchOffset: String(from), maxBytes }] }],
     });
     return responses
       .flatMap((response) => response.partitions)
@@ -55,9 +55,11 @@ export function createFetcher(connection: KafkaConnection): KafkaFetcher {
       await cluster.addTargetTopic(topic);
       await cluster.refreshMetadataIfNecessary();
       const found: LogRecord[] = [];
+      // However little is asked for, a broker gives the whole batch that the first record is in.
+      const most = maxRecords === 1 ? 1 : MAX_BYTES_PER_FETCH;
       let bytes = 0;
       for (let next = from; next < before && found.length < maxRecords && bytes < MAX_BYTES; ) {
-        const records = await fetchOnce(topic, partition, next).catch(async (error: unknown) => {
+        const records = await fetchOnce(topic, partition, next, most).catch(async (error: unknown) => {
           await cluster.refreshMetadata();
           throw error;
         });

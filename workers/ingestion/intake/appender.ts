@@ -18,8 +18,8 @@ export interface AppenderOptions {
   writesColumns(): boolean;
   /** Whether items of other requests will be here soon: then a send waits for them, some turns of the event loop. Default: no. */
   isMoreComing?(): boolean;
-  /** Called with what the log has taken. */
-  onAppended?(records: number, bytes: number): void;
+  /** Called with the bytes that the log has taken. */
+  onAppended?(bytes: number): void;
   /** Called for a failed append; its requests get LOG_UNAVAILABLE. */
   onError(error: unknown): void;
   readonly limits?: Partial<AppenderLimits>;
@@ -192,10 +192,7 @@ export function createAppender(options: AppenderOptions): Appender {
       const records = encodeRecords(encoded, options.tenancyVersion(), options.writesColumns());
       await options.log.append(USAGE_RECEIVED, partition, records);
       for (const part of group) part.done();
-      options.onAppended?.(
-        records.length,
-        records.reduce((sum, { value }) => sum + value.length, 0),
-      );
+      options.onAppended?.(records.reduce((sum, { value }) => sum + value.length, 0));
     } catch (error) {
       options.onError(error);
       // Fail everything queued behind it too; otherwise each would wait out its own timeout.

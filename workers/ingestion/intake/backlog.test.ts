@@ -11,7 +11,7 @@ const RECORD_BYTES = 100;
 /** A log of two partitions whose records have 100 bytes, and the cursors of its recorders. */
 function givenBacklog(changed: Partial<BacklogOptions> = {}) {
   const ends = [1_000, 0];
-  const state = { cursors: new Map([[0, 1_000]]), isDatabaseUp: true, free: 1_000, errors: 0 };
+  const state = { cursors: new Map([[0, 1_000]]), isDatabaseUp: true, free: 100_000, errors: 0 };
   const backlog = followBacklog({
     log: {
       bounds: async (_, partition) => ({ first: partition === 0 ? 500 : 0, next: ends[partition] ?? 0 }),
@@ -41,6 +41,47 @@ function givenBacklog(changed: Partial<BacklogOptions> = {}) {
   return { backlog, ends, state, code };
 }
 
+/** A log of two partitions whose records have any sizes. */
+function givenLog(changed: Pick<BacklogOptions, "maxBytes">) {
+  const logs: number[][] = [[], []];
+  const cursors = new Map([
+    [0, 0],
+    [1, 0],
+  ]);
+  let reads = 0;
+  const { backlog, code } = givenBacklog({
+    log: {
+      bounds: async (_, partition) => ({ first: 0, next: logs[partition]?.length ?? 0 }),
+      read: async (_, partition, offset): Promise<LogRecord[]> => {
+        reads += 1;
+        const size = logs[partition]?.[offset];
+        return size === undefined ? [] : [{ offset, key: undefined, value: Buffer.alloc(size), timestamp: 0 }];
+      },
+    },
+    cursors: async () => new Map(cursors),
+    disk: undefined,
+    ...changed,
+  });
+  return {
+    ...{ backlog, code },
+    reads: () => reads,
+    /** Appends, and looks then. */
+    append(partition: number, records: number, size: number): Promise<void> {
+      for (let n = 0; n < records; n += 1) logs[partition]?.push(size);
+      backlog.appended(records * size);
+      reads = 0;
+      return backlog.look();
+    },
+    record: (partition: number, records: number) => cursors.set(partition, (cursors.get(partition) ?? 0) + records),
+    forget(partition: number) {
+      logs[partition] = [];
+      cursors.set(partition, 0);
+    },
+    waits: () =>
+      logs.reduce((sum, log, partition) => log.slice(cursors.get(partition)).reduce((all, size) => all + size, sum), 0),
+  };
+}
+
 describe("the backlog", () => {
   test("is full at its limit, over all partitions, and has room again when a tenth of it is recorded", async () => {
     const { backlog, ends, state, code } = givenBacklog();
@@ -62,12 +103,12 @@ describe("the backlog", () => {
     await backlog.stop();
   });
 
-  test("counts what this process appends at once, and by it how large records are", async () => {
+  test("counts what this process appends at once", async () => {
     const { backlog, ends, code } = givenBacklog();
     await backlog.look();
-    backlog.appended(99, 9_999);
+    backlog.appended(9_999);
     expect([backlog.bytes(), code()]).toEqual([9_999, "room"]);
-    backlog.appended(1, 1);
+    backlog.appended(1);
     expect(code()).toBe("BUSY");
     ends[0] = 1_010;
     await backlog.look();
@@ -85,14 +126,78 @@ describe("the backlog", () => {
     await backlog.stop();
   });
 
-  test("has no room on a disk that is nearly full", async () => {
-    const { backlog, state, code } = givenBacklog();
-    state.free = 99;
+  test("knows how large the records are that wait, whatever was sent before", async () => {
+    const { backlog, append, record, waits, code } = givenLog({ maxBytes: 10_000_000 });
+    await append(0, 20_000, 200);
+    record(0, 20_000);
     await backlog.look();
-    expect(code()).toBe("BUSY");
-    state.free = 100;
+    let large = 0;
+    for (; code() === "room" && large < 30; large += 1) await append(0, 1, 700_000);
+    expect(waits()).toBeLessThan(11_000_000);
+    record(0, large);
+    await append(0, 10_000, 200);
+    expect([waits(), backlog.bytes(), code()]).toEqual([2_000_000, 2_000_000, "room"]);
+    await append(0, 10, 700_000);
+    expect([waits(), backlog.bytes()]).toEqual([9_000_000, 9_000_000]);
+    await append(0, 10_000, 50);
+    expect([waits(), backlog.bytes()]).toEqual([9_500_000, 9_500_000]);
+    await backlog.stop();
+  });
+
+  test("does not take the small records of a partition that stands still for large ones of others", async () => {
+    const { backlog, append, record, waits, code } = givenLog({ maxBytes: 10_000_000 });
+    for (let n = 0; n < 500; n += 1) {
+      await append(0, 10, 40);
+      await append(1, 10, 100_000);
+      record(1, 10);
+    }
+    await append(1, 1, 100_000);
+    expect([waits(), backlog.bytes(), code()]).toEqual([300_000, 300_000, "room"]);
+    await backlog.stop();
+  });
+
+  test("begins anew with another log, and where a cursor was set back", async () => {
+    const { backlog, append, record, forget, waits } = givenLog({ maxBytes: 1_000_000 });
+    await append(0, 10, 1_000);
+    record(0, 10);
+    await append(0, 10, 1_000);
+    record(0, -10);
     await backlog.look();
-    expect(code()).toBe("room");
+    expect([waits(), backlog.bytes()]).toEqual([20_000, 20_000]);
+    forget(0);
+    await append(0, 5, 100);
+    expect([waits(), backlog.bytes()]).toEqual([500, 500]);
+    await backlog.stop();
+  });
+
+  test("reads few records while it cannot be full", async () => {
+    const { backlog, append, reads } = givenLog({ maxBytes: 1_000_000_000 });
+    await append(0, 500, 1_000);
+    await append(1, 900, 1_000);
+    expect([backlog.bytes(), reads()]).toEqual([1_400_000, 3]);
+    await backlog.stop();
+  });
+
+  test("has no room on a disk that is nearly full, or would be once what waits is recorded", async () => {
+    const { backlog, ends, state, code } = givenBacklog();
+    const withFree = async (free: number) => {
+      state.free = free;
+      await backlog.look();
+      return code();
+    };
+    expect([await withFree(99), await withFree(100)]).toEqual(["BUSY", "room"]);
+    ends[0] = 1_010;
+    expect([await withFree(2_099), await withFree(2_100)]).toEqual(["BUSY", "room"]);
+    await backlog.stop();
+  });
+
+  test("is bounded though the disk cannot be asked", async () => {
+    const free = () => Promise.reject(new Error("no such folder"));
+    const { backlog, ends, state, code } = givenBacklog({ disk: { free, minFreeBytes: 100 } });
+    backlog.appended(20_000);
+    ends[0] = 1_010;
+    await backlog.look();
+    expect([backlog.bytes(), code(), state.errors > 0]).toEqual([1_000, "room", true]);
     await backlog.stop();
   });
 });

@@ -1,7 +1,9 @@
 import { MetrlyError } from "#kernel/errors.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
+import { randomFraction } from "#platform/lifecycle/random.js";
 import { repeat } from "#platform/lifecycle/repeat.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
+import { MAX_RECORD_BYTES } from "./encode-items.js";
 
 export interface BacklogOptions {
   readonly log: Pick<EventLog, "bounds" | "read">;
@@ -10,7 +12,7 @@ export interface BacklogOptions {
   readonly maxBytes: number;
   /** The offset that each partition records next, by the database. */
   cursors(): Promise<ReadonlyMap<number, number>>;
-  /** Where the log is on a disk of this machine: what is free there, and what must be, bytes. */
+  /** Where the log is on a disk of this machine: what is free there, and what must be beside what recording will take, bytes. */
   readonly disk?: { free(): Promise<number>; readonly minFreeBytes: number } | undefined;
   onError(error: unknown): void;
   readonly everyMs?: number;
@@ -20,7 +22,7 @@ export interface Backlog {
   /** Throws BUSY while more usage waits to be recorded than may, or the log's disk is nearly full. */
   assertRoom(): void;
   /** Counts what this process has appended since the last look. */
-  appended(records: number, bytes: number): void;
+  appended(bytes: number): void;
   /** About how many bytes wait. */
   bytes(): number;
   /** Looks now. */
@@ -31,58 +33,92 @@ export interface Backlog {
 const EVERY_MS = 5_000;
 /** Once full, usage is taken again when so much of the limit waits. */
 const ROOM_FROM = 0.9;
-/** Fewer records of this process tell nothing about those of others. */
-const ENOUGH_RECORDS = 100;
-/** Records of a partition that are looked at otherwise. */
+/** Records of a partition that are looked at, of those that came since the last look. */
 const SAMPLES = 3;
+/** What recording takes of the disk, times what waits: it is in the ledger then, and in the log once more. */
+const RECORDING_TAKES = 2;
+
+/** What waits in a partition: the records from one offset to another. */
+interface Waiting {
+  readonly partition: number;
+  readonly from: number;
+  readonly next: number;
+}
 
 /**
  * Bounds usage that was acknowledged but is not recorded, which a stopped recorder or its database lets grow: in bytes, about. The log
- * tells how many records wait, and those that this process appends how large they are; while the database does not answer, its last
- * cursors count, since nothing is recorded then.
+ * tells how many records wait, and some of them how large they are: senders choose that, from a few bytes to `MAX_RECORD_BYTES`, so each
+ * record counts with others of its partition and of the same seconds. While the database does not answer, its last cursors count, since
+ * nothing is recorded then.
  */
 export function followBacklog(options: BacklogOptions): Backlog {
   const { log, partitionCount, maxBytes, disk } = options;
-  const own = { records: 0, bytes: 0 };
+  let own = 0;
   let cursors: ReadonlyMap<number, number> = new Map();
-  let seen = { bytes: 0, ownBytes: 0 };
+  /** By partition; empty while so little waits that it cannot be full. */
+  let measured: ReadonlyMap<number, Waiting & { readonly bytes: number }> = new Map();
+  let seen = { bytes: 0, own: 0 };
   let isFull = false;
   let isDiskFull = false;
 
-  const bytes = (): number => seen.bytes + own.bytes - seen.ownBytes;
+  const bytes = (): number => seen.bytes + own - seen.own;
 
   async function look(): Promise<void> {
-    if (disk !== undefined) isDiskFull = (await disk.free()) < disk.minFreeBytes;
+    const free = await disk?.free().catch((error: unknown) => {
+      options.onError(error);
+      return undefined;
+    });
     cursors = await options.cursors().catch((error: unknown) => {
       options.onError(error);
       return cursors;
     });
     // What is appended from here on may be counted twice until the next look.
-    const ownBytes = own.bytes;
+    const ownBefore = own;
     const waiting = await Promise.all(
-      Array.from({ length: partitionCount }, async (_, partition) => {
+      Array.from({ length: partitionCount }, async (_, partition): Promise<Waiting> => {
         const { first, next } = await log.bounds(USAGE_RECEIVED, partition);
-        return { partition, from: Math.max(first, cursors.get(partition) ?? first), next };
+        return { partition, from: Math.min(next, Math.max(first, cursors.get(partition) ?? first)), next };
       }),
     );
-    const records = waiting.reduce((sum, { from, next }) => sum + Math.max(0, next - from), 0);
-    const size = records === 0 ? 0 : await sizeOfRecords(waiting);
-    seen = { bytes: records * size, ownBytes };
+    seen = { bytes: await sizeOfAll(waiting), own: ownBefore };
     isFull = bytes() >= (isFull ? ROOM_FROM : 1) * maxBytes;
+    if (disk !== undefined && free !== undefined) isDiskFull = free < disk.minFreeBytes + RECORDING_TAKES * bytes();
   }
 
-  /** On average, bytes. */
-  async function sizeOfRecords(
-    waiting: readonly { readonly partition: number; readonly from: number; readonly next: number }[],
-  ): Promise<number> {
-    if (own.records >= ENOUGH_RECORDS) return own.bytes / own.records;
+  async function sizeOfAll(waiting: readonly Waiting[]): Promise<number> {
+    const records = waiting.reduce((sum, one) => sum + countOf(one), 0);
+    if (records * MAX_RECORD_BYTES < maxBytes) {
+      measured = new Map();
+      const [longest] = waiting.toSorted((a, b) => countOf(b) - countOf(a));
+      return longest === undefined ? 0 : records * (await sizeOf(longest));
+    }
+    const sizes = await Promise.all(waiting.map(async (one) => ({ ...one, bytes: await measure(one) })));
+    measured = new Map(sizes.map((one) => [one.partition, one]));
+    return sizes.reduce((sum, one) => sum + one.bytes, 0);
+  }
+
+  /** What waited at the last look and still does had that look's average size. */
+  async function measure(waiting: Waiting): Promise<number> {
+    const { partition, from, next } = waiting;
+    const before = measured.get(partition);
+    // Otherwise it is another log, or somebody has set the cursor back.
+    const isLater = before !== undefined && before.from <= from && before.next <= next;
+    const isLeft = isLater && before.next > from;
+    const added = { partition, from: isLeft ? before.next : from, next };
+    const left = isLeft ? (before.bytes * (before.next - from)) / countOf(before) : 0;
+    return left + countOf(added) * (await sizeOf(added));
+  }
+
+  /** Of a record there, on average, bytes. */
+  async function sizeOf(waiting: Waiting): Promise<number> {
+    const { partition, from } = waiting;
+    const part = countOf(waiting) / SAMPLES;
     const sizes: number[] = [];
-    for (const { partition, from, next } of waiting)
-      for (let sample = 0; sample < Math.min(SAMPLES, next - from); sample += 1) {
-        const offset = from + Math.floor(((next - from) * sample) / SAMPLES);
-        const [record] = await log.read(USAGE_RECEIVED, partition, offset, 1);
-        if (record !== undefined) sizes.push(record.value.length);
-      }
+    for (let sample = 0; sample < SAMPLES && part > 0; sample += 1) {
+      const offset = from + Math.floor((sample + randomFraction()) * part);
+      const [record] = await log.read(USAGE_RECEIVED, partition, offset, 1);
+      if (record !== undefined) sizes.push(record.value.length);
+    }
     return sizes.length === 0 ? 0 : sizes.reduce((sum, size) => sum + size, 0) / sizes.length;
   }
 
@@ -100,10 +136,11 @@ export function followBacklog(options: BacklogOptions): Backlog {
         "More usage waits to be recorded than may; nothing was accepted, retry the request later",
       );
     },
-    appended(records, size) {
-      own.records += records;
-      own.bytes += size;
+    appended(size) {
+      own += size;
     },
     stop: looking.stop,
   };
 }
+
+const countOf = ({ from, next }: Waiting): number => next - from;
