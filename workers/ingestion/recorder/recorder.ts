@@ -41,6 +41,7 @@ export async function startRecorder(options: RecorderOptions) {
   const cursors = new Map<number, RecorderCursor>();
   const stopping = new AbortController();
   const sizes = createTransactionSizes(options.database, MAX_ITEMS_PER_STEP);
+  let consuming: LogConsumer | undefined;
 
   async function startAt(partition: number): Promise<number> {
     const cursor = await openCursor(options.database, partition);
@@ -69,13 +70,16 @@ export async function startRecorder(options: RecorderOptions) {
       items += step.elements.length;
     }
     const bytes = batch.records.reduce((sum, { value }) => sum + value.length, 0);
-    const pauseMs = pauseAfter({ items, bytes, tookMs: monotonicMs() - beganAt }, MAX_BATCH_BYTES);
+    const pauseMs = pauseAfter(
+      { records: batch.records.length, items, bytes, tookMs: monotonicMs() - beganAt },
+      { maxBytes: MAX_BATCH_BYTES, partitions: consuming?.assigned().length ?? 1 },
+    );
     // A stopped recorder does not wait.
     if (pauseMs > 0) await sleep(pauseMs, stopping.signal);
     return { kind: "continue" };
   }
 
-  const consumer: LogConsumer = await options.log.consume({
+  const consumer = await options.log.consume({
     topic: USAGE_RECEIVED,
     group: GROUP,
     maxBatchBytes: MAX_BATCH_BYTES,
@@ -86,6 +90,7 @@ export async function startRecorder(options: RecorderOptions) {
       else logRetried(options.logger, error, "recording failed; the batch will be redelivered");
     },
   });
+  consuming = consumer;
   return {
     assigned: () => consumer.assigned(),
     lastProgressAt: () => consumer.lastProgressAt(),
