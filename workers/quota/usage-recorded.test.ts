@@ -19,7 +19,7 @@ import type { QuotaStore, TotalDelta } from "./store/store.js";
 import { createUsageRecorded } from "./usage-recorded.js";
 
 const NOVEMBER = Date.UTC(2026, 10, 1);
-const OCTOBER = NOVEMBER - 10 * DAY_MS;
+const OCTOBER = NOVEMBER - 5 * DAY_MS;
 const SEPTEMBER = NOVEMBER - 40 * DAY_MS;
 /** In the middle of a second. */
 const OVERRIDE_ENDS = NOVEMBER + 12 * HOUR_MS + 500;
@@ -40,7 +40,7 @@ const METERS = [
   meter("later", { ...SUM, eventType: "job", createdInVersion: 12 }),
 ];
 const limit = (changes: Partial<QuotaLimitState>): QuotaLimitState => ({
-  ...{ meter: "calls", window: "BILLING_PERIOD", kind: "SOFT", warnAt: ["0.5"], limit: "6" },
+  ...{ meter: "calls", window: "BILLING_PERIOD", kind: "SOFT", warnAt: ["0.5"], limit: "4" },
   ...changes,
 });
 const price = (of: string): PriceState => ({
@@ -62,8 +62,8 @@ const PLANS: Readonly<Record<string, { limits: QuotaLimitState[]; prices: PriceS
 const assignment = fc.record({
   planId: fc.constantFrom(...Object.keys(PLANS)),
   planVersion: fc.constant(1),
-  effectiveFrom: fc.constantFrom(0, NOVEMBER, Date.UTC(2026, 11, 1)),
-  inVersion: fc.constantFrom(...VERSIONS),
+  effectiveFrom: fc.constantFrom(0, 0, NOVEMBER, NOVEMBER, Date.UTC(2026, 11, 1)),
+  inVersion: fc.constantFrom(10, ...VERSIONS),
   cancelledInVersion: fc.constant(null),
 });
 const arbitraryTenant = fc.record({
@@ -90,13 +90,13 @@ const arbitraryEvent = fc.record({
   type: fc.constantFrom("call", "job", "other"),
   time: fc
     .tuple(
-      fc.constantFrom(OVERRIDE_ENDS, OVERRIDE_ENDS + 59_000, NOVEMBER, OCTOBER, SEPTEMBER),
-      fc.integer({ min: -1_500, max: 1_500 }),
+      fc.constantFrom(OVERRIDE_ENDS, OVERRIDE_ENDS, NOVEMBER, OCTOBER, SEPTEMBER),
+      fc.integer({ min: -900, max: 900 }),
     )
     .map(([around, ms]) => around + ms),
   n: fc.constantFrom("1", "2", "0.25", "-1", "none"),
   user: fc.constantFrom("ann", "bob"),
-  kind: fc.constantFrom("event", "event", "event", "event", "import", "void"),
+  kind: fc.constantFrom("event", "event", "event", "event", "event", "event", "import", "void"),
   stamp: fc.nat(4),
 });
 
@@ -257,7 +257,7 @@ test("usage has the same effect however it is divided into batches, whatever lim
         for (const atOnce of [1, 7, 1_000]) expect(await effectOf(tenant, ledger, atOnce)).toEqual(alone);
       },
     ),
-    { numRuns: runs(300) },
+    { numRuns: runs(200) },
   );
   expect(told).toBeGreaterThan(0);
 });
