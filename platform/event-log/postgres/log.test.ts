@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { HOUR_MS } from "#kernel/duration.js";
 import { type Database, openDatabase } from "#platform/database/database.js";
 import { PROFILES } from "#platform/database/profiles.js";
+import { deferred } from "#platform/lifecycle/deferred.js";
 import { packageRoot } from "#platform/process/package-root.js";
 import {
   createTestDatabase,
@@ -165,6 +166,28 @@ describe.skipIf(!hasPostgres)("on PostgreSQL", () => {
     await waitFor(() => seen.length === 2, { what: "both records" });
     expect(seen).toEqual(["first", "kept"]);
     await consumer.stop();
+    await log.stop();
+  });
+
+  test("what this process appended is not delivered to a consumer that was stopped before it began", async () => {
+    const log = await open();
+    const topic = newTopic();
+    await log.ensureTopics([topic], 1);
+    const began = deferred();
+    const seen: string[] = [];
+    const consumer = await log.consume({
+      ...{ topic, group: "g", onError: throwLater },
+      startAt: () => began.promise.then(() => 0),
+      async onBatch({ records }) {
+        for (const { value } of records) seen.push(value.toString());
+        return { kind: "continue" };
+      },
+    });
+    await log.append(topic, 0, [{ value: Buffer.from("a") }]);
+    const stopped = consumer.stop();
+    began.resolve();
+    await stopped;
+    expect(seen).toEqual([]);
     await log.stop();
   });
 

@@ -69,4 +69,68 @@ export const CHEAPER: readonly Bug[] = [
       },
     ],
   },
+  {
+    name: "backlog-by-its-newest-records",
+    wrong: "large usage that waits counts for nothing as soon as small usage follows: the log grows far beyond its limit",
+    breaks: "what waits to be recorded is bounded",
+    reverses: {
+      fix: "Measure what waits to be recorded by the records that wait",
+      ownTest: "workers/ingestion/intake/backlog.test.ts",
+    },
+    edits: [
+      {
+        file: "workers/ingestion/intake/backlog.ts",
+        find: "return left + countOf(added) * (await sizeOf(added));",
+        put: "return 0 * left + countOf(waiting) * (await sizeOf(added));",
+      },
+    ],
+  },
+  {
+    name: "no-disk-left-to-record",
+    wrong: "usage is taken until the embedded database's disk has no space left to record it",
+    breaks: "everything drains afterwards",
+    reverses: {
+      fix: "Measure what waits to be recorded by the records that wait",
+      ownTest: "workers/ingestion/intake/backlog.test.ts",
+    },
+    edits: [
+      {
+        file: "workers/ingestion/intake/backlog.ts",
+        find: "disk.minFreeBytes + RECORDING_TAKES * bytes();",
+        put: "disk.minFreeBytes + 0 * RECORDING_TAKES;",
+      },
+    ],
+  },
+  {
+    name: "pauses-add-up",
+    wrong: "with many partitions under load usage is in the totals a second late, also that of tenants without load",
+    breaks: "usage is in the totals within 300 ms",
+    reverses: {
+      fix: "Let the recorder's pauses not add up, nor slow a log that is behind",
+      ownTest: "workers/ingestion/recorder/pace.test.ts",
+    },
+    edits: [
+      {
+        file: "workers/ingestion/recorder/pace.ts",
+        find: "Math.min(1, PARTITIONS_AT_ONCE / partitions)",
+        put: "Math.max(1, partitions / partitions / PARTITIONS_AT_ONCE)",
+      },
+    ],
+  },
+  {
+    name: "stopped-before-it-began",
+    wrong: "a consumer that was stopped still works on what its process appended",
+    breaks: "stop delivers nothing after it",
+    reverses: {
+      fix: "Deliver nothing to a consumer that was stopped before it began",
+      ownTest: "platform/event-log/postgres/log.test.ts",
+    },
+    edits: [
+      {
+        file: "platform/event-log/postgres/consumer.ts",
+        find: "      if (stopping.aborted) return;\n      let records",
+        put: "      let records",
+      },
+    ],
+  },
 ];
