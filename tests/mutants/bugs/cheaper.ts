@@ -71,7 +71,8 @@ export const CHEAPER: readonly Bug[] = [
   },
   {
     name: "backlog-by-its-newest-records",
-    wrong: "large usage that waits counts for nothing as soon as small usage follows: the log grows far beyond its limit",
+    wrong:
+      "large usage that waits counts for nothing as soon as small usage follows: the log grows far beyond its limit",
     breaks: "what waits to be recorded is bounded",
     reverses: {
       fix: "Measure what waits to be recorded by the records that wait",
