@@ -51,8 +51,8 @@ export const CHEAPER: readonly Bug[] = [
     edits: [
       {
         file: "workers/ingestion/intake/backlog.ts",
-        find: "seen.bytes + own.bytes - seen.ownBytes;",
-        put: "seen.bytes + 0 * (own.bytes - seen.ownBytes);",
+        find: "seen.bytes + own - seen.own;",
+        put: "seen.bytes + 0 * (own - seen.own);",
       },
     ],
   },
