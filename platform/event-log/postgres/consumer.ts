@@ -56,6 +56,8 @@ function consumePartition(loop: PartitionLoop): { stop(): Promise<void> } {
   let position: number | undefined;
   /** Since the partition was last read. */
   let isAppendedElsewhere = false;
+  /** What a consumer did not take is read from the log before it gets it again: an operator may have mended it there. */
+  let isRefused = false;
 
   /** Undefined: the cursor is to be read again. */
   function positionIn({ bounds, records }: ReadResult, from: number): number | undefined {
@@ -72,8 +74,7 @@ function consumePartition(loop: PartitionLoop): { stop(): Promise<void> } {
     backoff: BACKOFF,
     async run(stopping) {
       position ??= await options.startAt(partition);
-      if (stopping.aborted) return;
-      let records = tails.from(place, position, MAX_RECORDS, maxBytes);
+      let records = isRefused ? [] : tails.from(place, position, MAX_RECORDS, maxBytes);
       const isAppendedHere = records.length > 0;
       if (!isAppendedHere) {
         isAppendedElsewhere = false;
@@ -85,7 +86,9 @@ function consumePartition(loop: PartitionLoop): { stop(): Promise<void> } {
       }
       const [first, ...rest] = records;
       if (first !== undefined) {
+        isRefused = true;
         const outcome = await options.onBatch({ topic, partition, records: [first, ...rest] });
+        isRefused = outcome.kind === "seek" && outcome.next <= first.offset;
         position = outcome.kind === "seek" ? outcome.next : (rest.at(-1) ?? first).offset + 1;
         // After the last one that this process appended, a wake-up comes with the next.
         if (!isAppendedHere || isAppendedElsewhere || !tails.isEnd(place, position)) reading.kick();
