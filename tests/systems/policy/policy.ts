@@ -79,6 +79,8 @@ const ACTIONS: Readonly<Partial<Record<Operation, readonly string[]>>> = {
   "Mutation.setQuotaOverride": ["tenant.setQuotaOverride"],
   "Mutation.advanceTestClock": ["tenant.advanceTestClock"],
   "Mutation.closeBillingPeriod": ["billingPeriod.close"],
+  "Mutation.grantCredits": ["credits.grant"],
+  "Mutation.voidCredits": ["credits.void"],
   "Mutation.voidEvent": ["event.void"],
   "Mutation.resolveQuarantined": ["event.accept", "event.refuse"],
   "Mutation.createWebhookEndpoint": ["webhookEndpoint.create"],
