@@ -14,23 +14,13 @@ export const LOOK: readonly SavedOperation[] = [
     }`,
   ),
   saved(
-    "Usage by meter",
-    "Usage in the current period",
-    `
-    query UsageTotals($tenantId: ID!) {
-      tenant(id: $tenantId) {
-        usageTotals(granularity: PERIOD) { meter from to quantity eventCount lastEventAt }
-      }
-    }`,
-    { tenantId: CHOSEN_TENANT },
-  ),
-  saved(
-    "Usage by day",
-    "Usage in the current period, day by day",
+    "Usage",
+    "Usage in the current period, by meter, and day by day",
     `
     query UsageByDay($tenantId: ID!, $meter: String) {
       tenant(id: $tenantId) {
-        usageTotals(granularity: DAY, meter: $meter) { meter from quantity eventCount }
+        period: usageTotals(granularity: PERIOD) { meter from to quantity eventCount lastEventAt }
+        days: usageTotals(granularity: DAY, meter: $meter) { meter from quantity eventCount }
       }
     }`,
     { tenantId: CHOSEN_TENANT, meter: "api_calls" },

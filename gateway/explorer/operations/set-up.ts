@@ -59,7 +59,7 @@ export const SET_UP: readonly SavedOperation[] = [
   ),
   saved(
     "Create a webhook",
-    "Create a webhook endpoint: the secret is shown only once",
+    "Create a webhook endpoint, or with platform: true instead of a tenant an operators' one: the secret is shown only once",
     `
     mutation CreateWebhookEndpoint($input: CreateWebhookEndpointInput!) {
       createWebhookEndpoint(input: $input) { secret endpoint { id url eventTypes status } }
@@ -71,14 +71,5 @@ export const SET_UP: readonly SavedOperation[] = [
         eventTypes: ["quota.warning", "quota.exceeded", "invoice.generated"],
       },
     },
-  ),
-  saved(
-    "Create operators' webhook",
-    "Create an operators' endpoint: unbilled usage, and what is asked for, of all tenants",
-    `
-    mutation CreatePlatformEndpoint($input: CreateWebhookEndpointInput!) {
-      createWebhookEndpoint(input: $input) { secret endpoint { id url eventTypes status } }
-    }`,
-    { input: { platform: true, url: "http://127.0.0.1:8080/operators", eventTypes: ["quota.exceeded"] } },
   ),
 ];

@@ -352,15 +352,15 @@ describe("what the command line shows", () => {
 
   test("a limit in money shows what the invoice of now would charge for usage", async () => {
     const input = {
-      ...{ key: "words", name: "Words", eventType: "words", aggregation: "SUM", valueProperty: "n" },
+      ...{ key: "prose", name: "Prose", eventType: "prose", aggregation: "SUM", valueProperty: "n" },
       dimensions: ["model"],
     };
     await ask(metrly.url, admin, world.CREATE_METER, { input });
     const large = [{ dimension: "model", value: "large" }];
     const tiers = [{ upTo: "10", unitAmount: "0.105", flatAmount: "1" }, { unitAmount: "0.2" }];
     const prices = [
-      { meter: "words", model: "GRADUATED", tiers, where: large, discountPercent: "5" },
-      { meter: "words", model: "PACKAGE", packageSize: "3", unitAmount: "0.07", catchAll: true, minimumAmount: "0.2" },
+      { meter: "prose", model: "GRADUATED", tiers, where: large, discountPercent: "5" },
+      { meter: "prose", model: "PACKAGE", packageSize: "3", unitAmount: "0.07", catchAll: true, minimumAmount: "0.2" },
     ];
     const limits = [{ unit: "MONEY", window: "BILLING_PERIOD", kind: "HARD", limit: "20", warnAt: ["0.1"] }];
     const version = { currency: "EUR", recurringFee: "100", minimumCommit: "50", prices, limits };
@@ -368,7 +368,7 @@ describe("what the command line shows", () => {
     await ask(metrly.url, admin, world.CREATE_TENANT, { input: { id: "spender", name: "Spender" } });
     const { out: key } = await runCliHere(metrly, ["api-keys", "issue", "--tenant", "spender", "--scopes", "ingest"]);
     const events = [7, 6.5, 8].map((n, index) => ({
-      ...{ specversion: "1.0", id: `w${index}`, type: "words", source: "test" },
+      ...{ specversion: "1.0", id: `w${index}`, type: "prose", source: "test" },
       data: { n, model: index === 2 ? "small" : "large" },
     }));
     const send = (some: readonly object[]) =>

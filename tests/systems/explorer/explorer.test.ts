@@ -189,12 +189,12 @@ describe.skipIf(!hasChromium)("the explorer in a browser", () => {
   test("with more tabs than a row holds, the open one is seen, and its task is not cut", async () => {
     await page.setViewportSize({ width: 800, height: 900 });
     for (const title of [
-      "Usage by meter",
-      "Usage by day",
+      "Usage",
       "Accounting",
       "What no meter counts",
       "Alerts so far",
       "Billing periods",
+      "Prepaid credits",
       "Verify an invoice",
       "Webhook deliveries",
       "Change a plan",

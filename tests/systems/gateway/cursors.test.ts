@@ -21,6 +21,8 @@ const LISTS: Readonly<Record<string, string>> = {
   "Tenant.invoices": ofTenant("invoices", "id"),
   "Tenant.billingPeriods": ofTenant("billingPeriods", "start"),
   "Tenant.alerts": ofTenant("alerts", "id"),
+  "Credits.grants": `query ($t: ID!, $a: Cursor) { tenant(id: $t) { credits {
+    grants(first: 1, after: $a) { nodes { id } pageInfo { endCursor } } } } }`,
   "WebhookEndpoint.deliveries": `query ($t: ID!, $a: Cursor) { tenant(id: $t) { webhookEndpoints {
     deliveries(first: 1, after: $a) { nodes { id } pageInfo { endCursor } } } } }`,
 };
@@ -131,6 +133,9 @@ describe("a cursor is valid only for its own list", () => {
     ).createWebhookEndpoint.endpoint.id;
     for (const _ of ["a delivery", "another"])
       await ask(url, admin, "mutation ($id: ID!) { sendTestWebhook(endpointId: $id) { id } }", { id: endpoint });
+    const grant = "mutation ($input: GrantCreditsInput!) { grantCredits(input: $input) { id } }";
+    for (const id of ["first", "second"])
+      await ask(url, admin, grant, { input: { tenantId, id, amount: "1", reason: "test" } });
     const send = async (data: object) => {
       const sent = () =>
         postEvents(

@@ -69,6 +69,7 @@ export const ADDITIONS: readonly Addition[] = [
     wish: "a price model",
     edits: [behind("PERCENTAGE", "STAIRS")],
     places: [
+      "schema/rating/amounts.ts modelOf",
       "schema/rating/pricing.ts priceByModel",
       "workers/billing/verifier/charges.ts modelSteps",
       "workers/tenancy/graph/enums.ts PriceModel",
@@ -85,10 +86,14 @@ export const ADDITIONS: readonly Addition[] = [
   {
     wish: "a control record",
     edits: [
-      { file: VOCABULARY, find: 'CONTROL_RECORD_KINDS = ["tick"', put: 'CONTROL_RECORD_KINDS = ["freeze", "tick"' },
-      { file: VOCABULARY, find: 'LEDGER_ENTRY_KINDS = ["event"', put: 'LEDGER_ENTRY_KINDS = ["freeze", "event"' },
+      { file: VOCABULARY, find: "CONTROL_RECORD_KINDS = [", put: 'CONTROL_RECORD_KINDS = ["freeze", ' },
+      { file: VOCABULARY, find: "LEDGER_ENTRY_KINDS = [", put: 'LEDGER_ENTRY_KINDS = ["freeze", ' },
     ],
-    places: ["schema/events/usage-received.v1.ts Controls", "schema/events/usage-recorded.v1.ts Entries"],
+    places: [
+      "schema/events/usage-received.v1.ts Controls",
+      "schema/events/usage-recorded.v1.ts Entries",
+      "workers/billing/verifier/credits.ts replayCredits",
+    ],
     next: {
       edits: [
         {
@@ -105,7 +110,9 @@ export const ADDITIONS: readonly Addition[] = [
       places: [
         "schema/meters/usage-change.ts usageChange",
         "workers/billing/period-calendar.ts createPeriodCalendar",
+        "workers/billing/rules/credit-steps.ts creditSteps",
         "workers/billing/rules/fold.ts foldEntries",
+        "workers/billing/verifier/credits.ts replayCredits",
         "workers/billing/verifier/replay.ts live",
         "workers/ingestion/rules/decode-record.ts assertFields",
         "workers/ingestion/rules/record-items.ts controlEntry",
