@@ -74,6 +74,7 @@ function consumePartition(loop: PartitionLoop): { stop(): Promise<void> } {
     backoff: BACKOFF,
     async run(stopping) {
       position ??= await options.startAt(partition);
+      if (stopping.aborted) return;
       let records = isRefused ? [] : tails.from(place, position, MAX_RECORDS, maxBytes);
       const isAppendedHere = records.length > 0;
       if (!isAppendedHere) {

@@ -201,6 +201,28 @@ describe.skipIf(!hasPostgres)("on PostgreSQL", () => {
     await log.stop();
   });
 
+  test("what this process appended is not delivered to a consumer that was stopped before it began", async () => {
+    const log = await open();
+    const topic = newTopic();
+    await log.ensureTopics([topic], 1);
+    const began = deferred();
+    const seen: string[] = [];
+    const consumer = await log.consume({
+      ...{ topic, group: "g", onError: throwLater },
+      startAt: () => began.promise.then(() => 0),
+      async onBatch({ records }) {
+        for (const { value } of records) seen.push(value.toString());
+        return { kind: "continue" };
+      },
+    });
+    await log.append(topic, 0, [{ value: Buffer.from("a") }]);
+    const stopped = consumer.stop();
+    began.resolve();
+    await stopped;
+    expect(seen).toEqual([]);
+    await log.stop();
+  });
+
   test("what is trimmed before a consumer of this process had it stops that", async () => {
     const log = await open();
     const topic = newTopic();
