@@ -47,6 +47,31 @@ const mapDependenciesToFiles = {
   },
 };
 
+/** One copy of graphql, as ES modules: for each file that imports its CommonJS, a bundle would make an object of all its exports. */
+const graphqlAsModules = {
+  name: "graphql-as-modules",
+  setup({ onResolve, resolve }) {
+    onResolve({ filter: /^graphql(\/|$)/ }, async ({ path: name, pluginData, ...rest }) => {
+      if (pluginData === "found") return undefined;
+      const { resolveDir, kind, importer } = rest;
+      const found = await resolve(name, { resolveDir, kind, importer, pluginData: "found" });
+      const file = found.path.replace(/\.js$/, ".mjs");
+      return existsSync(file) ? { path: file } : undefined;
+    });
+  },
+};
+
+/** A library's fallback for browsers, in JavaScript, which it chooses in a bundle. */
+const hashesOfNode = {
+  name: "hashes-of-node",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^sha\.js$/ }, () => ({ path: "sha.js", namespace: "hashes-of-node" }));
+    onLoad({ filter: /.*/, namespace: "hashes-of-node" }, () => ({
+      contents: `module.exports = require("node:crypto").createHash;`,
+    }));
+  },
+};
+
 const { metafile, outputFiles } = await build({
   absWorkingDir: ROOT,
   entryPoints: PROGRAMS,
@@ -56,7 +81,7 @@ const { metafile, outputFiles } = await build({
   ...{ keepNames: true, minifyWhitespace: true, legalComments: "none", sourcemap: true, sourcesContent: false },
   external: EXTERNAL,
   banner: { js: REQUIRE },
-  plugins: [mapDependenciesToFiles],
+  plugins: [graphqlAsModules, hashesOfNode, mapDependenciesToFiles],
   logLevel: "warning",
   metafile: true,
   write: false,

@@ -19,6 +19,7 @@ const GENERATOR = `generator client {
   moduleFormat           = "esm"
   generatedFileExtension = "ts"
   importFileExtension    = "js"
+  compilerBuild          = "small"
 }`;
 /** Generated always, and only for code that runs in a browser. */
 const UNUSED = ["browser.ts", "internal/prismaNamespaceBrowser.ts"];

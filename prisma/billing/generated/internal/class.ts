@@ -20,7 +20,7 @@ const config: runtime.GetPrismaClientConfig = {
   "clientVersion": "7.10.0",
   "engineVersion": "0edf323efd1d98336f3f0a68684b56f689b900d3",
   "activeProvider": "postgresql",
-  "inlineSchema": "generator client {\n  provider               = \"prisma-client\"\n  output                 = \"./generated\"\n  runtime                = \"nodejs\"\n  moduleFormat           = \"esm\"\n  generatedFileExtension = \"ts\"\n  importFileExtension    = \"js\"\n}\n\ndatasource db {\n  provider = \"postgresql\"\n}\n\nmodel UnmeteredType {\n  tenantId   String @map(\"tenant_id\")\n  eventType  String @map(\"event_type\")\n  eventCount BigInt @map(\"event_count\")\n  lastAt     BigInt @map(\"last_at\")\n\n  @@id([tenantId, eventType])\n  @@map(\"unmetered_type\")\n}\n",
+  "inlineSchema": "generator client {\n  provider               = \"prisma-client\"\n  output                 = \"./generated\"\n  runtime                = \"nodejs\"\n  moduleFormat           = \"esm\"\n  generatedFileExtension = \"ts\"\n  importFileExtension    = \"js\"\n  compilerBuild          = \"small\"\n}\n\ndatasource db {\n  provider = \"postgresql\"\n}\n\nmodel UnmeteredType {\n  tenantId   String @map(\"tenant_id\")\n  eventType  String @map(\"event_type\")\n  eventCount BigInt @map(\"event_count\")\n  lastAt     BigInt @map(\"last_at\")\n\n  @@id([tenantId, eventType])\n  @@map(\"unmetered_type\")\n}\n",
   "runtimeDataModel": {
     "models": {},
     "enums": {},
@@ -45,14 +45,14 @@ async function decodeBase64AsWasm(wasmBase64: string): Promise<WebAssembly.Modul
 }
 
 config.compilerWasm = {
-  getRuntime: async () => await import("@prisma/client/runtime/query_compiler_fast_bg.postgresql.mjs"),
+  getRuntime: async () => await import("@prisma/client/runtime/query_compiler_small_bg.postgresql.mjs"),
 
   getQueryCompilerWasmModule: async () => {
-    const { wasm } = await import("@prisma/client/runtime/query_compiler_fast_bg.postgresql.wasm-base64.mjs")
+    const { wasm } = await import("@prisma/client/runtime/query_compiler_small_bg.postgresql.wasm-base64.mjs")
     return await decodeBase64AsWasm(wasm)
   },
 
-  importName: "./query_compiler_fast_bg.js"
+  importName: "./query_compiler_small_bg.js"
 }
 
 

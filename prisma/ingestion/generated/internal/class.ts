@@ -20,7 +20,7 @@ const config: runtime.GetPrismaClientConfig = {
   "clientVersion": "7.10.0",
   "engineVersion": "0edf323efd1d98336f3f0a68684b56f689b900d3",
   "activeProvider": "postgresql",
-  "inlineSchema": "generator client {\n  provider               = \"prisma-client\"\n  output                 = \"./generated\"\n  runtime                = \"nodejs\"\n  moduleFormat           = \"esm\"\n  generatedFileExtension = \"ts\"\n  importFileExtension    = \"js\"\n}\n\ndatasource db {\n  provider = \"postgresql\"\n}\n\nmodel UsageKey {\n  partition   Int\n  key         String  @db.Uuid\n  fingerprint String  @db.Uuid\n  seq         BigInt?\n\n  @@id([partition, key])\n  @@map(\"usage_key\")\n}\n\nmodel UsageDuplicate {\n  partition Int\n  key       String @db.Uuid\n  count     BigInt\n\n  @@id([partition, key])\n  @@map(\"usage_duplicate\")\n}\n\nmodel QuarantinedEvent {\n  partition    Int\n  key          String  @db.Uuid\n  fingerprint  String  @db.Uuid\n  position     BigInt  @default(autoincrement())\n  tenantId     String  @map(\"tenant_id\")\n  source       String\n  id           String\n  type         String\n  timeMs       BigInt  @map(\"time_ms\")\n  receivedAtMs BigInt  @map(\"received_at_ms\")\n  data         String\n  reason       String\n  detail       String\n  recordedSeq  BigInt? @map(\"recorded_seq\")\n  status       String\n  resolution   String?\n  resolvedBy   String? @map(\"resolved_by\")\n  resolvedAtMs BigInt? @map(\"resolved_at_ms\")\n  imported     Boolean @default(false)\n\n  @@id([partition, key, fingerprint])\n  @@map(\"quarantined_event\")\n}\n\nmodel VoidedEvent {\n  partition Int\n  eventSeq  BigInt @map(\"event_seq\")\n  voidSeq   BigInt @map(\"void_seq\")\n  reason    String\n  actor     String\n\n  @@id([partition, eventSeq])\n  @@map(\"voided_event\")\n}\n",
+  "inlineSchema": "generator client {\n  provider               = \"prisma-client\"\n  output                 = \"./generated\"\n  runtime                = \"nodejs\"\n  moduleFormat           = \"esm\"\n  generatedFileExtension = \"ts\"\n  importFileExtension    = \"js\"\n  compilerBuild          = \"small\"\n}\n\ndatasource db {\n  provider = \"postgresql\"\n}\n\nmodel UsageKey {\n  partition   Int\n  key         String  @db.Uuid\n  fingerprint String  @db.Uuid\n  seq         BigInt?\n\n  @@id([partition, key])\n  @@map(\"usage_key\")\n}\n\nmodel UsageDuplicate {\n  partition Int\n  key       String @db.Uuid\n  count     BigInt\n\n  @@id([partition, key])\n  @@map(\"usage_duplicate\")\n}\n\nmodel QuarantinedEvent {\n  partition    Int\n  key          String  @db.Uuid\n  fingerprint  String  @db.Uuid\n  position     BigInt  @default(autoincrement())\n  tenantId     String  @map(\"tenant_id\")\n  source       String\n  id           String\n  type         String\n  timeMs       BigInt  @map(\"time_ms\")\n  receivedAtMs BigInt  @map(\"received_at_ms\")\n  data         String\n  reason       String\n  detail       String\n  recordedSeq  BigInt? @map(\"recorded_seq\")\n  status       String\n  resolution   String?\n  resolvedBy   String? @map(\"resolved_by\")\n  resolvedAtMs BigInt? @map(\"resolved_at_ms\")\n  imported     Boolean @default(false)\n\n  @@id([partition, key, fingerprint])\n  @@map(\"quarantined_event\")\n}\n\nmodel VoidedEvent {\n  partition Int\n  eventSeq  BigInt @map(\"event_seq\")\n  voidSeq   BigInt @map(\"void_seq\")\n  reason    String\n  actor     String\n\n  @@id([partition, eventSeq])\n  @@map(\"voided_event\")\n}\n",
   "runtimeDataModel": {
     "models": {},
     "enums": {},
@@ -45,14 +45,14 @@ async function decodeBase64AsWasm(wasmBase64: string): Promise<WebAssembly.Modul
 }
 
 config.compilerWasm = {
-  getRuntime: async () => await import("@prisma/client/runtime/query_compiler_fast_bg.postgresql.mjs"),
+  getRuntime: async () => await import("@prisma/client/runtime/query_compiler_small_bg.postgresql.mjs"),
 
   getQueryCompilerWasmModule: async () => {
-    const { wasm } = await import("@prisma/client/runtime/query_compiler_fast_bg.postgresql.wasm-base64.mjs")
+    const { wasm } = await import("@prisma/client/runtime/query_compiler_small_bg.postgresql.wasm-base64.mjs")
     return await decodeBase64AsWasm(wasm)
   },
 
-  importName: "./query_compiler_fast_bg.js"
+  importName: "./query_compiler_small_bg.js"
 }
 
 
