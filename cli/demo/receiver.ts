@@ -35,7 +35,7 @@ export async function startDemoReceiver(
   });
   await once(server.listen(0, "127.0.0.1"), "listening");
   const base = `http://127.0.0.1:${portOf(server)}`;
-  for (const tenantId of tenantIds) await pointEndpoint(connection, tenantId, base);
+  await Promise.all(tenantIds.map((tenantId) => pointEndpoint(connection, tenantId, base)));
   await loseOneMessage(connection, base, { logger, willFail });
   return () =>
     new Promise((resolve) => {

@@ -9,6 +9,7 @@ import { UserError } from "../connection/failure.js";
 import { GRANTS, METERS, PLANS, TENANTS } from "./catalog.js";
 import { type DemoEvent, FILLINGS, type Filling, history, lastHour } from "./events.js";
 import {
+  CATALOG,
   CLOSE_PERIOD,
   CREATE_METER,
   CREATE_PLAN,
@@ -39,13 +40,20 @@ export interface SeededTenants {
 export async function seedTenants(connection: Connection, dataDir: string, nowMs: number): Promise<SeededTenants> {
   const lastMonth = previousPeriod(periodAt(nowMs, 1), 1);
   const usageStart = Math.max(lastMonth.start, nowMs - ACCEPTED_BACK_MS);
-  for (const input of METERS) await unlessThere(patiently(() => askGraph(connection, CREATE_METER, { input })));
-  for (const input of PLANS) await unlessThere(patiently(() => askGraph(connection, CREATE_PLAN, { input })));
+  const [{ meters, plans }, isMissing] = await Promise.all([
+    patiently(() => askGraph(connection, CATALOG)),
+    missingTenants(connection),
+  ]);
+  for (const input of METERS)
+    if (!meters.some(({ key }) => key === input.key))
+      await unlessThere(patiently(() => askGraph(connection, CREATE_METER, { input })));
+  for (const input of PLANS)
+    if (!plans.nodes.some(({ id }) => id === input.id))
+      await unlessThere(patiently(() => askGraph(connection, CREATE_PLAN, { input })));
   for (const tenant of TENANTS) {
-    if (await isMissing(connection, tenant.id)) {
-      const input = { ...tenant, startsAt: new Date(usageStart).toISOString() };
-      await unlessThere(patiently(() => askGraph(connection, CREATE_TENANT, { input })));
-    }
+    if (!isMissing.has(tenant.id)) continue;
+    const input = { ...tenant, startsAt: new Date(usageStart).toISOString() };
+    await unlessThere(patiently(() => askGraph(connection, CREATE_TENANT, { input })));
   }
   return { keys: await demoKeys(connection, dataDir), usageStart, lastMonthEnd: lastMonth.end };
 }
@@ -56,8 +64,9 @@ export async function seedUsage(
   { keys, usageStart, lastMonthEnd }: SeededTenants,
   nowMs: number,
 ): Promise<void> {
-  for (const tenant of TENANTS) {
-    if (await hasInvoice(connection, tenant.id)) continue;
+  const invoiced = await Promise.all(TENANTS.map(({ id }) => hasInvoice(connection, id)));
+  for (const [at, tenant] of TENANTS.entries()) {
+    if (invoiced[at]) continue;
     const key = keys[tenant.id] ?? "";
     await postAll(connection.url, key, history(tenant.id, usageStart, lastMonthEnd));
     // Last month's usage is before them.
@@ -67,8 +76,9 @@ export async function seedUsage(
     // Windows of an hour begin empty, so that what a reader tries first has room.
     await postAll(connection.url, key, history(tenant.id, lastMonthEnd, nowMs - HOUR_MS));
   }
-  for (const filling of FILLINGS) {
-    const used = await usedInHour(connection, filling);
+  const uses = await Promise.all(FILLINGS.map((filling) => usedInHour(connection, filling)));
+  for (const [at, filling] of FILLINGS.entries()) {
+    const used = uses[at] ?? Number.POSITIVE_INFINITY;
     await postAll(connection.url, keys[filling.tenantId] ?? "", lastHour(filling, used, newRunId(), nowMs));
   }
 }
@@ -92,9 +102,9 @@ async function postAll(url: string, key: string, events: readonly DemoEvent[]): 
     await postEvents(url, key, events.slice(at, at + BATCH), HANGS_AFTER_MS);
 }
 
-async function isMissing(connection: Connection, id: string): Promise<boolean> {
-  const { tenant } = await patiently(() => askGraph(connection, TENANT, { id }));
-  return tenant === null;
+async function missingTenants(connection: Connection): Promise<ReadonlySet<string>> {
+  const found = await Promise.all(TENANTS.map(({ id }) => patiently(() => askGraph(connection, TENANT, { id }))));
+  return new Set(TENANTS.filter((_, at) => found[at]?.tenant === null).map(({ id }) => id));
 }
 
 async function demoKeys(connection: Connection, dataDir: string): Promise<DemoKeys> {

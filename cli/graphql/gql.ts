@@ -27,6 +27,7 @@ type Documents = {
     "\n  mutation DemoClosePeriod($tenantId: ID!, $periodStart: DateTime!) {\n    closeBillingPeriod(tenantId: $tenantId, periodStart: $periodStart) { status }\n  }\n": typeof types.DemoClosePeriodDocument,
     "\n  mutation DemoGrantCredits($input: GrantCreditsInput!) { grantCredits(input: $input) { id } }\n": typeof types.DemoGrantCreditsDocument,
     "\n  query DemoFirstPeriods($tenantId: ID!) { tenant(id: $tenantId) { billingPeriods(first: 200) { nodes { start end status } } } }\n": typeof types.DemoFirstPeriodsDocument,
+    "query DemoCatalog { meters { key } plans(first: 200) { nodes { id } } }": typeof types.DemoCatalogDocument,
     "query DemoTenant($id: ID!) { tenant(id: $id) { id } }": typeof types.DemoTenantDocument,
     "\n  query DemoInvoices($tenantId: ID!) { tenant(id: $tenantId) { invoices { nodes { id number total { amount currency } } } } }\n": typeof types.DemoInvoicesDocument,
     "\n  query DemoEndpoints($tenantId: ID!) { tenant(id: $tenantId) { webhookEndpoints { id url } } }\n": typeof types.DemoEndpointsDocument,
@@ -82,6 +83,7 @@ const documents: Documents = {
     "\n  mutation DemoClosePeriod($tenantId: ID!, $periodStart: DateTime!) {\n    closeBillingPeriod(tenantId: $tenantId, periodStart: $periodStart) { status }\n  }\n": types.DemoClosePeriodDocument,
     "\n  mutation DemoGrantCredits($input: GrantCreditsInput!) { grantCredits(input: $input) { id } }\n": types.DemoGrantCreditsDocument,
     "\n  query DemoFirstPeriods($tenantId: ID!) { tenant(id: $tenantId) { billingPeriods(first: 200) { nodes { start end status } } } }\n": types.DemoFirstPeriodsDocument,
+    "query DemoCatalog { meters { key } plans(first: 200) { nodes { id } } }": types.DemoCatalogDocument,
     "query DemoTenant($id: ID!) { tenant(id: $id) { id } }": types.DemoTenantDocument,
     "\n  query DemoInvoices($tenantId: ID!) { tenant(id: $tenantId) { invoices { nodes { id number total { amount currency } } } } }\n": types.DemoInvoicesDocument,
     "\n  query DemoEndpoints($tenantId: ID!) { tenant(id: $tenantId) { webhookEndpoints { id url } } }\n": types.DemoEndpointsDocument,
@@ -173,6 +175,10 @@ export function graphql(source: "\n  mutation DemoGrantCredits($input: GrantCred
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
 export function graphql(source: "\n  query DemoFirstPeriods($tenantId: ID!) { tenant(id: $tenantId) { billingPeriods(first: 200) { nodes { start end status } } } }\n"): typeof import('./graphql.js').DemoFirstPeriodsDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "query DemoCatalog { meters { key } plans(first: 200) { nodes { id } } }"): typeof import('./graphql.js').DemoCatalogDocument;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */

@@ -484,6 +484,11 @@ export type DemoFirstPeriodsQueryVariables = Exact<{
 
 export type DemoFirstPeriodsQuery = { readonly tenant: { readonly billingPeriods: { readonly nodes: ReadonlyArray<{ readonly start: string, readonly end: string, readonly status: BillingPeriodStatus }> } } | null };
 
+export type DemoCatalogQueryVariables = Exact<{ [key: string]: never; }>;
+
+
+export type DemoCatalogQuery = { readonly meters: ReadonlyArray<{ readonly key: string }>, readonly plans: { readonly nodes: ReadonlyArray<{ readonly id: string }> } };
+
 export type DemoTenantQueryVariables = Exact<{
   id: string;
 }>;
@@ -952,6 +957,18 @@ export const DemoFirstPeriodsDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<DemoFirstPeriodsQuery, DemoFirstPeriodsQueryVariables>;
+export const DemoCatalogDocument = new TypedDocumentString(`
+    query DemoCatalog {
+  meters {
+    key
+  }
+  plans(first: 200) {
+    nodes {
+      id
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<DemoCatalogQuery, DemoCatalogQueryVariables>;
 export const DemoTenantDocument = new TypedDocumentString(`
     query DemoTenant($id: ID!) {
   tenant(id: $id) {

@@ -23,7 +23,7 @@ import { asTyped, dataDirSetting, startAsTyped } from "../as-typed.js";
 import { isMetrlyOf, readAddress, readAdminToken } from "../connection/address.js";
 import { NoResponse, UserError } from "../connection/failure.js";
 import { CHALLENGE_HEADER, MAX_CHALLENGE_LENGTH, PROOF_HEADER, proofOf } from "../connection/proof.js";
-import { ROLES } from "../roles.js";
+import { loadGatewayRole, ROLES } from "../roles.js";
 import { openGraph } from "./graph.js";
 import type { ProcessRole } from "./role-config.js";
 
@@ -69,6 +69,7 @@ async function start(options: SystemOptions, onStop: OnStop): Promise<Omit<Runni
     ...options,
     processName: composition,
     databases: composition === "all" ? "shared" : "own",
+    onWaiting: () => loadAhead(composition, names),
     jobs: names.some((name) => RUNS_JOBS.has(name)),
     ledgerUrl: () => (composition === "all" ? url : (config.serviceUrls.ingestion ?? url)),
   });
@@ -124,6 +125,13 @@ function leaseOf(composition: ProcessRole, { tenancy, log, self, logger }: Servi
 }
 
 const RUNS_JOBS: ReadonlySet<ServiceName> = new Set(["billing", "notification"]);
+
+/** Loads what starts later anyway; that is where a failure is reported. */
+function loadAhead(composition: ProcessRole, names: readonly ServiceName[]): void {
+  const isFrontDoor = composition === "all" || composition === "gateway";
+  const loading = [...names.map((name) => ROLES[name]()), ...(isFrontDoor ? [loadGatewayRole()] : [])];
+  for (const each of loading) each.catch(() => undefined);
+}
 
 function servicesOf(composition: ProcessRole): readonly ServiceName[] {
   if (composition === "all") return SERVICES;

@@ -17,6 +17,8 @@ export interface EmbeddedPostgresOptions {
   readonly dataDir: string;
   /** Server settings that override the defaults. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Called when the server was started, which takes a while to be ready; again for another attempt. Not for one that runs. */
+  readonly onSpawned?: () => void;
   /** Called when the database ends unexpectedly: its users must stop too. */
   readonly onLost?: (reason: string) => void;
 }
@@ -43,7 +45,7 @@ export interface EmbeddedPostgres {
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const { cluster, created } = await openCluster(path.resolve(options.dataDir));
   const running = created ? undefined : await findRunning(cluster);
-  const server = running ?? (await launch(cluster, options.settings ?? {}));
+  const server = running ?? (await launch(cluster, options.settings ?? {}, options.onSpawned ?? (() => undefined)));
   const owner = await claim(cluster, server.port, options.onLost).catch(async (error: unknown) => {
     // Another process that started at the same moment may own the server that this one launched.
     if (running === undefined && !(error instanceof OwnedByAnother)) await shutDown(cluster, server.pid);

@@ -121,9 +121,13 @@ async function checkPassword(cluster: Cluster, server: Postmaster): Promise<void
 }
 
 /** Starts the server and waits until it accepts connections, including crash recovery. */
-export async function launch(cluster: Cluster, settings: Readonly<Record<string, string>>): Promise<Postmaster> {
+export async function launch(
+  cluster: Cluster,
+  settings: Readonly<Record<string, string>>,
+  onSpawned: () => void,
+): Promise<Postmaster> {
   for (const end = monotonicMs() + REMAINS_DEADLINE_MS; ; await sleep(100)) {
-    const attempt = await tryLaunch(cluster, settings);
+    const attempt = await tryLaunch(cluster, settings, onSpawned);
     if (attempt.kind === "ready") return attempt.server;
     const mayPass = /could not bind|Address already in use|pre-existing shared memory block/.test(attempt.output);
     if (!mayPass || monotonicMs() >= end)
@@ -142,14 +146,20 @@ type Attempt =
   | { readonly kind: "ready"; readonly server: Postmaster }
   | { readonly kind: "failed"; readonly output: string };
 
-async function tryLaunch(cluster: Cluster, settings: Readonly<Record<string, string>>): Promise<Attempt> {
+async function tryLaunch(
+  cluster: Cluster,
+  settings: Readonly<Record<string, string>>,
+  onSpawned: () => void,
+): Promise<Attempt> {
   const port = await freePort();
   const log = path.join(cluster.root, "log");
   const kept = await stat(log).catch(() => undefined);
   const output = await open(log, (kept?.size ?? 0) > LOG_KEPT_BYTES ? "w+" : "a+", 0o600);
   try {
     const start = (await output.stat()).size;
-    const outcome = await spawnPostmaster(cluster, { ...SETTINGS, ...settings, port: String(port) }, output.fd);
+    const spawning = spawnPostmaster(cluster, { ...SETTINGS, ...settings, port: String(port) }, output.fd);
+    onSpawned();
+    const outcome = await spawning;
     if (typeof outcome === "number") return { kind: "ready", server: { pid: outcome, port } };
     const { buffer, bytesRead } = await output.read(Buffer.alloc(16 * 1024), 0, 16 * 1024, start);
     return { kind: "failed", output: `${buffer.toString("utf8", 0, bytesRead)}${outcome}` };

@@ -43,6 +43,8 @@ export interface PortsOptions {
   readonly databases: "shared" | "own";
   /** Whether any service in the process runs jobs. */
   readonly jobs: boolean;
+  /** Called while the first server is waited for, perhaps several times: what takes this process's time may begin. */
+  onWaiting?(): void;
   /** The address of the process that serves the ledger; read at each call. */
   ledgerUrl(): string;
   fail(error: unknown): void;
@@ -64,6 +66,7 @@ async function openAll(options: PortsOptions, onStop: OnStop): Promise<Omit<Port
   const onError = (error: unknown) => logger.warn({ err: error }, "a port reported an error");
   const databaseUrl = await findDatabases(options, onStop);
 
+  options.onWaiting?.();
   const metrics = new Registry();
   const log = withUpgradeStops(await openLog(options, databaseUrl, onStop), metrics);
   await untilReachable("the event log", logger, () => log.ensureTopics(TOPICS, config.partitions));
@@ -130,6 +133,7 @@ async function startEmbedded(options: PortsOptions, onStop: OnStop): Promise<str
   const { startEmbeddedPostgres } = await import("#platform/embedded-postgres/postgres.js");
   const embedded = await startEmbeddedPostgres({
     dataDir: options.config.dataDir,
+    onSpawned: () => options.onWaiting?.(),
     onLost: (reason) => options.fail(new Error(`the embedded database went away: ${reason}`)),
   });
   onStop(async () => {
