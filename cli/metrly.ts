@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import module from "node:module";
 import { fileURLToPath } from "node:url";
+
 // The code itself does not load in an older Node.
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 if (major < 20 || (major === 20 && minor < 19)) {

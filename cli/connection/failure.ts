@@ -1,5 +1,5 @@
 import { sqlStateOf } from "#kernel/database-time.js";
-import { ConfigError } from "#platform/process/config.js";
+import { ConfigError } from "#platform/process/config-error.js";
 
 /** A user-facing failure: its message is printed without a stack. */
 export class UserError extends Error {

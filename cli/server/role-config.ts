@@ -1,4 +1,5 @@
-import { type Config, ConfigError } from "#platform/process/config.js";
+import type { Config } from "#platform/process/config.js";
+import { ConfigError } from "#platform/process/config-error.js";
 import { SERVICES, type ServiceName } from "#platform/process/services.js";
 /** The composition of one process: the whole system, one service, or the gateway. */
 export type ProcessRole = "all" | "gateway" | ServiceName;

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { parse } from "graphql";
 import { MetrlyError, messageOf } from "#kernel/errors.js";
 import { isJsonObject } from "#kernel/json.js";
-import { ConfigError } from "#platform/process/config.js";
+import { ConfigError } from "#platform/process/config-error.js";
 
 /** The part of a request that selects the operation. */
 export interface OperationRequest {

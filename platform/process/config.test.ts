@@ -5,7 +5,8 @@ import { expect, test } from "vitest";
 import { packageRoot } from "#platform/process/package-root.js";
 import { runs } from "../../tests/support/effort.js";
 import { anyText } from "../../tests/systems/hostile/arbitraries.js";
-import { ConfigError, parseConfig } from "./config.js";
+import { parseConfig } from "./config.js";
+import { ConfigError } from "./config-error.js";
 
 test("nothing set means embedded, on loopback, with the demo", () => {
   expect(parseConfig({})).toMatchObject({

@@ -3,6 +3,7 @@ import path from "node:path";
 import ipaddr from "ipaddr.js";
 import { type PartyText, partyProblems } from "#schema/party.js";
 import { ROLES, type Role } from "#schema/vocabulary.js";
+import { ConfigError } from "./config-error.js";
 import { KAFKA_SASL, type KafkaAccess, type ReadFile, readText, withPassword, withSecretFiles } from "./credentials.js";
 import type { ServiceName } from "./services.js";
 
@@ -84,10 +85,6 @@ export interface RoleMapping {
 
 export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
-
-export class ConfigError extends Error {
-  override readonly name = "ConfigError";
-}
 
 export type Env = Readonly<Record<string, string | undefined>>;
 

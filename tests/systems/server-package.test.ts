@@ -52,7 +52,7 @@ interface Packed {
 
 test("it holds what a run needs, and no tests, sources or tools", () => {
   const isNeeded = (file: string) =>
-    /^(dist\/(?!.*\.(test|testing|conformance)\.js$).*\.js(\.map)?|gateway\/(explorer\/browser|api-docs)\/[\w.-]+\.(js|css)|prisma\/\w+\/migrations\/.*\.sql|schema\/graphql\/(billing|ingestion|notification|quota|tenancy)\.graphql)$/.test(
+    /^(dist\/(?!.*\.(test|testing|conformance)\.js$).*\.js(\.map)?|gateway\/(explorer\/browser|api-docs)\/[\w.-]+\.(js|css)|prisma\/\w+\/migrations\/.*\.sql|schema\/graphql\/(billing|ingestion|notification|quota|supergraph|tenancy)\.graphql)$/.test(
       file,
     );
   expect(files.filter((file) => !isNeeded(file)).sort()).toEqual([

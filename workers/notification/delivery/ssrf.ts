@@ -1,7 +1,7 @@
 import { BlockList, isIP } from "node:net";
 import { networkInterfaces } from "node:os";
 import ipaddr from "ipaddr.js";
-import { ConfigError } from "#platform/process/config.js";
+import { ConfigError } from "#platform/process/config-error.js";
 
 /** The targets that this deployment's webhooks may reach. */
 export interface TargetPolicy {
