@@ -95,6 +95,7 @@ describe.skipIf(!hasTerminal)("a newcomer with a fresh clone, at a terminal", ()
       const second = openTerminal("npm start", clone, { ...readersEnvironment(), ...own });
       // npm itself prints nothing more.
       expect(await second.ended, second.screen()).not.toBe(0);
+      expect(second.screen()).not.toMatch(/Only now, and after an update|Installing|Building/);
       return second.screen();
     };
     // On any port.
