@@ -101,7 +101,7 @@ const DENIAL = graphql(`
   query Denial($tenantId: ID!, $key: String!) {
     tenant(id: $tenantId) {
       quotaDenial(idempotencyKey: $key) {
-        at meter amount reason explanation retryAt
+        at meter amount usage { meter amount } reason explanation retryAt
         limits { meter unit currency window kind limit dimensions { dimension value } where { dimension value } used reserved remaining resetAt denies }
       }
     }
@@ -129,7 +129,8 @@ export async function explainDenial(
     (limit) =>
       `${limit.denies ? "*" : " "} ${countedBy(limit)}${aboutText(limit)} per ${limit.window} (${limit.kind}): used ${limit.used} + reserved ${limit.reserved} of ${limit.limit}, ${limit.remaining} left; resets at ${limit.resetAt}`,
   );
-  const asked = `${denial.at}  asked for ${denial.amount} of ${denial.meter ?? "requests"}`;
+  const usage = denial.usage.map(({ meter, amount }) => `${amount} of ${meter}`).join(" and ") || "1 of requests";
+  const asked = `${denial.at}  asked for ${usage}`;
   const again = denial.retryAt === null ? [] : [`It fits at ${denial.retryAt}, if no other request comes first.`];
   process.stdout.write(`${[asked, `${denial.reason}: ${denial.explanation}`, ...lines, ...again].join("\n")}\n`);
 }

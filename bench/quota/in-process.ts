@@ -49,8 +49,7 @@ async function gate(limit: string, counters: readonly string[] = [url]): Promise
     decide: (n) =>
       opened.gate.consume({
         tenantId: `t${Math.abs(n * 7_919) % tenants}`,
-        meter: "calls",
-        amount: one,
+        usage: [{ meter: "calls", amount: one }],
         idempotencyKey: `k${n}`,
         ttlMs: 300_000,
       }),

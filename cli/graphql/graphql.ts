@@ -564,7 +564,7 @@ export type DenialQueryVariables = Exact<{
 }>;
 
 
-export type DenialQuery = { readonly tenant: { readonly quotaDenial: { readonly at: string, readonly meter: string | null, readonly amount: string, readonly reason: string, readonly explanation: string, readonly retryAt: string | null, readonly limits: ReadonlyArray<{ readonly meter: string | null, readonly unit: LimitUnit, readonly currency: string | null, readonly window: string, readonly kind: string, readonly limit: string, readonly used: string, readonly reserved: string, readonly remaining: string, readonly resetAt: string, readonly denies: boolean, readonly dimensions: ReadonlyArray<{ readonly dimension: string, readonly value: string }>, readonly where: ReadonlyArray<{ readonly dimension: string, readonly value: string }> }> } | null } | null };
+export type DenialQuery = { readonly tenant: { readonly quotaDenial: { readonly at: string, readonly meter: string | null, readonly amount: string, readonly reason: string, readonly explanation: string, readonly retryAt: string | null, readonly usage: ReadonlyArray<{ readonly meter: string, readonly amount: string }>, readonly limits: ReadonlyArray<{ readonly meter: string | null, readonly unit: LimitUnit, readonly currency: string | null, readonly window: string, readonly kind: string, readonly limit: string, readonly used: string, readonly reserved: string, readonly remaining: string, readonly resetAt: string, readonly denies: boolean, readonly dimensions: ReadonlyArray<{ readonly dimension: string, readonly value: string }>, readonly where: ReadonlyArray<{ readonly dimension: string, readonly value: string }> }> } | null } | null };
 
 export type MetersQueryVariables = Exact<{ [key: string]: never; }>;
 
@@ -1087,6 +1087,10 @@ export const DenialDocument = new TypedDocumentString(`
       at
       meter
       amount
+      usage {
+        meter
+        amount
+      }
       reason
       explanation
       retryAt

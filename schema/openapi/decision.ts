@@ -70,8 +70,13 @@ export type DecisionBody = Static<typeof DecisionBody>;
 /** The body of `GET /v1/quota/denial`. */
 export const DenialBody = Type.Object({
   idempotencyKey: Type.String(),
-  meter,
-  amount: decimal("The amount that was denied"),
+  meter: textOrNull("The meter asked for; null: none, or the several of `usage`"),
+  amount: decimal("The amount that was denied; with `meter` null, 1"),
+  usage: Type.Optional(
+    Type.Array(Type.Object({ meter: Type.String(), amount: decimal("How much was asked for") }), {
+      description: "Of a request for several meters: what was asked for of each",
+    }),
+  ),
   allowed: Type.Literal(false),
   deniedAt: instant("When it was denied"),
   reason: Type.String({ description: "As in the decision" }),

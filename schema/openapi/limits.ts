@@ -14,6 +14,8 @@ export const MAX_AGE_DAYS = 35;
 /** How far an event's `time` may lie in the future. */
 export const MAX_AHEAD_MINUTES = 5;
 
+/** Meters that one request for a decision is about. */
+export const MAX_USAGE_METERS = 20;
 /** Requests for decisions in a batch. */
 export const MAX_BATCH = 1_000;
 export const MAX_KEY_BYTES = 256;

@@ -1,11 +1,13 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { MAX_FRACTION_DIGITS, MAX_INTEGER_DIGITS } from "#kernel/decimal.js";
 import { MAX_DIMENSION_BYTES } from "../meters/meter-reading.js";
-import { DEFAULT_TTL_SECONDS, MAX_KEY_BYTES, MAX_TTL_SECONDS } from "./limits.js";
+import { DEFAULT_TTL_SECONDS, MAX_KEY_BYTES, MAX_TTL_SECONDS, MAX_USAGE_METERS } from "./limits.js";
 
 /** What a request for a decision does: look, reserve, or give back. */
 export const OPERATIONS = ["check", "consume", "release"] as const;
 export type QuotaOperation = (typeof OPERATIONS)[number];
+
+const amountDescription = `At most ${MAX_INTEGER_DIGITS} integer and ${MAX_FRACTION_DIGITS} fractional digits; a number that JSON parsers would change must be sent as a string`;
 
 /** The members of a request for a decision; the service validates requests with exactly this schema. */
 export const QuotaRequest = Type.Object(
@@ -23,8 +25,26 @@ export const QuotaRequest = Type.Object(
     ),
     amount: Type.Optional(
       Type.Union([Type.String(), Type.Number()], {
-        description: `How much, not negative; 1 by default. At most ${MAX_INTEGER_DIGITS} integer and ${MAX_FRACTION_DIGITS} fractional digits; a number that JSON parsers would change must be sent as a string`,
+        description: `How much, not negative; 1 by default. ${amountDescription}`,
       }),
+    ),
+    usage: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            meter: Type.String({ description: "The meter's key" }),
+            amount: Type.Union([Type.String(), Type.Number()], {
+              description: `How much, not negative. ${amountDescription}`,
+            }),
+          },
+          { additionalProperties: false },
+        ),
+        {
+          minItems: 1,
+          maxItems: MAX_USAGE_METERS,
+          description: `Instead of \`meter\` and \`amount\`: quantities of at most ${MAX_USAGE_METERS} different meters, reserved together or not at all. The usage event settles each meter that it counts for`,
+        },
+      ),
     ),
     idempotencyKey: Type.Optional(
       Type.String({

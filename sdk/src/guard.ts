@@ -1,9 +1,11 @@
-import type { Decision, Quota } from "./quota.js";
+import type { Decision, MeterUsage, Quota } from "./quota.js";
 
 /** The quota of a request to your service. Each option may depend on the request. */
 export interface GuardOptions<Request> {
   readonly meter?: string;
   readonly amount?: (request: Request) => string | number;
+  /** Instead of `meter` and `amount`: quantities of several meters, reserved together or not at all. */
+  readonly usage?: (request: Request) => readonly MeterUsage[];
   /** Values of the usage's dimensions; required are those that limits of the tenant's plan count by. */
   readonly dimensions?: (request: Request) => Readonly<Record<string, string>>;
   /** The tenant; required with a platform key. */
@@ -24,13 +26,14 @@ export interface Guarded {
 export async function guard<Request>(
   quota: Quota,
   request: Request,
-  { meter, amount, dimensions, tenantId, idempotencyKey }: GuardOptions<Request>,
+  { meter, amount, usage, dimensions, tenantId, idempotencyKey }: GuardOptions<Request>,
 ): Promise<Guarded> {
   const key = idempotencyKey?.(request) ?? crypto.randomUUID();
   const decision = await quota.consume({
     idempotencyKey: key,
     ...(meter !== undefined && { meter }),
     ...(amount !== undefined && { amount: amount(request) }),
+    ...(usage !== undefined && { usage: usage(request) }),
     ...(dimensions !== undefined && { dimensions: dimensions(request) }),
     ...(tenantId !== undefined && { tenantId: tenantId(request) }),
   });

@@ -11,7 +11,7 @@ export { type Connection, MetrlyError } from "./http.js";
 export type { Operation } from "./operation.js";
 /** Typed operations of the control plane: `metrly.graph(operations.quotas, { tenantId })`. */
 export * as operations from "./operations.js";
-export type { Decision, LimitReading, Quota, QuotaOptions, QuotaRequest } from "./quota.js";
+export type { Decision, LimitReading, MeterUsage, Quota, QuotaOptions, QuotaRequest } from "./quota.js";
 export type { SubscribeOptions, WebSocketClass } from "./subscription.js";
 export type { TrackedEvent, Tracker, TrackerOptions, UsageEvent } from "./tracker.js";
 

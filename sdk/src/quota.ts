@@ -4,18 +4,30 @@ import { exactNumber, type Numbers } from "./exact.js";
 import { type Connection, failureAt, MetrlyError, post, refusalOf } from "./http.js";
 import type { LimitKind, QuotaWindow } from "./operations.js";
 
+/** A quantity of one meter. */
+export interface MeterUsage {
+  readonly meter: string;
+  /** As `QuotaRequest.amount`, without a default. */
+  readonly amount: string | number | bigint;
+}
+
 export interface QuotaRequest {
   /** The meter; undefined: counts only as a request. */
   readonly meter?: string;
   /** Default: "1". Text for amounts with more than 15 digits; other numbers that are not exact: see `QuotaOptions.numbers`. */
   readonly amount?: string | number | bigint;
   /**
+   * Instead of `meter` and `amount`: quantities of at most 20 meters, reserved together or not at all. The event whose id is the key
+   * settles each meter that it counts for.
+   */
+  readonly usage?: readonly MeterUsage[];
+  /**
    * Values of the usage's dimensions. Required are those that limits of the tenant's plan count by (`by`, `where`): INVALID names
    * the missing ones.
    */
   readonly dimensions?: Readonly<Record<string, string>>;
   /**
-   * The same key is charged once until its reservation's `expiresAt`, and means the same meter, amount and dimensions: others throw CONFLICT.
+   * The same key is charged once until its reservation's `expiresAt`, and means the same meters, amounts and dimensions: others throw CONFLICT.
    * A denied one may be retried. Use it as the id of the usage event.
    */
   readonly idempotencyKey: string;
@@ -122,9 +134,17 @@ export function createQuota(connection: Connection, options: QuotaOptions): Quot
     }
   }
 
-  async function decide(path: string, { amount, ...rest }: Partial<QuotaRequest>): Promise<Decision> {
-    const exact = typeof amount === "string" || amount === undefined ? amount : exactNumber(amount, "amount", numbers);
-    const asked = await ask<Omit<Decision, "headers">>(path, JSON.stringify({ ...rest, amount: exact }));
+  async function decide(path: string, { amount, usage, ...rest }: Partial<QuotaRequest>): Promise<Decision> {
+    const exact = (given: MeterUsage["amount"], name: string) =>
+      typeof given === "string" ? given : exactNumber(given, name, numbers);
+    const body = JSON.stringify({
+      ...rest,
+      ...(amount !== undefined && { amount: exact(amount, "amount") }),
+      ...(usage !== undefined && {
+        usage: usage.map((one, index) => ({ ...one, amount: exact(one.amount, `usage.${index}.amount`) })),
+      }),
+    });
+    const asked = await ask<Omit<Decision, "headers">>(path, body);
     if ("answer" in asked) return { ...asked.answer, headers: passedOn(asked.headers) };
     return {
       ...{ allowed: whenUnreachable === "allow", reason: "UNREACHABLE", cause: asked.failure },

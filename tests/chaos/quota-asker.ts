@@ -75,7 +75,8 @@ async function ask(options: AskerOptions): Promise<void> {
         const idempotencyKey = `${options.seed}-${next}`;
         for (let times = random() < REPEATED ? 2 : 1; times > 0; times -= 1) {
           const decision = await gate.consume({
-            ...{ tenantId, meter: "calls", amount: new Decimal(amount), idempotencyKey, ttlMs: HOUR_MS },
+            usage: [{ meter: "calls", amount: new Decimal(amount) }],
+            ...{ tenantId, idempotencyKey, ttlMs: HOUR_MS },
           });
           if (decision.allowed) writeSync(out, `${tenantId} ${idempotencyKey} ${amount} ${decision.now}\n`);
           const pauseMs = PAUSE_MS + (decision.allowed ? 0 : PAUSE_AFTER_DENIAL_MS);

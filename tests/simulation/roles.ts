@@ -68,8 +68,8 @@ export async function startQuotaRole(context: RoleContext): Promise<Serving> {
   return {
     async ask({ operation, tenantId, meter, amount, lane = laneOf(amount), key, ttlMs }): Promise<QuotaAnswer> {
       if (operation === "release") return { released: await core.gate.release(tenantId, key) };
-      const asked = { amount: new Decimal(amount), dimensions: new Map([["lane", lane]]) };
-      const request = { tenantId, meter, ...asked, idempotencyKey: key, ttlMs };
+      const usage = meter === null ? [] : [{ meter, amount: new Decimal(amount) }];
+      const request = { tenantId, usage, dimensions: new Map([["lane", lane]]), idempotencyKey: key, ttlMs };
       const { allowed, reason, expiresAt } = await core.gate[operation](request);
       return { allowed, reason, expiresAt };
     },

@@ -74,7 +74,7 @@ test("of a tenant with many keys one part is restored in a turn of the event loo
   const counters = [{ counter: charge.counter, window: PERIOD, blockedUntil: 0, usage: [] }];
   const load = { tenantId: "a", epoch: "a", seq: 7, lost: [], hasOwnClock: false, counters };
   await before.load(load, observed?.token ?? "");
-  const consume = { kind: "consume", content: "calls 1", meter: "calls", ttlMs: 60_000 } as const;
+  const consume = { kind: "consume", content: "calls 1", ttlMs: 60_000 } as const;
   const charges = [{ ...charge, hardLimit: null, laterLimits: [], bounded: false }];
   const asked = Array.from({ length: 9_000 }, (_, n) => ({ ...consume, key: `k${n}`, charges }));
   await before.execute("a", asked, undefined);

@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { runs } from "../../../tests/support/effort.js";
+import { contentOf } from "../rules/asked.js";
 import type { Decided, LostBound, Operation, Outcome, QuotaCounters, StoredBound, TenantLoad } from "./counters.js";
-import { createModel, type ModelLimit, UNIT } from "./exact-model.testing.js";
+import { type Asked, createModel, type ModelLimit, UNIT } from "./exact-model.testing.js";
 
 /** How the suite handles an adapter. */
 export interface ConformanceAdapter {
@@ -16,6 +17,8 @@ export interface ConformanceAdapter {
 const START = Date.UTC(2026, 10, 24, 6);
 /** More than what is between two clocks, or between two lines on a machine that stops. */
 const LONG_MS = 600_000;
+const ONE_A: Asked = new Map([["a", UNIT]]);
+const NOTHING: Asked = new Map();
 
 /** What every adapter of `QuotaCounters` promises: what the exact model says, after any sequence of operations. */
 export function quotaCountersConformance(name: string, adapter: ConformanceAdapter): void {
@@ -48,8 +51,8 @@ export function quotaCountersConformance(name: string, adapter: ConformanceAdapt
 
     test("a tenant and a counter that are not loaded are unknown", async () => {
       const [tenantId, model] = [`u-${run}`, createModel([{ meter: "a", window: "HOUR", hard: UNIT }])];
-      const charges = model.concerned("a").map((limit) => model.charge(limit, UNIT, START));
-      const check: Operation = { kind: "check", key: "", content: "a 1", meter: "a", ttlMs: 1, charges };
+      const charges = model.concerned(ONE_A).map((limit) => model.charge(limit, ONE_A, START));
+      const check: Operation = { kind: "check", key: "", content: "a 1", ttlMs: 1, charges };
       expect(await counters.execute(tenantId, [check, check], START)).toEqual([{ kind: "unknown" }]);
       const load = { tenantId, epoch: "e", seq: 0, counters: [], lost: [], hasOwnClock: false };
       await counters.load(load, await tokenOf(counters, tenantId));
@@ -60,8 +63,8 @@ export function quotaCountersConformance(name: string, adapter: ConformanceAdapt
     test("a load builds nothing where the tenant was there and lost since its facts were read", async () => {
       const tenantId = `l-${run}`;
       const model = createModel([{ meter: "a", window: "HOUR", hard: UNIT }]);
-      const charges = model.concerned("a").map((limit) => ({ ...model.charge(limit, UNIT, START), bounded: false }));
-      const consume: Operation = { kind: "consume", key: "k", content: "a 1", meter: "a", ttlMs: 9_000, charges };
+      const charges = model.concerned(ONE_A).map((limit) => ({ ...model.charge(limit, ONE_A, START), bounded: false }));
+      const consume: Operation = { kind: "consume", key: "k", content: "a 1", ttlMs: 9_000, charges };
       const loaded = charges.map(({ counter, window }) => ({ counter, window, blockedUntil: 0, usage: [] }));
       const load = { tenantId, epoch: "e", seq: 0, counters: loaded, lost: [], hasOwnClock: false };
       const ask = async () => (await counters.execute(tenantId, [consume], START))[0]?.kind;
@@ -98,7 +101,7 @@ async function tokenOf(counters: QuotaCounters, tenantId: string): Promise<strin
 
 const halves = (most: number) => fc.integer({ min: 0, max: 2 * most }).map((n) => (BigInt(n) * UNIT) / 2n);
 const limitOf = fc.record({
-  meter: fc.constantFrom("a", "a", "b", null),
+  meter: fc.constantFrom("a", "a", "b", "c", null),
   window: fc.constantFrom(
     "MINUTE" as const,
     "HOUR" as const,
@@ -114,13 +117,24 @@ const limitsOf = fc.uniqueArray(limitOf, {
   selector: ({ meter, window }) => `${meter} ${window}`,
 });
 
+/** Mostly of one meter, ascending. */
+const someOf = (amount: fc.Arbitrary<bigint>, least: 0 | 1): fc.Arbitrary<Asked> =>
+  fc
+    .tuple(
+      fc.oneof(
+        { weight: 3, arbitrary: fc.constantFrom(["a"], ["a"], ["b"]) },
+        { weight: 2, arbitrary: fc.subarray(["a", "b", "c"], { minLength: least }) },
+      ),
+      fc.array(amount, { minLength: 3, maxLength: 3 }),
+    )
+    .map(([meters, amounts]) => new Map(meters.map((meter, index) => [meter, amounts[index] ?? 0n])));
+
 const stepOf = fc.oneof(
   {
     weight: 8,
     arbitrary: fc.record({
       kind: fc.constantFrom("consume" as const, "consume" as const, "check" as const),
-      meter: fc.constantFrom("a", "a", "b", null),
-      amount: halves(5),
+      asked: someOf(halves(5), 0),
       key: fc.integer({ min: 0, max: 9 }),
       ttlMs: fc.integer({ min: 1, max: 200_000 }),
     }),
@@ -131,8 +145,10 @@ const stepOf = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant("record" as const),
       key: fc.option(fc.integer({ min: 0, max: 9 })),
-      meter: fc.constantFrom("a", "b"),
-      amount: fc.integer({ min: -6, max: 8 }).map((n) => (BigInt(n) * UNIT) / 2n),
+      amounts: someOf(
+        fc.integer({ min: -6, max: 8 }).map((n) => (BigInt(n) * UNIT) / 2n),
+        1,
+      ),
       ago: fc.oneof(
         fc.constant(0),
         fc.integer({ min: -30_000, max: 4_000_000 }),
@@ -194,7 +210,7 @@ function createWorld(
       hasOwnClock: true,
       seq,
       counters: limits.map((limit) => {
-        const { counter, window } = model.charge(limit, 0n, now);
+        const { counter, window } = model.charge(limit, NOTHING, now);
         const usage = model
           .usage()
           .filter((one) => one.meter === limit.meter)
@@ -263,7 +279,7 @@ function createWorld(
 
   /** Everything open in a window that must survive a loss is covered by rows. */
   function expectCovered(): void {
-    for (const meter of ["a", "b"]) {
+    for (const meter of ["a", "b", "c"]) {
       if (!limits.some((limit) => limit.meter === meter && limit.hard !== null && limit.window !== "MINUTE")) continue;
       const { amount, until } = model.open(meter);
       const current = rows.filter((row) => row.id === `m|${meter}` && row.epoch === epoch);
@@ -274,57 +290,57 @@ function createWorld(
   }
 
   async function ask(step: Extract<Step, { kind: "check" | "consume" }>): Promise<void> {
-    const { meter, amount } = step;
-    const concerned = model.concerned(meter);
+    const { asked } = step;
+    const concerned = model.concerned(asked);
     if (concerned.length === 0) return;
-    const charges = concerned.map((limit) => model.charge(limit, amount, now));
-    const [key, content] = [`k${step.key}`, `${meter} ${amount}`];
-    const ofMeter = concerned.some((limit) => limit.meter !== null) ? meter : null;
-    const outcome = await execute({ kind: step.kind, key, content, meter: ofMeter, ttlMs: step.ttlMs, charges });
+    const charges = concerned.map((limit) => model.charge(limit, asked, now));
+    const [key, content] = [`k${step.key}`, contentOf([...asked].map(([meter, amount]) => ({ meter, amount })))];
+    const outcome = await execute({ kind: step.kind, key, content, ttlMs: step.ttlMs, charges });
     model.expire(now);
     const held = step.kind === "consume" ? model.held(key) : undefined;
     if (held !== undefined && held.content !== content) {
       expect(outcome).toEqual({ kind: "conflict", held: held.content });
       return;
     }
-    const allowed = held !== undefined || model.fits(meter, amount, now);
+    const allowed = held !== undefined || model.fits(asked, now);
     const answered = outcome as Decided;
     expect([answered.kind, answered.allowed], JSON.stringify(step, bigintText)).toEqual(["decided", allowed]);
     if (allowed && held === undefined && step.kind === "consume")
-      model.admit(key, content, ofMeter, ofMeter === null ? 0n : amount, now, now + step.ttlMs);
-    const wanted = model.readings(meter, now);
+      model.admit(key, content, asked, now, now + step.ttlMs);
+    const wanted = model.readings(asked, now);
     expect(answered.readings.map(({ used, reserved, lost }) => ({ used, reserved, lost }))).toEqual(wanted);
     if (!allowed) {
-      expect(answered.deniedByLoss).toBe(model.fitsButForLoss(meter, amount, now));
-      expect(answered.retryAt).toBe(model.firstFit(meter, amount, now));
+      expect(answered.deniedByLoss).toBe(model.fitsButForLoss(asked, now));
+      expect(answered.retryAt).toBe(model.firstFit(asked, now));
     }
     expectCovered();
   }
 
   async function record(step: Extract<Step, { kind: "record" }>): Promise<void> {
-    const { meter, amount } = step;
+    const { amounts } = step;
     const at = now - step.ago;
     const key = step.key === null ? undefined : `k${step.key}`;
     model.expire(now);
-    model.record(key, meter, amount, at);
-    const ofMeter = limits.filter((limit) => limit.meter === meter).map((limit) => model.charge(limit, 0n, now));
+    model.record(key, amounts, at);
+    const counting = limits.filter(({ meter }) => meter !== null && amounts.has(meter));
     const outcome = await counters.settle({
       tenantId,
       ...{ previousSeq: seq, seq: seq + 1, now },
-      counted: limits.map((limit) => model.charge(limit, 0n, now).counter),
+      counted: limits.map((limit) => model.charge(limit, NOTHING, now).counter),
       events: [
         {
           key,
-          meters: [meter],
-          charges: ofMeter
+          meters: [...amounts.keys()],
+          charges: counting
+            .map((limit) => model.charge(limit, amounts, now))
             .filter(({ window }) => window.kind !== "period")
-            .map(({ counter }) => ({ counter, amount, at })),
+            .map(({ counter, amount }) => ({ counter, amount, at })),
         },
       ],
-      totals: limits.flatMap((limit) => {
-        const periodStart = limit.meter === meter ? model.startOf(limit, at) : undefined;
+      totals: counting.flatMap((limit) => {
+        const periodStart = model.startOf(limit, at);
         if (periodStart === undefined) return [];
-        const { counter } = model.charge(limit, 0n, now);
+        const { counter } = model.charge(limit, NOTHING, now);
         return [{ counter, periodStart, total: model.total(limit, periodStart) }];
       }),
     });

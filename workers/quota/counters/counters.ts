@@ -88,13 +88,12 @@ export type Operation =
       readonly kind: "check" | "consume";
       /** The idempotency key; identity of the reservation within the tenant. Not used by a check. */
       readonly key: string;
-      /** The meter and amount asked for, as text: the same key with another content is a conflict. */
+      /** The meters and amounts asked for, as text (`rules/asked.ts`): the same key with another content is a conflict. */
       readonly content: string;
-      /** The meter whose usage settles the reservation; null: none. */
-      readonly meter: string | null;
       readonly ttlMs: number;
       /** Values of every dimension that limits count by; absent: none does. */
       readonly dimensions?: Dimensions;
+      /** Of each meter the same amount, which its usage settles. */
       readonly charges: readonly CounterCharge[];
       /** On counters that only limits to come are on: they decide nothing but when a denied request fits. */
       readonly laterCharges?: readonly CounterCharge[];
@@ -254,7 +253,7 @@ export interface Observed {
 export interface SettledEvent {
   /** The key that it settles; undefined: none. */
   readonly key: string | undefined;
-  /** The meters that count it: a reservation is settled by usage of its own meter. */
+  /** The meters that count it: what is reserved of a meter is settled by usage of that meter. */
   readonly meters: readonly string[];
   /** Its usage in windows that are not periods, by its own time. */
   readonly charges: readonly { readonly counter: string; readonly amount: Amount; readonly at: number }[];

@@ -32,14 +32,20 @@ export interface ModelLimit {
   readonly hard: Amount | null;
 }
 
+/** What is asked for of each meter; none: a request only. */
+export type Asked = ReadonlyMap<string, Amount>;
+
 interface Reserved {
   readonly content: string;
-  readonly meter: string | null;
-  readonly amount: Amount;
+  /** What is open of each meter, and what was settled or given back of it. */
+  readonly open: Map<string, Amount>;
+  readonly ended: Set<string>;
   readonly admittedAt: number;
   readonly expiresAt: number;
-  open: boolean;
 }
+
+/** A request only is open until it is released. */
+const isOpen = ({ open, ended }: Reserved): boolean => open.size > 0 || ended.size === 0;
 
 interface Used {
   readonly meter: string;
@@ -79,20 +85,21 @@ export function createModel(limits: readonly ModelLimit[]) {
   function reservedIn({ meter, window }: ModelLimit, t: number): Amount {
     if (meter === null) return 0n;
     return [...reserved.values()]
-      .filter((one) => one.open && one.meter === meter && one.expiresAt > t)
+      .filter((one) => one.expiresAt > t)
       .filter((one) => window !== "MINUTE" || one.admittedAt + WINDOW_LENGTH.MINUTE > t)
-      .reduce((sum, { amount }) => sum + amount, 0n);
+      .reduce((sum, { open }) => sum + (open.get(meter) ?? 0n), 0n);
   }
 
-  const concerned = (meter: string | null) => limits.filter((limit) => limit.meter === null || limit.meter === meter);
+  const concerned = (asked: Asked) => limits.filter(({ meter }) => meter === null || asked.has(meter));
+  const chargeOf = ({ meter }: ModelLimit, asked: Asked): Amount => (meter === null ? UNIT : (asked.get(meter) ?? 0n));
   const isBlocked = ({ window }: ModelLimit, t: number) => window === "MINUTE" && blockedUntil > t;
 
-  function fits(meter: string | null, amount: Amount, t: number, withLosses: boolean): boolean {
-    return concerned(meter).every((limit) => {
+  function fits(asked: Asked, t: number, withLosses: boolean): boolean {
+    return concerned(asked).every((limit) => {
       if (limit.hard === null) return true;
       if (withLosses && isBlocked(limit, t)) return false;
       const taken = usedIn(limit, t) + reservedIn(limit, t) + (withLosses ? lostIn(limit, t) : 0n);
-      return taken + (limit.meter === null ? UNIT : amount) <= limit.hard;
+      return taken + chargeOf(limit, asked) <= limit.hard;
     });
   }
 
@@ -112,7 +119,7 @@ export function createModel(limits: readonly ModelLimit[]) {
   return {
     limits,
     concerned,
-    charge(limit: ModelLimit, amount: Amount, now: number): CounterCharge {
+    charge(limit: ModelLimit, asked: Asked, now: number): CounterCharge {
       const { meter, window, hard } = limit;
       return {
         counter: `${meter ?? ""}|${window}`,
@@ -120,7 +127,7 @@ export function createModel(limits: readonly ModelLimit[]) {
         window: isPeriod(window)
           ? { kind: "period", ...periodOf(window, now) }
           : { kind: window === "MINUTE" ? "admission" : "sliding", windowMs: WINDOW_LENGTH[window] },
-        amount: meter === null ? UNIT : amount,
+        amount: chargeOf(limit, asked),
         hardLimit: hard,
         laterLimits: [],
         bounded: hard !== null && window !== "MINUTE",
@@ -131,36 +138,42 @@ export function createModel(limits: readonly ModelLimit[]) {
       lost = lost.filter(({ until }) => until > now);
     },
     held: (key: string) => reserved.get(key),
-    keys: () => [...reserved.keys()],
-    fits: (meter: string | null, amount: Amount, now: number) => fits(meter, amount, now, true),
-    fitsButForLoss: (meter: string | null, amount: Amount, now: number) => fits(meter, amount, now, false),
+    fits: (asked: Asked, now: number) => fits(asked, now, true),
+    fitsButForLoss: (asked: Asked, now: number) => fits(asked, now, false),
     /** The first moment at which the request fits if nothing else comes; null: none. */
-    firstFit: (meter: string | null, amount: Amount, now: number): number | null =>
-      moments(now).find((at) => fits(meter, amount, at, true)) ?? null,
-    readings: (meter: string | null, now: number) =>
-      concerned(meter).map((limit) => {
+    firstFit: (asked: Asked, now: number): number | null => moments(now).find((at) => fits(asked, at, true)) ?? null,
+    readings: (asked: Asked, now: number) =>
+      concerned(asked).map((limit) => {
         const hidden = lostIn(limit, now);
         const [ofUsed, ofReserved] = limit.meter === null ? [hidden, 0n] : [0n, hidden];
         return { used: usedIn(limit, now) + ofUsed, reserved: reservedIn(limit, now) + ofReserved, lost: hidden };
       }),
-    admit(key: string, content: string, meter: string | null, amount: Amount, now: number, expiresAt: number): void {
-      reserved.set(key, { content, meter, amount, admittedAt: now, expiresAt, open: true });
+    admit(key: string, content: string, asked: Asked, now: number, expiresAt: number): void {
+      const open = new Map([...asked].filter(([meter]) => limits.some((limit) => limit.meter === meter)));
+      reserved.set(key, { content, open, ended: new Set(), admittedAt: now, expiresAt });
       if (limits.some((limit) => limit.meter === null)) requests.push({ at: now, key });
     },
     release(key: string): boolean {
       const found = reserved.get(key);
-      if (found?.open !== true) return false;
+      if (found === undefined || !isOpen(found)) return false;
+      if (found.ended.size > 0) {
+        for (const meter of found.open.keys()) found.ended.add(meter);
+        found.open.clear();
+        return true;
+      }
       reserved.delete(key);
       const index = requests.findLastIndex((one) => one.key === key);
       if (index >= 0) requests.splice(index, 1);
       return true;
     },
-    /** Recorded usage; it settles the reservation of the key, if there is one of its meter. */
-    record(key: string | undefined, meter: string, amount: Amount, at: number): void {
+    /** Recorded usage; it settles what the key has reserved of its meters. */
+    record(key: string | undefined, amounts: Asked, at: number): void {
       const found = key === undefined ? undefined : reserved.get(key);
-      const settles = found?.open === true && found.meter === meter;
-      if (settles) found.open = false;
-      used.push({ meter, amount, at, shortAt: settles ? found.admittedAt : at });
+      for (const [meter, amount] of amounts) {
+        const settles = found?.open.delete(meter) === true;
+        if (settles) found.ended.add(meter);
+        used.push({ meter, amount, at, shortAt: settles ? found.admittedAt : at });
+      }
     },
     /** What was used in the window of a limit that begins at `start`. */
     total: ({ meter, window }: ModelLimit, start: number): Amount =>
@@ -172,9 +185,9 @@ export function createModel(limits: readonly ModelLimit[]) {
     startOf: ({ window }: ModelLimit, at: number) => (isPeriod(window) ? periodOf(window, at).start : undefined),
     /** What is open of a meter, and when the last of it ends. */
     open(meter: string): { readonly amount: Amount; readonly until: number } {
-      const all = [...reserved.values()].filter((one) => one.open && one.meter === meter);
+      const all = [...reserved.values()].filter(({ open }) => open.has(meter));
       return {
-        amount: all.reduce((sum, one) => sum + one.amount, 0n),
+        amount: all.reduce((sum, { open }) => sum + (open.get(meter) ?? 0n), 0n),
         until: Math.max(0, ...all.map(({ expiresAt }) => expiresAt)),
       };
     },

@@ -77,7 +77,7 @@ function openProcess(counters: QuotaCounters, rows: BoundRows, scheduler: fc.Sch
     lower: bounds.lower,
     async consume(key: string, amount: bigint, ttlMs: number): Promise<void> {
       const operation: Operation = {
-        ...{ kind: "consume", key, content: `calls ${amount}`, meter: "calls", ttlMs, charges: [charge(amount)] },
+        ...{ kind: "consume", key, content: `calls ${amount}`, ttlMs, charges: [charge(amount)] },
       };
       for (let round = 0; round < 20; round += 1) {
         const [outcome] = await own.execute("t", [operation], undefined);
@@ -112,7 +112,7 @@ test("whatever two processes do at once, and wherever they are killed, the datab
       const look = async () => {
         const [outcome] = await counters.execute(
           "t",
-          [{ kind: "check", key: "", content: "", meter: "calls", ttlMs: 0, charges: [charge(0n)] }],
+          [{ kind: "check", key: "", content: "", ttlMs: 0, charges: [charge(0n)] }],
           undefined,
         );
         if (outcome?.kind !== "decided") throw new Error("not decided");

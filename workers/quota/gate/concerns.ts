@@ -1,7 +1,8 @@
 import type { Decimal } from "#kernel/decimal.js";
 import { isDenying } from "#schema/vocabulary.js";
 import type { Amount, CounterCharge, MoneyCharge, MoneyLine, MoneyTerms } from "../counters/counters.js";
-import { amountOf, amountText, ONE_UNIT } from "../rules/amount.js";
+import { amountOf, ONE_UNIT } from "../rules/amount.js";
+import { type AskedAmount, contentOf } from "../rules/asked.js";
 import { counterId, isFamily, type LimitInForce, type LimitsInForce, lineKey, memberId } from "../rules/limits.js";
 import type { PricedLine } from "../rules/money.js";
 import {
@@ -26,10 +27,8 @@ export interface ChargedLimit {
   readonly values?: readonly string[];
 }
 
-/** The limits that apply to requests for one meter, and one charge per counter, without its amount. */
+/** The limits that apply to requests for some meters, and one charge per counter, without its amount. */
 export interface Concern {
-  /** The meter asked for, if a limit is on it: its usage settles the reservation. */
-  readonly meter: string | null;
   readonly limits: readonly ChargedLimit[];
   readonly charges: readonly Uncharged[];
   /** On counters that only limits to come are on. */
@@ -51,54 +50,79 @@ interface UnchargedMoney extends Omit<MoneyCharge, "lines" | "later"> {
   readonly later: readonly UnchargedTerms[];
 }
 
-/** Instead of a meter: every limit. */
-export const EVERY_LIMIT = Symbol("every limit");
-type Concerned = string | null | typeof EVERY_LIMIT;
-
-/** By the limits and those that are known to follow: an array of its own wherever either changes. */
-const concerns = new WeakMap<readonly LaterLimits[], Map<Concerned, Concern | undefined>>();
-
-/** Undefined: none. The same for every request until the limits change, so computed once. */
-export function concernOf({ inForce, later }: LimitedTenant, meter: Concerned): Concern | undefined {
-  if (inForce === undefined) return undefined;
-  let ofMeter = concerns.get(later);
-  if (ofMeter === undefined) {
-    ofMeter = new Map();
-    concerns.set(later, ofMeter);
-  }
-  if (!ofMeter.has(meter)) ofMeter.set(meter, newConcern(inForce, later, meter));
-  return ofMeter.get(meter);
+/** A quantity of a meter. */
+export interface MeterUsage {
+  readonly meter: string;
+  readonly amount: Decimal;
 }
 
-function newConcern(inForce: LimitsInForce, later: readonly LaterLimits[], meter: Concerned): Concern | undefined {
-  const limits = inForce.limits.filter(isOn(meter));
+/** Instead of meters: every limit. */
+export const EVERY_LIMIT = Symbol("every limit");
+/** Ascending; none: requests only. */
+type Concerned = readonly string[] | typeof EVERY_LIMIT;
+
+interface Concerns {
+  /** Of one meter or none, or of every limit. */
+  readonly ofOne: Map<string | typeof EVERY_LIMIT, Concern | undefined>;
+  /** Of several, by their keys: clients choose which they ask for together. */
+  readonly ofSeveral: Map<string | typeof EVERY_LIMIT, Concern | undefined>;
+}
+const MOST_OF_SEVERAL = 64;
+
+/** By the limits and those that are known to follow: an array of its own wherever either changes. */
+const concerns = new WeakMap<readonly LaterLimits[], Concerns>();
+
+/** Undefined: none. The same for every request for these meters until the limits change, so computed once. */
+export function concernOf(
+  { inForce, later }: LimitedTenant,
+  usage: readonly Pick<MeterUsage, "meter">[] | typeof EVERY_LIMIT,
+): Concern | undefined {
+  if (inForce === undefined) return undefined;
+  let known = concerns.get(later);
+  if (known === undefined) {
+    known = { ofOne: new Map(), ofSeveral: new Map() };
+    concerns.set(later, known);
+  }
+  const isOfSeveral = usage !== EVERY_LIMIT && usage.length > 1;
+  const found = isOfSeveral ? known.ofSeveral : known.ofOne;
+  const id =
+    usage === EVERY_LIMIT ? usage : isOfSeveral ? usage.map(({ meter }) => meter).join() : (usage[0]?.meter ?? "");
+  if (!found.has(id)) {
+    if (isOfSeveral && found.size >= MOST_OF_SEVERAL) found.clear();
+    const meters = usage === EVERY_LIMIT ? usage : usage.map(({ meter }) => meter);
+    found.set(id, newConcern(inForce, later, meters));
+  }
+  return found.get(id);
+}
+
+function newConcern(inForce: LimitsInForce, later: readonly LaterLimits[], meters: Concerned): Concern | undefined {
+  const limits = inForce.limits.filter(isOn(meters));
   if (limits.length === 0) return undefined;
   const counted = limits.filter(({ money }) => money === undefined);
   const counters = [...new Set(counted.map((limit) => limit.counterId))];
-  const following = later.flatMap((one) => one.inForce?.limits.filter(isOn(meter)) ?? []);
-  const required = [...new Set(limits.flatMap(namesOfLimit(meter)))];
+  const following = later.flatMap((one) => one.inForce?.limits.filter(isOn(meters)) ?? []);
+  const required = [...new Set(limits.flatMap(namesOfLimit(meters)))];
   const charges = [...counters.map((counter) => chargeOf(counter, inForce, later))];
-  if (meter !== EVERY_LIMIT) charges.push(...lineChargesOf(limits, counters, meter, inForce, later));
+  if (meters !== EVERY_LIMIT) charges.push(...lineChargesOf(limits, counters, meters, inForce, later));
   const money = moneyOf(inForce, later);
   return {
     required,
-    named: [...new Set([...required, ...following.flatMap(namesOfLimit(meter))])],
-    meter: meter !== EVERY_LIMIT && charges.some((charge) => charge.meter !== null) ? meter : null,
+    named: [...new Set([...required, ...following.flatMap(namesOfLimit(meters))])],
     limits: limits.map((limit) => ({
       limit,
       charge: limit.money === undefined ? counters.indexOf(limit.counterId) : "money",
     })),
     charges,
-    laterCharges: meter === EVERY_LIMIT ? [] : laterChargesOf(counters, later, meter),
+    laterCharges: meters === EVERY_LIMIT ? [] : laterChargesOf(counters, later, meters),
     ...(money && { money }),
   };
 }
 
-/** Of a limit in money, those by which the prices of the meter tell usage apart. */
+/** Of a limit in money, those by which the prices of the meters tell usage apart. */
 const namesOfLimit =
-  (meter: Concerned) =>
+  (meters: Concerned) =>
   ({ counter: { scope }, money }: LimitInForce): readonly string[] => {
-    const lines = money?.lines.filter((line) => line.meter === meter) ?? [];
+    const lines = money?.lines.filter((line) => meters !== EVERY_LIMIT && meters.includes(line.meter)) ?? [];
     return [scope, ...lines.map((line) => line.scope)].flatMap((one) => (one ? namesOf(one) : []));
   };
 
@@ -106,17 +130,17 @@ const namesOfLimit =
 function lineChargesOf(
   limits: readonly LimitInForce[],
   charged: readonly string[],
-  meter: string | null,
+  meters: readonly string[],
   inForce: LimitsInForce,
   later: readonly LaterLimits[],
 ): readonly Uncharged[] {
   const found = new Map<string, Uncharged>();
   for (const { money, bounds } of limits) {
-    for (const line of money?.lines.filter((one) => one.meter === meter) ?? []) {
+    for (const line of money?.lines.filter((one) => meters.includes(one.meter)) ?? []) {
       const counter = counterId(lineKey(line));
       if (charged.includes(counter)) continue;
       const window = counterWindow("BILLING_PERIOD", bounds);
-      const { scope } = line;
+      const { meter, scope } = line;
       const bounded = isBounded({ meter, window: "BILLING_PERIOD" }, inForce, later);
       found.set(counter, {
         ...{ counter, meter, ...(scope && { scope }), window, hardLimit: null, laterLimits: [], bounded },
@@ -159,16 +183,16 @@ function termsOf(inForce: LimitsInForce, start: number): Omit<UnchargedTerms, "a
 const isOn =
   (asked: Concerned) =>
   ({ meter }: LimitInForce): boolean =>
-    asked === EVERY_LIMIT || meter === null || meter === asked;
+    asked === EVERY_LIMIT || meter === null || asked.includes(meter);
 
 function laterChargesOf(
   known: readonly string[],
   later: readonly LaterLimits[],
-  meter: string | null,
+  meters: readonly string[],
 ): readonly Uncharged[] {
   const found = new Map<string, Uncharged>();
   for (const { inForce } of later) {
-    for (const limit of inForce?.limits.filter(isOn(meter)) ?? []) {
+    for (const limit of inForce?.limits.filter(isOn(meters)) ?? []) {
       const { counterId, window, bounds, kind, money } = limit;
       if (
         inForce === undefined ||
@@ -240,10 +264,8 @@ function hardLimitOf(inForce: LimitsInForce | undefined, counter: string): Amoun
 
 /** What a request asks of a concern. */
 export interface Asked {
-  /** The meter and amount, as text. */
+  /** The meters and amounts, as text. */
   readonly content: string;
-  /** The meter asked for, if one of these limits is on it. */
-  readonly meter: string | null;
   /** Absent: no limit counts by dimensions. */
   readonly dimensions?: Dimensions;
   /** Those that the request counts in. */
@@ -255,36 +277,41 @@ export interface Asked {
 }
 
 interface AskedBefore extends Asked {
-  readonly named: string | null;
-  readonly asked: Amount;
+  readonly asked: readonly AskedAmount[];
 }
 
 /** Most requests ask for as much as the last one did. */
 const lastAsked = new WeakMap<Concern, AskedBefore>();
 
-/** A request counts as one, whatever the amount. `dimensions` has all that are required. */
-export function askedOf(concern: Concern, meter: string | null, amount: Decimal, dimensions: Dimensions): Asked {
-  const asked = amountOf(amount);
-  if (concern.named.length > 0) return askedByDimensions(concern, meter, asked, dimensions);
+/**
+ * What a request asks for of the concern of its meters; it counts as one request, whatever the amounts. `usage` ascends by meter,
+ * `dimensions` has all that are required.
+ */
+export function askedOf(concern: Concern, usage: readonly MeterUsage[], dimensions: Dimensions): Asked {
+  const asked = usage.map(({ meter, amount }) => ({ meter, amount: amountOf(amount) }));
+  if (concern.named.length > 0) return askedByDimensions(concern, asked, dimensions);
   const before = lastAsked.get(concern);
-  if (before?.asked === asked && before.named === meter) return before;
+  if (before !== undefined && isAskedBy(before, asked)) return before;
   const chargedAll = (all: readonly Uncharged[]) =>
-    all.map((charge) => charged(charge, charge.meter === null ? ONE_UNIT : asked));
+    all.map((charge) => charged(charge, amountFor(charge.meter, asked)));
   const [charges, laterCharges] = [chargedAll(concern.charges), chargedAll(concern.laterCharges)];
   const { limits } = concern;
-  const money = concern.money && chargedInMoney(concern.money, meter, asked, NO_DIMENSIONS);
-  const found = {
-    ...{ named: meter, asked, content: contentOf(meter, asked), meter: concern.meter, limits, charges, laterCharges },
-    ...(money && { money }),
-  };
+  const money = concern.money && chargedInMoney(concern.money, asked, NO_DIMENSIONS);
+  const found = { asked, content: contentOf(asked), limits, charges, laterCharges, ...(money && { money }) };
   lastAsked.set(concern, found);
   return found;
 }
 
-const contentOf = (meter: string | null, asked: Amount): string =>
-  meter === null ? "requests" : `${meter} ${amountText(asked)}`;
+/** Of the same concern, so that the meters are the same, unless no limit is on them. */
+function isAskedBy({ asked }: AskedBefore, other: readonly AskedAmount[]): boolean {
+  if (asked.length !== other.length) return false;
+  return asked.every(({ meter, amount }, index) => meter === other[index]?.meter && amount === other[index]?.amount);
+}
 
-function askedByDimensions(concern: Concern, meter: string | null, asked: Amount, given: Dimensions): Asked {
+const amountFor = (meter: string | null, asked: readonly AskedAmount[]): Amount =>
+  meter === null ? ONE_UNIT : (asked.find((one) => one.meter === meter)?.amount ?? 0n);
+
+function askedByDimensions(concern: Concern, asked: readonly AskedAmount[], given: Dimensions): Asked {
   const dimensions = new Map(
     concern.named.flatMap((name) => {
       const value = given.get(name);
@@ -306,27 +333,25 @@ function askedByDimensions(concern: Concern, meter: string | null, asked: Amount
     return [{ limit, charge: place.charge, ...(place.values.length > 0 && { values: place.values }) }];
   });
   return {
-    content: contentOf(meter, asked),
-    meter: charges.some((charge) => charge.meter !== null) ? concern.meter : null,
+    content: contentOf(asked),
     dimensions,
     limits,
     charges,
     laterCharges: concern.laterCharges.flatMap((charge) => chargedBy(charge, asked, dimensions)?.charge ?? []),
-    ...(concern.money && { money: chargedInMoney(concern.money, meter, asked, dimensions) }),
+    ...(concern.money && { money: chargedInMoney(concern.money, asked, dimensions) }),
   };
 }
 
 /** The quantity asked for on the line of the price that claims it; of terms to come, on each that may. */
 function chargedInMoney(
   { lines, later, ...money }: UnchargedMoney,
-  meter: string | null,
-  asked: Amount,
+  asked: readonly AskedAmount[],
   dimensions: Dimensions,
 ): MoneyCharge {
   const chargedLines = (all: readonly UnchargedLine[]): readonly MoneyLine[] =>
     all.map(({ scope, ...line }) => {
-      const isClaimed = line.meter === meter && (scope === undefined || isWithin(scope, dimensions) !== false);
-      return { ...line, asked: isClaimed ? asked : 0n };
+      const isClaimed = scope === undefined || isWithin(scope, dimensions) !== false;
+      return { ...line, asked: isClaimed ? amountFor(line.meter, asked) : 0n };
     });
   return {
     ...money,
@@ -338,10 +363,10 @@ function chargedInMoney(
 /** Undefined: the request does not count there, or, under a limit to come, nobody knows where. */
 function chargedBy(
   charge: Uncharged,
-  asked: Amount,
+  asked: readonly AskedAmount[],
   dimensions: Dimensions,
 ): { readonly charge: CounterCharge; readonly values: readonly string[] } | undefined {
-  const amount = charge.meter === null ? ONE_UNIT : asked;
+  const amount = amountFor(charge.meter, asked);
   const { scope } = charge;
   if (scope === undefined) return { charge: charged(charge, amount), values: [] };
   if (isWithin(scope, dimensions) !== true || scope.by.some((name) => !dimensions.has(name))) return undefined;
@@ -383,7 +408,7 @@ export function looksOf(
   return {
     limits: [...looked, ...inMoney],
     charges: looks,
-    ...(money && inMoney.length > 0 && { money: chargedInMoney(money, null, 0n, NO_DIMENSIONS) }),
+    ...(money && inMoney.length > 0 && { money: chargedInMoney(money, [], NO_DIMENSIONS) }),
   };
 }
 

@@ -29,6 +29,8 @@ const Denial = Type.Object({
   at: Type.Number(),
   meter: Type.Union([Type.String(), Type.Null()]),
   amount: Type.String(),
+  /** Of a request for several meters, which `meter` and `amount` say nothing about; absent: of another. */
+  usage: Type.Optional(Type.Array(Type.Object({ meter: Type.String(), amount: Type.String() }))),
   reason: Type.String(),
   plan: Type.Union([Type.Object({ id: Type.String(), version: Type.Number() }), Type.Null()]),
   retryAt: Type.Union([Type.Number(), Type.Null()]),
@@ -80,11 +82,10 @@ export function createDenialLog(counters: QuotaCounters, onError: (error: unknow
   };
 }
 
-const denialOf = ({ idempotencyKey, meter, amount }: QuotaRequest, decision: Decision): Denial => ({
+const denialOf = ({ idempotencyKey, usage }: QuotaRequest, decision: Decision): Denial => ({
   idempotencyKey,
   at: decision.now,
-  meter,
-  amount: formatDecimal(amount),
+  ...askedMembers(usage),
   reason: decision.reason,
   plan: decision.plan,
   retryAt: decision.retryAt,
@@ -101,3 +102,11 @@ const denialOf = ({ idempotencyKey, meter, amount }: QuotaRequest, decision: Dec
     ...(read.limit.meterArchived && { meterArchived: true as const }),
   })),
 });
+
+/** A request counts as one. */
+function askedMembers(usage: QuotaRequest["usage"]): Pick<Denial, "meter" | "amount" | "usage"> {
+  const asked = usage.map(({ meter, amount }) => ({ meter, amount: formatDecimal(amount) }));
+  const [first] = asked;
+  if (first === undefined) return { meter: null, amount: "1" };
+  return asked.length === 1 ? first : { meter: null, amount: "1", usage: asked };
+}

@@ -1,4 +1,3 @@
-import type { Decimal } from "#kernel/decimal.js";
 import { MINUTE_MS } from "#kernel/duration.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { sleep } from "#platform/lifecycle/time.js";
@@ -19,16 +18,23 @@ import type { LimitInForce, LimitsInForce } from "../rules/limits.js";
 import { askedText, type Dimensions, NO_DIMENSIONS } from "../rules/scopes.js";
 import { DatabaseUnreachable } from "../store/unreachable.js";
 import type { Bounds } from "./bounds.js";
-import { type Asked, askedOf, type ChargedLimit, concernOf, EVERY_LIMIT, looksOf } from "./concerns.js";
+import {
+  type Asked,
+  askedOf,
+  type ChargedLimit,
+  concernOf,
+  EVERY_LIMIT,
+  looksOf,
+  type MeterUsage,
+} from "./concerns.js";
 import type { Freshness } from "./freshness.js";
 import type { CounterLoader } from "./loader.js";
 import type { LimitedTenant, TenantLimits } from "./tenant-limits.js";
 
 export interface QuotaRequest {
   readonly tenantId: string;
-  /** Null: counts as a request only. */
-  readonly meter: string | null;
-  readonly amount: Decimal;
+  /** What is asked for, all or nothing, ascending by meter, each of them once; empty: counts as a request only. */
+  readonly usage: readonly MeterUsage[];
   /** Values of the usage's dimensions; absent: none. */
   readonly dimensions?: Dimensions;
   readonly idempotencyKey: string;
@@ -184,22 +190,22 @@ export function createGate(options: GateOptions) {
   }
 
   function prepare(limited: LimitedTenant, operation: BatchRequest["operation"], request: QuotaRequest): Prepared {
-    const { meter, amount, idempotencyKey, ttlMs } = request;
+    const { usage, idempotencyKey, ttlMs } = request;
     if (operation === "release") return { kind: "release", operation: { kind: "release", key: idempotencyKey } };
     const { tenant, now, inForce } = limited;
     const refusal = REFUSED_FOR[tenant.status];
     if (refusal !== undefined) return { kind: "decision", decision: unlimited(refusal, false, now) };
-    const concern = concernOf(limited, meter);
+    const concern = concernOf(limited, usage);
     if (inForce === undefined || concern === undefined)
       return { kind: "decision", decision: unlimited("NO_LIMITS", true, now, inForce) };
     const { dimensions: given = NO_DIMENSIONS } = request;
     const missing = concern.required.filter((name) => !given.has(name));
     if (missing.length > 0) return { kind: "error", error: dimensionsMissing(missing) };
-    const asked = askedOf(concern, meter, amount, given);
+    const asked = askedOf(concern, usage, given);
     if (asked.limits.length === 0) return { kind: "decision", decision: unlimited("NO_LIMITS", true, now, inForce) };
     const { content, charges, laterCharges, dimensions, money } = asked;
     const common = {
-      ...{ kind: operation, key: idempotencyKey, content, meter: asked.meter, ttlMs, charges, laterCharges },
+      ...{ kind: operation, key: idempotencyKey, content, ttlMs, charges, laterCharges },
       ...(money && { money }),
     };
     return {
@@ -358,7 +364,7 @@ const NOT_RELEASED: Outcome = { kind: "released", released: false };
 const decidedBy = (outcome: Outcome): Outcome => (outcome.kind === "unknown" ? NOT_RELEASED : outcome);
 const notReleased = (): MetrlyError => new MetrlyError("UNAVAILABLE", "The quota counters do not answer");
 const NOTHING: CounterReading = { used: 0n, reserved: 0n, lost: 0n, blockedUntil: 0, resetAt: 0, denies: false };
-const LOOK = { kind: "check", key: "", content: "", meter: null, ttlMs: 0 } as const;
+const LOOK = { kind: "check", key: "", content: "", ttlMs: 0 } as const;
 
 function known(limited: LimitedTenant | undefined): LimitedTenant {
   if (limited === undefined) throw new MetrlyError("NOT_FOUND", "The tenant does not exist");

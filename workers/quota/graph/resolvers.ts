@@ -39,7 +39,8 @@ class TenantQuotas {
       currency: currency ?? null,
       ...{ dimensions, where },
     }));
-    return { ...found, limits, explanation: explanationOf(found.reason) };
+    const { meter, amount, usage = meter === null ? [] : [{ meter, amount }] } = found;
+    return { ...found, usage, limits, explanation: explanationOf(found.reason) };
   }
 
   @FieldResolver(() => [QuotaStatus], { description: "The limits in force, with what is used and left" })

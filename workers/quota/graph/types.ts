@@ -138,12 +138,22 @@ export class QuotaDenialLimit {
   @Field(() => Boolean, { description: "Whether this limit denied the request" }) readonly denies!: boolean;
 }
 
+@ObjectType({ description: "A quantity of a meter" })
+export class MeterAmount {
+  @Field(() => String, { description: "The meter's key" }) readonly meter!: string;
+  @Field(() => DecimalScalar, { description: "How much of it" }) readonly amount!: string;
+}
+
 @ObjectType({ description: "Why a `consume` was denied" })
 export class QuotaDenial {
   @Field(() => String, { description: "The key of the request" }) readonly idempotencyKey!: string;
   @Field(() => DateTimeScalar, { description: "When it was denied" }) readonly at!: number;
-  @Field(() => String, { nullable: true, description: "The requested meter" }) readonly meter!: string | null;
-  @Field(() => DecimalScalar, { description: "The requested amount" }) readonly amount!: string;
+  @Field(() => String, { nullable: true, description: "The requested meter; null: none, or several" })
+  readonly meter!: string | null;
+  @Field(() => DecimalScalar, { description: "The requested amount; 1 where `meter` is null" })
+  readonly amount!: string;
+  @Field(() => [MeterAmount], { description: "All that was requested together; empty: one request of no meter" })
+  readonly usage!: readonly MeterAmount[];
   @Field(() => String, { description: "The code of the reason, as in the response, e.g. LIMIT_EXCEEDED" })
   readonly reason!: string;
   @Field(() => String, { description: "The reason in words" }) readonly explanation!: string;

@@ -7,12 +7,14 @@ import { aboutOf } from "../rules/thresholds.js";
 import type { ParsedRequest } from "./request.js";
 
 /** The body of a decision, part of the public contract. */
-export function decisionBody(decision: Decision, { tenantId, meter, idempotencyKey }: ParsedRequest): DecisionBody {
+export function decisionBody(decision: Decision, { tenantId, usage, idempotencyKey }: ParsedRequest): DecisionBody {
   const reserved = decision.allowed && decision.expiresAt !== null;
   return {
     allowed: decision.allowed,
     reason: decision.reason,
-    ...(reserved && { reservationId: `${tenantId}:${meter ?? "requests"}:${idempotencyKey}` }),
+    ...(reserved && {
+      reservationId: `${tenantId}:${usage.map(({ meter }) => meter).join("+") || "requests"}:${idempotencyKey}`,
+    }),
     ...(reserved && decision.expiresAt !== null && { expiresAt: new Date(decision.expiresAt).toISOString() }),
     plan: decision.plan,
     limits: decision.limits.map((read) => ({

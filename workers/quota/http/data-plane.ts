@@ -12,7 +12,7 @@ import { monotonicMs } from "#platform/lifecycle/time.js";
 import { onceCaughtUp, UnknownHere } from "#platform/tenancy-client/caught-up.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
-import { MAX_BATCH, MAX_BODY_BYTES } from "#schema/openapi/limits.js";
+import { MAX_BATCH, MAX_BODY_BYTES, MAX_USAGE_METERS } from "#schema/openapi/limits.js";
 import type { QuotaOperation } from "#schema/openapi/quota-request.js";
 import { planVersionOf } from "#schema/tenancy-history.js";
 import type { DenialLog } from "../gate/denial-log.js";
@@ -48,8 +48,8 @@ interface Answer {
 }
 
 const DENIED = 429;
-/** Of a batch, decided in one turn: about a millisecond of work, and half as much while others wait. */
-const ITEMS_PER_TURN = 64;
+/** Meters asked for in a batch, decided in one turn: about a millisecond of work, and half as much while others wait. */
+const METERS_PER_TURN = 64;
 /** A turn's work, as bytes. */
 const SLICE_BYTES = 16 << 10;
 /** Of work, as bytes: looking for a similar meter costs as much as several decisions. */
@@ -195,9 +195,9 @@ export function registerDataPlane(app: FastifyInstance, options: DataPlaneOption
     const bodies: object[] = [];
     while (bodies.length < items.length) {
       const from = bodies.length;
-      const most = pending.senders > 1 ? ITEMS_PER_TURN / 2 : ITEMS_PER_TURN;
-      const slice = items.slice(from, from + most);
-      await turns.take(senderOf(key).name, (slice.length / most) * SLICE_BYTES);
+      const most = pending.senders > 1 ? METERS_PER_TURN / 2 : METERS_PER_TURN;
+      const { slice, meters } = sliceOf(items, from, most);
+      await turns.take(senderOf(key).name, (meters / most) * SLICE_BYTES);
       const parsed = await parser(slice, (index) => inexact.get(from + index));
       bodies.push(...(await answerBatch(gate, parsed, (one, decision) => decided(one, decision, started))));
     }
@@ -254,6 +254,27 @@ interface Sender {
 
 const senderOf = ({ tenantId, id }: ApiKeyState): Sender =>
   tenantId === null ? { name: id, weight: PLATFORM_KEY_WEIGHT } : { name: tenantId, weight: 1 };
+
+/** Items of a batch that ask for about so many meters together, and for how many; at least one item. */
+function sliceOf(
+  items: readonly unknown[],
+  from: number,
+  most: number,
+): { readonly slice: readonly unknown[]; readonly meters: number } {
+  let to = from;
+  let meters = 0;
+  while (to < items.length && meters < most) {
+    meters += metersOf(items[to]);
+    to += 1;
+  }
+  return { slice: items.slice(from, to), meters };
+}
+
+/** An item with too many is refused. */
+function metersOf(item: unknown): number {
+  if (typeof item !== "object" || item === null || !("usage" in item) || !Array.isArray(item.usage)) return 1;
+  return Math.min(Math.max(1, item.usage.length), MAX_USAGE_METERS);
+}
 
 /** For proxies that do not understand 429. */
 function denyStatusOf({ url = "" }: IncomingMessage): number {

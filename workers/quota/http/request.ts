@@ -9,8 +9,9 @@ import { isDeeperThan, MAX_JSON_DEPTH } from "#kernel/json.js";
 import { isStorable } from "#kernel/storable-text.js";
 import { UnknownHere } from "#platform/tenancy-client/caught-up.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
-import { DEFAULT_TTL_SECONDS, MAX_KEY_BYTES } from "#schema/openapi/limits.js";
+import { DEFAULT_TTL_SECONDS, MAX_KEY_BYTES, MAX_USAGE_METERS } from "#schema/openapi/limits.js";
 import { type QuotaOperation, QuotaRequest } from "#schema/openapi/quota-request.js";
+import type { MeterUsage } from "../gate/concerns.js";
 import { type Dimensions, faultOf, NO_DIMENSIONS } from "../rules/scopes.js";
 
 const body = lazily(QuotaRequest);
@@ -18,8 +19,8 @@ const body = lazily(QuotaRequest);
 export interface ParsedRequest {
   readonly operation: QuotaOperation;
   readonly tenantId: string;
-  readonly meter: string | null;
-  readonly amount: Decimal;
+  /** Ascending by meter; empty: a request only. */
+  readonly usage: readonly MeterUsage[];
   /** Values by name. */
   readonly dimensions: Dimensions;
   readonly idempotencyKey: string;
@@ -36,8 +37,8 @@ export interface RequestRules {
 }
 
 /**
- * Parses a client's request; `inexact`: why a number of it cannot be trusted. Throws MALFORMED, INVALID with the path,
- * NUMBER_NOT_EXACT, SUBJECT_REQUIRED or SUBJECT_MISMATCH.
+ * Parses a client's request; `inexact`: why a number of it cannot be trusted. Throws MALFORMED, INVALID with the paths of all
+ * that is wrong, NUMBER_NOT_EXACT, SUBJECT_REQUIRED or SUBJECT_MISMATCH.
  */
 export function parseRequest(
   value: unknown,
@@ -50,12 +51,10 @@ export function parseRequest(
   if (!body().Check(value)) throw wrongIn(value);
   const parsed = value;
   const wanted = parsed.operation ?? operation;
-  const meter = parsed.meter ?? null;
-  if (meter !== null && !hasMeter(meter)) {
-    const near = resembling(meter, parsed.tenantId ?? key.tenantId ?? "");
-    const advice = near === undefined ? "" : `; did you mean ${JSON.stringify(near)}?`;
-    throw new UnknownHere("INVALID", `meter: there is no meter ${JSON.stringify(meter.slice(0, 64))}${advice}`);
-  }
+  const asked = usageOf(parsed, {
+    hasMeter,
+    resembling: (meter) => resembling(meter, parsed.tenantId ?? key.tenantId ?? ""),
+  });
   if (parsed.idempotencyKey === undefined && wanted !== "check") throw invalid("idempotencyKey", "is required");
   const idempotencyKey = parsed.idempotencyKey ?? "";
   if (Buffer.byteLength(idempotencyKey) > MAX_KEY_BYTES)
@@ -65,8 +64,7 @@ export function parseRequest(
   return {
     operation: wanted,
     tenantId: tenantOf(parsed.tenantId ?? null, key),
-    meter,
-    amount: amountOf(parsed.amount ?? "1"),
+    usage: asked,
     dimensions: dimensionsOf(parsed.dimensions),
     idempotencyKey,
     ttlMs: (parsed.ttlSeconds ?? DEFAULT_TTL_SECONDS) * 1000,
@@ -124,17 +122,49 @@ function inexactByItem(text: string, isArray: boolean): ReadonlyMap<number, stri
   );
 }
 
+interface Meters {
+  hasMeter(meter: string): boolean;
+  resembling(meter: string): string | undefined;
+}
+
+/** What is asked for, ascending by meter. Throws INVALID with all reasons. */
+function usageOf({ meter = null, amount, usage }: QuotaRequest, meters: Meters): readonly MeterUsage[] {
+  const faults: string[] = [];
+  let isUnknown = false;
+  const asked: MeterUsage[] = [];
+  const add = (path: string, of: string | null, raw: string | number): void => {
+    const [found, fault] = amountOf(raw);
+    if (fault !== undefined) faults.push(`${path}amount: ${fault}`);
+    if (of === null) return;
+    if (asked.some((one) => one.meter === of))
+      faults.push(`${path}meter: ${JSON.stringify(of.slice(0, 64))} is named twice`);
+    else if (!meters.hasMeter(of)) {
+      const near = meters.resembling(of);
+      const advice = near === undefined ? "" : `; did you mean ${JSON.stringify(near)}?`;
+      faults.push(`${path}meter: there is no meter ${JSON.stringify(of.slice(0, 64))}${advice}`);
+      isUnknown = true;
+    }
+    asked.push({ meter: of, amount: found });
+  };
+  if (usage === undefined) add("", meter, amount ?? "1");
+  else {
+    if (meter !== null || amount !== undefined) faults.push("usage: stands in the place of meter and amount");
+    for (const [index, one] of usage.entries()) add(`usage.${index}.`, one.meter, one.amount);
+  }
+  if (faults.length > 0) throw new (isUnknown ? UnknownHere : MetrlyError)("INVALID", faults.join(". "));
+  return asked.sort((a, b) => (a.meter < b.meter ? -1 : 1));
+}
+
 const ONE = new Decimal(1);
 /** More than a meter has: clients may send those of all their meters. */
 const MAX_DIMENSIONS = 100;
 
-function amountOf(raw: string | number): Decimal {
-  if (raw === "1" || raw === 1) return ONE;
+/** The amount, and what is wrong with it. */
+function amountOf(raw: string | number): readonly [Decimal, string?] {
+  if (raw === "1" || raw === 1) return [ONE];
   const amount = parseDecimal(typeof raw === "number" ? formatDecimal(new Decimal(raw)) : raw);
-  if (amount === undefined)
-    throw invalid("amount", "must be a decimal with at most 18 integer and 12 fractional digits");
-  if (amount.isNegative() && !amount.isZero()) throw invalid("amount", "must not be negative");
-  return amount;
+  if (amount === undefined) return [ONE, "must be a decimal with at most 18 integer and 12 fractional digits"];
+  return amount.isNegative() && !amount.isZero() ? [ONE, "must not be negative"] : [amount];
 }
 
 /** Values that no usage can have are refused: its event would be. */
@@ -149,15 +179,24 @@ function dimensionsOf(given: Readonly<Record<string, string>> | undefined): Dime
   return dimensions;
 }
 
+/** As many as a request for the most meters may have, of its meters or their amounts. */
+const MOST_REASONS = MAX_USAGE_METERS;
+
 function wrongIn(value: unknown): MetrlyError {
-  const wrong = body().Errors(value).First();
-  if (wrong === undefined) throw new Error("a schema mismatch without an error");
-  return invalid(wrong.path.slice(1, 100).replaceAll("/", ".") || "body", describe(wrong));
+  const reasons = new Map<string, string>();
+  for (const wrong of body().Errors(value)) {
+    // The first one of a path says what the others follow from.
+    const path = wrong.path.slice(1, 100).replaceAll("/", ".") || "body";
+    if (!reasons.has(path)) reasons.set(path, `${path}: ${describe(wrong)}`);
+    if (reasons.size === MOST_REASONS) break;
+  }
+  if (reasons.size === 0) throw new Error("a schema mismatch without an error");
+  return new MetrlyError("INVALID", [...reasons.values()].join(". "));
 }
 
 function describe({ type, message, schema, value }: ValueError): string {
   if (type === ValueErrorType.ObjectAdditionalProperties)
-    return `is not one of ${Object.keys(QuotaRequest.properties).join(", ")}`;
+    return `is not one of ${Object.keys(schema.properties).join(", ")}`;
   const given = JSON.stringify(value)?.slice(0, 40) ?? "absent";
   if (type !== ValueErrorType.Union) return `${message.toLowerCase()}, not ${given}`;
   const kinds: readonly { readonly type?: string; readonly const?: unknown }[] = schema.anyOf;

@@ -177,7 +177,7 @@ test("whatever is asked, settled and lost from sight, money is what the lines co
           const request = { kind, amount };
           const fits = highest(used, held.values(), now, request) <= LIMIT;
           const outcome = execute({
-            ...{ kind: "consume", key: `k${n}`, content: `${kind} ${amount}`, meter: meterOf(kind), ttlMs: TTL_MS },
+            ...{ kind: "consume", key: `k${n}`, content: `${kind} ${amount}`, ttlMs: TTL_MS },
             ...{ dimensions: dimensionsOf(kind), charges: chargesOf(request), money: moneyOf(request) },
           });
           expect(outcome.allowed, `step ${n}`).toBe(fits);
@@ -212,7 +212,7 @@ test("whatever is asked, settled and lost from sight, money is what the lines co
           state = openTenant(stored.head, stored.reservations);
         }
         const { money } = execute({
-          ...{ kind: "check", key: "", content: "", meter: null, ttlMs: 0, charges: [], money: moneyOf() },
+          ...{ kind: "check", key: "", content: "", ttlMs: 0, charges: [], money: moneyOf() },
         });
         expect(`${n} ${money?.used}`).toBe(`${n} ${BigInt(costOf(used)) * CENT}`);
         const taken = (money?.used ?? 0n) + (money?.reserved ?? 0n);
@@ -251,7 +251,7 @@ test("what a loss may have hidden counts as reserved on every price of its meter
     const money = { ...moneyOf(request), hardLimit: BigInt(limit) * CENT };
     const outcome = state.execute(
       {
-        ...{ kind: "check", key: "", content: "", meter: "tokens", ttlMs: 0, dimensions: dimensionsOf("large") },
+        ...{ kind: "check", key: "", content: "", ttlMs: 0, dimensions: dimensionsOf("large") },
         ...{ charges: chargesOf(request), money },
       },
       at,
@@ -424,7 +424,7 @@ test("a denied request fits when terms to come let it: another limit, another pe
   const retryAt = (later: MoneyCharge["later"]) => {
     const outcome = state.execute(
       {
-        ...{ kind: "check", key: "", content: "", meter: "tokens", ttlMs: 0, dimensions: dimensionsOf("large") },
+        ...{ kind: "check", key: "", content: "", ttlMs: 0, dimensions: dimensionsOf("large") },
         ...{ charges: chargesOf(request), money: { ...moneyOf(request), hardLimit: 100n * CENT, later } },
       },
       START,

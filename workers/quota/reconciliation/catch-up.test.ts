@@ -118,8 +118,8 @@ function openProcess(world: World, { mostEntries, shared, aheadMs = 0 }: Process
       if (!dies) await after?.();
     },
     async consume(tenantId: string, idempotencyKey: string, amount: number) {
-      const request = { tenantId, meter: "units", amount: new Decimal(amount), idempotencyKey, ttlMs: 600_000 };
-      return gate.consume(request);
+      const usage = [{ meter: "units", amount: new Decimal(amount) }];
+      return gate.consume({ tenantId, usage, idempotencyKey, ttlMs: 600_000 });
     },
     /** Used and reserved of each limit. */
     async stands(tenantId: string): Promise<readonly (readonly number[])[]> {

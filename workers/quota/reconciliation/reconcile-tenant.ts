@@ -340,7 +340,7 @@ async function compareCounters(
           ...{ counter, meter: key.meter, window: counterWindow(window, bounds), amount: 0n },
           ...{ hardLimit: null, laterLimits: [], bounded: false },
         }));
-        const look = { kind: "check", key: "", content: "", meter: null, ttlMs: 0, charges } as const;
+        const look = { kind: "check", key: "", content: "", ttlMs: 0, charges } as const;
         const [outcome] = await counters.execute(tenant.id, [look], tenant.testClock ?? undefined);
         if (outcome?.kind === "decided") {
           for (const [index, { counter }] of left.entries()) found.set(counter, outcome.readings[index]?.used ?? 0n);

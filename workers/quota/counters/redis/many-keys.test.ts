@@ -128,7 +128,7 @@ describe.skipIf(!hasRedis)("a tenant with very many users, whose requests are li
   });
   const asking = (key: string, n: number, kind: "check" | "consume" = "consume") =>
     ({
-      ...{ kind, key, content: "requests", meter: null, ttlMs: 1_000 },
+      ...{ kind, key, content: "requests", ttlMs: 1_000 },
       ...{ charges: [userCharge(n)], dimensions: new Map([["user", `u${n}`]]) },
     }) as const;
 

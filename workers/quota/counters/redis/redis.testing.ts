@@ -58,7 +58,7 @@ export const calls = (limit: bigint, amount = 1n): CounterCharge => ({
 });
 
 export const consuming = (key: string, charge: CounterCharge, ttlMs = 600_000): Operation => ({
-  ...{ kind: "consume", key, content: `calls ${charge.amount}`, meter: charge.meter, ttlMs },
+  ...{ kind: "consume", key, content: `calls ${charge.amount}`, ttlMs },
   charges: [charge],
 });
 

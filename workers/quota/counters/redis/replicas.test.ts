@@ -93,7 +93,7 @@ test("before it is dropped, the store forgets the tenant's combinations", () =>
       ...{ counter, meter: null, scope: { id: "scope", by: ["user"], where: [] }, amount: UNIT, hardLimit: 5n * UNIT },
       ...{ window: { kind: "admission", windowMs: 60_000 } as const, laterLimits: [], bounded: false },
     };
-    const asking = { kind: "consume", key: "k", content: "requests", meter: null, ttlMs: 1_000 } as const;
+    const asking = { kind: "consume", key: "k", content: "requests", ttlMs: 1_000 } as const;
     const dimensions = new Map([["user", "u1"]]);
     state.execute({ ...asking, dimensions, charges: [charge] }, 0, { keys: 10, combinations: 10 });
     const removed: unknown[] = [];

@@ -1,4 +1,5 @@
 import { contains } from "#kernel/period.js";
+import { type AskedAmount, partKey, severalIn } from "../../rules/asked.js";
 import { askedText, familyOf, NO_DIMENSIONS, seriesOf } from "../../rules/scopes.js";
 import { appended } from "../appended.js";
 import type { Amount, CounterCharge, Decided, Outcome } from "../counters.js";
@@ -53,11 +54,12 @@ export function decide(state: State, request: Request, most: Most): Outcome {
       ...inMoney,
     };
   }
-  if (reservations.size() >= most.keys) return { kind: "full", most: most.keys };
+  const asked = reservedOf(involved);
+  if (reservations.size() + Math.max(1, asked.length) > most.keys) return { kind: "full", most: most.keys };
   const expiresAt = now + request.ttlMs;
   const needs = boundNeeds(involved, readings, state, expiresAt);
   if (needs.length > 0) return { kind: "bounds", epoch: state.epoch, needs };
-  admit(state, request, involved, expiresAt);
+  admit(state, request, { involved, asked, expiresAt });
   return admitted(state, request, involved, expiresAt, false);
 }
 
@@ -149,12 +151,27 @@ function requestsFor(state: State, charge: CounterCharge): Counter | undefined {
   return state.scopes.has(seriesOf("", scope)) ? requestsOf(state, charge) : undefined;
 }
 
-function admit(state: State, request: Request, involved: readonly Involved[], expiresAt: number): void {
-  const { key, content, meter, dimensions = NO_DIMENSIONS } = request;
+/** What is reserved of each meter that something counts. */
+function reservedOf(involved: readonly Involved[]): readonly AskedAmount[] {
+  let asked: AskedAmount[] = [];
+  for (const { charge } of involved) {
+    const { meter, amount } = charge;
+    if (meter !== null && !asked.some((one) => one.meter === meter)) asked = appended(asked, { meter, amount });
+  }
+  return asked;
+}
+
+interface Admission {
+  readonly involved: readonly Involved[];
+  readonly asked: readonly AskedAmount[];
+  readonly expiresAt: number;
+}
+
+function admit(state: State, request: Request, { involved, asked, expiresAt }: Admission): void {
+  const { key, content, dimensions = NO_DIMENSIONS } = request;
   const { now, bounds, journal } = state;
   state.serial += 1;
   if (journal !== undefined) journal.meta = true;
-  let reserved: Amount | undefined;
   let isKept = false;
   for (const { charge, counter, isUncounted } of involved) {
     if (isUncounted === true) continue;
@@ -163,7 +180,6 @@ function admit(state: State, request: Request, involved: readonly Involved[], ex
       keepRequests(state, counter);
       isKept = true;
     }
-    if (!isRequest) reserved ??= charge.amount;
     if (counter.kind === "period") {
       if (isRequest && charge.window.kind === "period")
         setPeriod(counter, charge.window.start, (counter.periods.get(charge.window.start) ?? 0n) + charge.amount);
@@ -175,11 +191,22 @@ function admit(state: State, request: Request, involved: readonly Involved[], ex
   if (isKept) sweep(state);
   if (bounds.size > 0) noteAdmission(state, involved);
   const { serial } = state;
-  const amount = reserved ?? 0n;
   const counted = { admittedAt: now, ...countedAt(involved, now) };
-  const reservation = { key, expiresAt, ...counted, serial, open: true, content, meter, dimensions, amount };
-  if (meter !== null) holdElsewhere(state, reservation, involved);
-  setReservation(state, key, reservation);
+  const reserve = (of: string, meter: string | null, amount: Amount): void => {
+    const reservation = { key: of, expiresAt, ...counted, serial, open: true, content, meter, dimensions, amount };
+    if (meter !== null) holdElsewhere(state, reservation, involved);
+    setReservation(state, of, reservation);
+  };
+  const [first] = asked;
+  reserve(key, first?.meter ?? null, first?.amount ?? 0n);
+  for (const { meter, amount } of asked) if (meter !== first?.meter) reserve(partKey(key, meter), meter, amount);
+}
+
+/** All that a request reserved, of which the first has its key. */
+export function partsOf({ reservations }: State, first: Reservation): readonly Reservation[] {
+  const meters = severalIn(first.content);
+  if (meters.length === 0) return [first];
+  return [first, ...meters.flatMap((meter) => reservations.get(partKey(first.key, meter)) ?? [])];
 }
 
 /** In short windows of limits that this request was not asked to be charged in: those of another plan. */
@@ -240,11 +267,21 @@ export function free(state: State, reservation: Reservation): void {
   for (const counter of scopedHolders(state, reservation)) takeFrom(counter);
 }
 
-/** Gives back an open reservation and the requests that it consumed, and forgets its key. */
+/**
+ * Gives back what is open of a key and the requests that it consumed, and forgets the key. If some of it is settled, the work was
+ * done: then the requests stay consumed, and the key is not charged again.
+ */
 export function release(state: State, key: string): boolean {
   const found = state.reservations.get(key);
-  if (found?.open !== true) return false;
-  free(state, found);
+  if (found === undefined) return false;
+  const parts = partsOf(state, found);
+  const open = parts.filter((one) => one.open);
+  if (open.length === 0) return false;
+  for (const one of open) free(state, one);
+  if (open.length < parts.length) {
+    for (const one of open) setReservation(state, one.key, { ...one, open: false });
+    return true;
+  }
   const giveBack = (counter: Counter): void => {
     if (isOlder(found, counter)) return;
     if (counter.kind === "period") giveBackInPeriod(counter.periods, found.countedAt ?? found.admittedAt);
@@ -253,7 +290,7 @@ export function release(state: State, key: string): boolean {
   };
   for (const counter of state.counters.single()) if (counter.series === "") giveBack(counter);
   for (const counter of scopedHolders(state, found, (meter) => meter === null)) giveBack(counter);
-  setReservation(state, key, undefined);
+  for (const one of parts) setReservation(state, one.key, undefined);
   return true;
 }
 

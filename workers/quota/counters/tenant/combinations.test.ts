@@ -166,7 +166,7 @@ test("whatever is asked, settled, forgotten and loaded again, each combination c
             ["model", model],
           ]);
           const charges = chargesOf(user, model, amount);
-          const request = { key: name, content: `calls ${amount}`, meter: "calls", ttlMs: 90_000, dimensions, charges };
+          const request = { key: name, content: `calls ${amount}`, ttlMs: 90_000, dimensions, charges };
           const outcome = execute({ kind: "consume", ...request });
           if (outcome.kind !== "decided") throw new Error(outcome.kind);
           expect(outcome.allowed, `step ${n}`).toBe(fits);
@@ -197,7 +197,7 @@ test("whatever is asked, settled, forgotten and loaded again, each combination c
         for (const one of USERS) {
           const charges = chargesOf(one, "large", 0n);
           const outcome = execute({
-            ...{ kind: "check", key: "", content: "", meter: "calls", ttlMs: 0, dimensions: NO_DIMENSIONS, charges },
+            ...{ kind: "check", key: "", content: "", ttlMs: 0, dimensions: NO_DIMENSIONS, charges },
           });
           if (outcome.kind !== "decided") throw new Error(outcome.kind);
           for (const [index, limit] of LIMITS.entries()) {
@@ -270,7 +270,7 @@ test("a client that invents users is denied after as many as it may have, and th
     while (!state.advance(now, 10_000));
     const outcome = state.execute(
       {
-        ...{ kind: "consume", key: `${user}-${now}`, content: "requests", meter: null, ttlMs: 1_000 },
+        ...{ kind: "consume", key: `${user}-${now}`, content: "requests", ttlMs: 1_000 },
         ...{ dimensions: new Map([["user", user]]), charges: [rateOf(user)] },
       },
       now,

@@ -32,7 +32,7 @@ describe("counters of requests", () => {
     keys += 1;
     const outcome = state.execute(
       {
-        ...{ kind: "consume", key: `k${keys}`, content: "requests", meter: null, ttlMs: 1_000 },
+        ...{ kind: "consume", key: `k${keys}`, content: "requests", ttlMs: 1_000 },
         ...{ dimensions: new Map([["user", user]]), charges: [rateOf(user, hardLimit)] },
       },
       now,
@@ -72,7 +72,6 @@ describe("counters of requests", () => {
       kind: "check",
       key: "",
       content: "calls 1",
-      meter: "calls",
       ttlMs: 0,
       charges: [charge],
     } as const;
@@ -139,7 +138,7 @@ describe("combinations of a meter", () => {
           ...{ hardLimit: 100n * UNIT, laterLimits: [], bounded: false },
         };
         const dimensions = new Map([["user", user]]);
-        const request = { key, content: "calls 1", meter: "calls", ttlMs: 1_000, dimensions, charges: [charge] };
+        const request = { key, content: "calls 1", ttlMs: 1_000, dimensions, charges: [charge] };
         const outcome = on.execute({ kind, ...request }, period, { keys: 1_000, combinations: MOST });
         if (outcome.kind === "decided") return { key, allowed: outcome.allowed };
         if (outcome.kind !== "unknown") throw new Error(outcome.kind);

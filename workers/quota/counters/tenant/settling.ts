@@ -9,7 +9,7 @@ import type {
   TenantExtension,
   TenantLoad,
 } from "../counters.js";
-import { free, isOlder } from "./admitting.js";
+import { free, isOlder, partsOf } from "./admitting.js";
 import { countRecorded, forgetScope, learnScope, sweep } from "./combinations.js";
 import { holdReservations } from "./later.js";
 import { addCounter, dropCounter, noteCounter, type State, setReservation } from "./state.js";
@@ -48,28 +48,26 @@ function moveTo(state: State, seq: number): void {
   if (state.journal !== undefined) state.journal.meta = true;
 }
 
-/** A reservation is settled by usage of its meter; other usage counts by its own time. */
+/** What is reserved of a meter is settled by usage of that meter; other usage counts by its own time. */
 function settleEvent(state: State, event: SettledEvent): void {
   const { counters, now } = state;
   const held = event.key === undefined ? undefined : state.reservations.get(event.key);
-  const settled = held?.open === true && held.meter !== null && event.meters.includes(held.meter) ? held : undefined;
-  if (settled !== undefined) {
-    free(state, settled);
-    setReservation(state, settled.key, { ...settled, open: false });
+  const parts = held === undefined ? NONE : partsOf(state, held);
+  const settled = parts.filter(({ open, meter }) => open && meter !== null && event.meters.includes(meter));
+  for (const one of settled) {
+    free(state, one);
+    setReservation(state, one.key, { ...one, open: false });
   }
   for (const { counter: id, amount, at } of event.charges) {
     const counter = counters.get(id);
     if (counter === undefined || counter.kind === "period") continue;
-    const isHeld =
-      settled !== undefined &&
-      counter.kind === "admission" &&
-      counter.meter === settled.meter &&
-      state.reservations.isIn(counter.series)(settled) &&
-      !isOlder(settled, counter);
-    add(counter, isHeld ? settled.admittedAt : at, amount, 0n, now);
+    const own = counter.kind === "admission" ? settled.find(({ meter }) => meter === counter.meter) : undefined;
+    const isHeld = own !== undefined && state.reservations.isIn(counter.series)(own) && !isOlder(own, counter);
+    add(counter, isHeld ? own.admittedAt : at, amount, 0n, now);
     noteCounter(state, counter);
   }
 }
+const NONE: readonly never[] = [];
 
 export function setTotals(state: State, totals: readonly PeriodTotal[]): void {
   for (const { counter: id, periodStart, total } of totals) {

@@ -22,7 +22,7 @@ const CHARGES = [
 ];
 const ALL = CHARGES.map(({ counter }) => counter);
 const request = (kind: "check" | "consume", key: string): Operation => ({
-  ...{ kind, key, content: "calls 1", meter: "calls", ttlMs: 90_000, charges: CHARGES },
+  ...{ kind, key, content: "calls 1", ttlMs: 90_000, charges: CHARGES },
 });
 const missing = (seq: number) => ({
   ...{ tenantId: "t", epoch: "e", seq, hasOwnClock: false, lost: [] },

@@ -24,7 +24,7 @@ function tenant(...charges: CounterCharge[]): TenantState {
 }
 
 const consume = (key: string, ...charges: CounterCharge[]): Operation => ({
-  ...{ kind: "consume", key, content: `calls ${charges[0]?.amount}`, meter: "calls", ttlMs: 60_000, charges },
+  ...{ kind: "consume", key, content: `calls ${charges[0]?.amount}`, ttlMs: 60_000, charges },
 });
 
 function ask(state: TenantState, key: string, now: number, ...charges: CounterCharge[]): Decided {
