@@ -29,6 +29,7 @@ interface Denial {
   readonly reason: string;
   readonly meter: string | null;
   readonly amount: string;
+  readonly usage?: readonly { readonly meter: string; readonly amount: string }[];
   readonly retryAt: string | null;
   readonly limits: readonly LimitBody[];
 }
@@ -160,16 +161,24 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
     return { status: response.statusCode, headers: response.headers, body: response.json<T>() };
   }
 
-  const payloadOf = ({ meter, amount, key, ttlMs }: Sent) => ({
-    ...(meter !== null && { meter, amount: textOf(amount) }),
+  /** One meter stands by itself or in a list, and several in any order: that makes no other request. */
+  function usageOf({ asked, ttlMs }: Sent) {
+    const usage = [...asked].map(([meter, amount]) => ({ meter, amount: textOf(amount) }));
+    const [first] = usage;
+    if (usage.length < 2 && ttlMs % 2_000 === 0) return { ...first };
+    return usage.length === 0 ? {} : { usage: usage.reverse() };
+  }
+
+  const payloadOf = (sent: Sent) => ({
+    ...usageOf(sent),
     dimensions: { user: USER },
-    idempotencyKey: key,
-    ttlSeconds: ttlMs / 1000,
+    idempotencyKey: sent.key,
+    ttlSeconds: sent.ttlMs / 1000,
   });
 
   /** Whether a time lies between the first that is possible and the first that is certain. */
   function expectRetry(sent: Sent, retryAt: number | null): void {
-    const sides = [oracle.firstFit(sent.meter, sent.amount, "least"), oracle.firstFit(sent.meter, sent.amount, "most")];
+    const sides = [oracle.firstFit(sent.asked, "least"), oracle.firstFit(sent.asked, "most")];
     const [least = 0, most = 0] = sides.map((at) => at ?? Number.POSITIVE_INFINITY);
     const at = retryAt ?? Number.POSITIVE_INFINITY;
     if (at < least || at > most) {
@@ -188,8 +197,7 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
     const found = await waitFor(
       async () => {
         const { status, body: denial } = await inject<Denial>("GET", path, via);
-        if (status !== 200 || denial.reason !== body.reason || denial.meter !== sent.meter) return undefined;
-        if (sent.meter !== null && denial.amount !== textOf(sent.amount)) return undefined;
+        if (status !== 200 || denial.reason !== body.reason || shownIn(denial) !== contentOf(sent)) return undefined;
         if (shown(denial.limits) !== shown(body.limits ?? [])) return undefined;
         const retryAt = denial.retryAt === null ? null : Date.parse(denial.retryAt);
         denied = { key: sent.key, body: denial };
@@ -198,6 +206,10 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
       { what: `the denial of ${sent.key} with the Retry-After ${header}`, deadlineMs: REST_MS },
     );
     return found.retryAt;
+  }
+
+  function shownIn({ meter, amount, usage = meter === null ? [] : [{ meter, amount }] }: Denial): string {
+    return contentOf({ asked: new Map(usage.map((one) => [one.meter, exactOf(one.amount)])) });
   }
 
   async function explained(): Promise<Denial | undefined> {
@@ -311,15 +323,15 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
       const decided = sents.map((sent, n) => ({ sent, body: answers[n]?.body ?? {} }));
       wasAsked(decided[0]?.body.limits?.length ?? 0, false);
       for (const { sent, body } of decided.filter((one) => one.body.allowed)) {
-        if (limits.concerning(sent.meter, oracle.now()).length > 0 || limits.moneyAt(oracle.now()) !== undefined)
-          oracle.admit(sent.key, `${sent.meter} ${textOf(sent.amount)}`, sent.meter, sent.amount, sent.ttlMs);
+        if (limits.concerning(sent.asked, oracle.now()).length > 0 || limits.moneyAt(oracle.now()) !== undefined)
+          oracle.admit(sent.key, contentOf(sent), sent.asked, sent.ttlMs);
         expect(body.reason).not.toBe("COUNTER_REBUILDING");
       }
       const [one] = sents;
       if (one === undefined) return;
       if (decided.some(({ body }) => body.allowed)) {
-        expect(oracle.overspent(one.meter), "promise 4, at once").toEqual([]);
-        for (const limit of limits.concerning(one.meter, oracle.now())) {
+        expect(oracle.overspent(one.asked), "promise 4, at once").toEqual([]);
+        for (const limit of limits.concerning(one.asked, oracle.now())) {
           if (!limit.hard) continue;
           expect(oracle.taken(limit, "least") <= limit.limit, "not more than the limit at once").toBe(true);
         }
@@ -328,12 +340,12 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
         bounced += 1;
         if (body.code === "TOO_MANY_KEYS" || body.code === "INVALID") continue;
         expect(body.code, body.detail).toBeUndefined();
-        expect(oracle.fits(sent.meter, sent.amount, oracle.now(), "most"), "denied though it fits").toBe(false);
+        expect(oracle.fits(sent.asked, oracle.now(), "most"), "denied though it fits").toBe(false);
         if (body.reason !== "LIMIT_EXCEEDED") continue;
         const spend = limits.moneyAt(oracle.now());
         if (spend?.hard === true && oracle.cost("most") >= spend.limit)
           book.denied(asLimit(spend), oracle.now(), false);
-        for (const limit of limits.concerning(sent.meter, oracle.now())) {
+        for (const limit of limits.concerning(sent.asked, oracle.now())) {
           if (limit.hard && oracle.taken(limit, "most") >= limit.limit) book.denied(limit, oracle.now(), false);
         }
       }
@@ -351,13 +363,13 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
       oracle.lose();
       for (const { sent, body } of await Promise.all(asked)) {
         const spend = limits.moneyAt(oracle.now());
-        const concerned = [...limits.concerning(sent.meter, oracle.now()), ...(spend ? [asLimit(spend)] : [])];
+        const concerned = [...limits.concerning(sent.asked, oracle.now()), ...(spend ? [asLimit(spend)] : [])];
         if (body.reason === "LIMIT_EXCEEDED")
           for (const limit of concerned.filter(({ hard }) => hard)) book.denied(limit, oracle.now(), false);
         if (concerned.length > 0 && body.code === undefined) wasLoaded = true;
         if (body.allowed !== true || concerned.length === 0) continue;
-        oracle.admit(sent.key, contentOf(sent), sent.meter, sent.amount, sent.ttlMs);
-        expect(oracle.overspent(sent.meter), "promise 4, in a loss").toEqual([]);
+        oracle.admit(sent.key, contentOf(sent), sent.asked, sent.ttlMs);
+        expect(oracle.overspent(sent.asked), "promise 4, in a loss").toEqual([]);
       }
     },
     override(index: number, value: Exact, forMs: number): void {

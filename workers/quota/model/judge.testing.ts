@@ -1,15 +1,14 @@
 import { expect } from "vitest";
 import type { AlertBook } from "./alert-book.testing.js";
-import { type Exact, exactOf, isWithin, type Range, rangeText, textOf } from "./amounts.testing.js";
-import { asLimit, type LimitAt } from "./limits.testing.js";
-import type { Oracle } from "./oracle.testing.js";
+import { exactOf, isWithin, type Range, rangeText, textOf } from "./amounts.testing.js";
+import { type Asked, asLimit, type LimitAt } from "./limits.testing.js";
+import { chargeOf, type Oracle } from "./oracle.testing.js";
 import { MAX_KEYS } from "./stage.testing.js";
 
 /** One request as it was sent. */
 export interface Sent {
   readonly kind: "consume" | "check";
-  readonly meter: string | null;
-  readonly amount: Exact;
+  readonly asked: Asked;
   readonly key: string;
   readonly ttlMs: number;
 }
@@ -50,8 +49,8 @@ export interface JudgeOptions {
 
 export type Verdict = "allowed" | "denied" | "none";
 
-export const contentOf = ({ meter, amount }: Pick<Sent, "meter" | "amount">): string =>
-  meter === null ? "requests" : `${meter} ${textOf(amount)}`;
+export const contentOf = ({ asked }: Pick<Sent, "asked">): string =>
+  asked.size === 0 ? "requests" : [...asked].map(([meter, amount]) => `${meter} ${textOf(amount)}`).join(", ");
 
 /** Compares answers with the oracle, which then takes over what was decided. */
 export function createJudge({ oracle, book, hasMeter, isRefused, isBehind }: JudgeOptions) {
@@ -101,46 +100,40 @@ export function createJudge({ oracle, book, hasMeter, isRefused, isBehind }: Jud
   }
 
   /** While the store refuses: what needs no write may be answered, the rest by the kinds of the limits. */
-  function isUnanswered({ meter }: Sent, body: Body): boolean {
+  function isUnanswered({ asked }: Sent, body: Body): boolean {
     if (!isRefused()) return false;
     const isHard =
       oracle.limits.moneyAt(oracle.now())?.hard === true ||
-      oracle.limits.concerning(meter, oracle.now()).some(({ hard }) => hard);
+      oracle.limits.concerning(asked, oracle.now()).some(({ hard }) => hard);
     if (isHard) return body.allowed === false && body.reason === "COUNTER_REBUILDING";
     return body.allowed === true && body.reason === "DEGRADED" && body.reservationId === undefined;
   }
 
   function denied(sent: Sent, body: Body, limits: readonly LimitAt[]): void {
-    const { meter, amount } = sent;
+    const { asked } = sent;
     const money = oracle.limits.moneyAt(oracle.now());
-    const isTooDear = money?.hard === true && oracle.costAlone(meter, amount) > money.limit;
+    const isTooDear = money?.hard === true && oracle.costAlone(asked) > money.limit;
     const isOversized =
-      (isTooDear && oracle.moneyDenies(meter, amount, "least")) ||
-      limits.some(
-        (limit) =>
-          limit.hard &&
-          (limit.meter === null ? exactOf("1") : amount) > limit.limit &&
-          oracle.used(limit, "least") >= 0n,
-      );
-    if (oracle.fitsButForLoss(meter, amount, "most")) expect(body.reason).toBe("COUNTER_REBUILDING");
-    else if (!oracle.fitsButForLoss(meter, amount, "least") && !oracle.anyBlocked(meter)) {
+      (isTooDear && oracle.moneyDenies(asked, "least")) ||
+      limits.some((limit) => limit.hard && chargeOf(limit, asked) > limit.limit && oracle.used(limit, "least") >= 0n);
+    if (oracle.fitsButForLoss(asked, "most")) expect(body.reason).toBe("COUNTER_REBUILDING");
+    else if (!oracle.fitsButForLoss(asked, "least") && !oracle.anyBlocked(asked)) {
       expect(body.reason).not.toBe("COUNTER_REBUILDING");
       if (isOversized) expect(body.reason).toBe("AMOUNT_EXCEEDS_LIMIT");
     }
     if (body.reason === "AMOUNT_EXCEEDS_LIMIT") {
-      const isTooLarge = ({ hard, limit, ...one }: LimitAt) =>
-        hard && (one.meter === null ? exactOf("1") : amount) > limit;
+      const isTooLarge = (one: LimitAt) => one.hard && chargeOf(one, asked) > one.limit;
       expect(isTooDear || limits.some(isTooLarge), "an amount beyond a limit").toBe(true);
     }
     if (sent.kind !== "consume" || body.reason !== "LIMIT_EXCEEDED") return;
     if (money?.hard === true) {
-      const isDenying = (side: "least" | "most") => oracle.cost(side, { meter, amount }) > money.limit;
+      const isDenying = (side: "least" | "most") => oracle.cost(side, asked) > money.limit;
       const isExhausted = (side: "least" | "most") => oracle.cost(side) >= money.limit;
       if (isDenying("most") && isExhausted("most"))
         book.denied(asLimit(money), oracle.now(), isDenying("least") && isExhausted("least"));
     }
     for (const limit of limits.filter(({ hard }) => hard)) {
-      const charge = limit.meter === null ? exactOf("1") : amount;
+      const charge = chargeOf(limit, asked);
       const isDenying = (side: "least" | "most") => oracle.taken(limit, side) + charge > limit.limit;
       const isExhausted = (side: "least" | "most") => oracle.taken(limit, side) >= limit.limit;
       // Of a user of whom nothing counts nobody is told.
@@ -155,7 +148,7 @@ export function createJudge({ oracle, book, hasMeter, isRefused, isBehind }: Jud
     if (isRepeated) return;
     expect(["WITHIN_LIMITS", "SOFT_LIMIT_EXCEEDED", "DEGRADED"]).toContain(body.reason);
     const soft = limits.filter(({ hard }) => !hard);
-    if (oracle.anyBlocked(sent.meter)) return;
+    if (oracle.anyBlocked(sent.asked)) return;
     const money = oracle.limits.moneyAt(oracle.now());
     const isDear = (side: "least" | "most") => money?.hard === false && oracle.cost(side) > money.limit;
     if (isDear("least") || soft.some((limit) => oracle.taken(limit, "least") > limit.limit))
@@ -170,13 +163,15 @@ export function createJudge({ oracle, book, hasMeter, isRefused, isBehind }: Jud
     first,
     /** Of one request, alone or in a batch. */
     decision(sent: Sent, body: Body): Verdict {
-      const { meter, amount, key } = sent;
+      const { asked, key } = sent;
       const now = oracle.now();
-      if (meter !== null && !hasMeter(meter)) {
+      const unknown = [...asked.keys()].filter((meter) => !hasMeter(meter));
+      if (unknown.length > 0) {
+        for (const meter of unknown) expect(body.detail).toContain(meter);
         expect(body.code).toBe("INVALID");
         return "none";
       }
-      const limits = oracle.limits.concerning(meter, now);
+      const limits = oracle.limits.concerning(asked, now);
       const held = sent.kind === "consume" ? oracle.held(key) : undefined;
       const content = contentOf(sent);
       const money = oracle.limits.moneyAt(now);
@@ -210,8 +205,9 @@ export function createJudge({ oracle, book, hasMeter, isRefused, isBehind }: Jud
             book.denied(limit, now, false);
         return "none";
       }
-      const wanted = oracle.verdict(meter, amount);
-      if (sent.kind === "consume" && oracle.keys().length >= MAX_KEYS && body.code === "TOO_MANY_KEYS") {
+      const wanted = oracle.verdict(asked);
+      const places = oracle.places() + oracle.placesOf(asked);
+      if (sent.kind === "consume" && places > MAX_KEYS && body.code === "TOO_MANY_KEYS") {
         expect(body.detail).toContain(String(MAX_KEYS));
         return "none";
       }
@@ -223,17 +219,17 @@ export function createJudge({ oracle, book, hasMeter, isRefused, isBehind }: Jud
         return "denied";
       }
       if (sent.kind === "consume") {
-        expect(oracle.keys().length, "keys alive").toBeLessThan(MAX_KEYS);
-        const reservation = oracle.admit(key, content, meter, amount, sent.ttlMs);
+        expect(places, "what keys alive reserve").toBeLessThanOrEqual(MAX_KEYS);
+        const reservation = oracle.admit(key, content, asked, sent.ttlMs);
         expect(body.expiresAt).toBe(new Date(reservation.expiresAt).toISOString());
-        expect(oracle.overspent(meter), "promise 4").toEqual([]);
+        expect(oracle.overspent(asked), "promise 4").toEqual([]);
       }
       readings(body.limits ?? [], limits);
       allowed(sent, body, limits, false);
       return "allowed";
     },
     released(key: string, body: { readonly released?: boolean; readonly code?: string }): void {
-      const isOpen = oracle.held(key)?.open === true;
+      const isOpen = oracle.isOpen(key);
       if (isRefused() && body.code === "UNAVAILABLE") return;
       if (isRefused()) expect(body, "nothing can be released while the store refuses").toEqual({ released: false });
       if (isRefused() && isOpen) throw new Error("an open reservation is answered as none");

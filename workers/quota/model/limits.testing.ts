@@ -49,6 +49,11 @@ export const asLimit = ({ limit, hard, warnAt, source }: MoneyAt): LimitAt => ({
 export const MONEY = "$";
 const PRICED = ["units", "calls"];
 
+/** What is asked for of each meter, ascending; none: a request only. */
+export type Asked = ReadonlyMap<string, Exact>;
+
+export const askedOf = (meter: string | null, amount: Exact): Asked => new Map(meter === null ? [] : [[meter, amount]]);
+
 interface Override {
   readonly meter: string | null;
   readonly window: Window;
@@ -104,8 +109,8 @@ export function createLimits(
     },
     /** Whether some limit counts by users: then counters may be built from stored totals at any time. */
     hasBy: Object.values(plans).some((all) => all.some(({ by }) => by)),
-    concerning: (meter: string | null, moment: number): readonly LimitAt[] =>
-      at(moment).filter((limit) => limit.meter === null || limit.meter === meter),
+    concerning: (asked: Asked, moment: number): readonly LimitAt[] =>
+      at(moment).filter(({ meter }) => meter === null || asked.has(meter)),
     /** The meters of all plans; null: requests. */
     every: () => [
       ...new Set(

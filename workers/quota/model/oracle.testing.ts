@@ -1,5 +1,15 @@
 import { type Exact, ONE, type Range, smaller, textOf } from "./amounts.testing.js";
-import { isPeriod, isShort, LENGTH, type Limit, type LimitAt, type Limits, type Window } from "./limits.testing.js";
+import {
+  type Asked,
+  askedOf,
+  isPeriod,
+  isShort,
+  LENGTH,
+  type Limit,
+  type LimitAt,
+  type Limits,
+  type Window,
+} from "./limits.testing.js";
 import { highestCost, isPriced, linesOf, type Money } from "./money.testing.js";
 
 /**
@@ -9,16 +19,29 @@ import { highestCost, isPriced, linesOf, type Money } from "./money.testing.js";
 export interface Reservation {
   readonly key: string;
   readonly content: string;
-  /** Null: no limit on its meter. */
-  readonly meter: string | null;
-  readonly amount: Exact;
+  /** Of meters with limits. */
+  readonly parts: readonly ReservedPart[];
   readonly admittedAt: number;
   readonly expiresAt: number;
   readonly request: Request;
+}
+
+interface ReservedPart {
+  readonly meter: string;
+  readonly amount: Exact;
   /** Whether a hard limit of an hour or longer admitted it: then it must survive a loss. */
   readonly isSafe: boolean;
+  /** Neither settled nor given back. */
   open: boolean;
 }
+
+/** A request of no limited meter is open until it is released. */
+const isOpen = ({ parts, request }: Reservation): boolean =>
+  parts.length === 0 ? !request.released : parts.some(({ open }) => open);
+
+/** What is open of a meter. */
+const openIn = ({ parts }: Reservation, meter: string): Exact =>
+  parts.find((part) => part.open && part.meter === meter)?.amount ?? 0n;
 
 interface Request {
   readonly at: number;
@@ -138,9 +161,9 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
 
   function reservedIn({ meter, window }: Limit, t: number): Exact {
     if (meter === null) return 0n;
-    const open = [...held.values()].filter((one) => one.open && one.meter === meter && one.expiresAt > t);
+    const open = [...held.values()].filter((one) => one.expiresAt > t);
     const counting = isShort(window) ? open.filter((one) => one.admittedAt + LENGTH[window] > t) : open;
-    return sum(counting.map(({ amount }) => amount));
+    return sum(counting.map((one) => openIn(one, meter)));
   }
 
   function lostIn({ meter, window }: Limit, t: number, side: Side): Exact {
@@ -159,12 +182,7 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
     usedIn(limit, t, side, follows) + reservedIn(limit, t) + (withLoss ? lostIn(limit, t, side) : 0n);
 
   /** What usage costs, and at most with what is reserved, hidden by a loss, and asked for. */
-  function costIn(
-    t: number,
-    side: Side,
-    withLoss: boolean,
-    asked?: { readonly meter: string | null; readonly amount: Exact },
-  ): Exact {
+  function costIn(t: number, side: Side, withLoss: boolean, asked: Asked = NOTHING): Exact {
     const money = limits.moneyAt(t);
     if (money === undefined) return 0n;
     return sum(
@@ -172,7 +190,7 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
         const ofMeter = periodOf(line.meter);
         const from = line.isUsed ? usedIn(ofMeter, t, side) : 0n;
         const open = line.isUsed ? reservedIn(ofMeter, t) : 0n;
-        const own = line.isUsed && asked?.meter === line.meter ? asked.amount : 0n;
+        const own = line.isUsed ? (asked.get(line.meter) ?? 0n) : 0n;
         return highestCost(line, from, from + open + own + (withLoss ? lostIn(ofMeter, t, side) : 0n));
       }),
     );
@@ -183,21 +201,19 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
     ...{ warnAt: [], warnAtAmounts: [], warnEvery: undefined },
   });
 
-  function moneyFits(meter: string | null, amount: Exact, t: number, side: Side, withLoss: boolean): boolean {
+  function moneyFits(asked: Asked, t: number, side: Side, withLoss: boolean): boolean {
     const money = limits.moneyAt(t);
-    return money === undefined || !money.hard || costIn(t, side, withLoss, { meter, amount }) <= money.limit;
+    return money === undefined || !money.hard || costIn(t, side, withLoss, asked) <= money.limit;
   }
 
-  const chargeOf = ({ meter }: Limit, amount: Exact): Exact => (meter === null ? ONE : amount);
-
-  function fits(meter: string | null, amount: Exact, t: number, side: Side, withLoss = true): boolean {
-    if (!moneyFits(meter, amount, t, side, withLoss)) return false;
-    return limits.concerning(meter, t).every((limit) => {
+  function fits(asked: Asked, t: number, side: Side, withLoss = true): boolean {
+    if (!moneyFits(asked, t, side, withLoss)) return false;
+    return limits.concerning(asked, t).every((limit) => {
       if (!limit.hard) return true;
       const follows = isToFollow(limit);
       // Counters that begin right after a loss deny for a window, which nobody can tell before.
       if (withLoss && isBlocked(limit, t) && !(follows && side === "least")) return false;
-      return takenIn(limit, t, side, withLoss, follows) + chargeOf(limit, amount) <= limit.limit;
+      return takenIn(limit, t, side, withLoss, follows) + chargeOf(limit, asked) <= limit.limit;
     });
   }
 
@@ -222,6 +238,19 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
     return [...new Set(all.map(Math.ceil))].filter((at) => at >= now).sort((a, b) => a - b);
   }
 
+  const isLasting = ({ hard, window }: Limit): boolean => hard && !isShort(window);
+
+  function partsOf(asked: Asked): ReservedPart[] {
+    const money = limits.moneyAt(now);
+    return [...asked].flatMap(([meter, amount]) => {
+      const own = limits.at(now).filter((limit) => limit.meter === meter);
+      const isInMoney = money !== undefined && isPriced(meter);
+      if (own.length === 0 && !isInMoney) return [];
+      const isSafe = own.some(isLasting) || (isInMoney && money.hard);
+      return [{ meter, amount, isSafe, open: true }];
+    });
+  }
+
   function expire(): void {
     for (const [key, { expiresAt }] of held) if (expiresAt <= now) held.delete(key);
     lost = lost.filter(({ until }) => until > now);
@@ -230,33 +259,36 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
   function overspentMoney(): readonly string[] {
     const money = limits.moneyAt(now);
     if (money?.hard !== true) return [];
-    const open = admitted.filter((one) => one.open && one.expiresAt > now && (one.isSafe || held.has(one.key)));
     const taken = sum(
       linesOf(money).map((line) => {
         if (!line.isUsed) return highestCost(line, 0n, 0n);
         const used = usedIn(periodOf(line.meter), now, "least");
-        const own = open.filter(({ meter }) => meter === line.meter);
-        return highestCost(line, used, used + sum(own.map(({ amount }) => amount)));
+        return highestCost(line, used, used + openForCertain(line.meter));
       }),
     );
     return taken > money.limit ? [`money: ${textOf(taken)} of ${textOf(money.limit)}`] : [];
   }
 
-  function overspentLimits(meter: string | null): readonly string[] {
+  /** What is open of everything ever admitted, but for what a loss may have made forgotten. */
+  function openForCertain(meter: string): Exact {
+    const open = admitted.filter(({ expiresAt }) => expiresAt > now);
+    const certain = open.flatMap(({ key, parts }) =>
+      parts.filter((part) => part.open && part.meter === meter && (part.isSafe || held.has(key))),
+    );
+    return sum(certain.map(({ amount }) => amount));
+  }
+
+  function overspentLimits(of: Asked): readonly string[] {
     return limits
-      .concerning(meter, now)
+      .concerning(of, now)
       .filter((limit) => limit.hard && !isShort(limit.window))
       .flatMap((limit) => {
-        const open = admitted.filter((one) => one.open && one.meter === limit.meter && one.expiresAt > now);
         const asked = admitted.filter(
           ({ request }) =>
             !request.released && request.safeWindows.includes(limit.window) && inWindow(request.at, limit.window, now),
         );
         const taken =
-          limit.meter === null
-            ? BigInt(asked.length) * ONE
-            : usedIn(limit, now, "least") +
-              sum(open.filter(({ isSafe, key }) => isSafe || held.has(key)).map(({ amount }) => amount));
+          limit.meter === null ? BigInt(asked.length) * ONE : usedIn(limit, now, "least") + openForCertain(limit.meter);
         const name = `${limit.meter ?? "requests"} per ${limit.window}`;
         return taken > limit.limit ? [`${name}: ${textOf(taken)} of ${textOf(limit.limit)}`] : [];
       });
@@ -281,16 +313,20 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
     },
     /** When something may change, ascending. */
     changes: moments,
-    keys: () => [...held.keys()],
-    openKeys: () => [...held.values()].filter(({ open }) => open).map(({ key }) => key),
+    /** What is remembered, each meter of a key by itself. */
+    places: (): number => [...held.values()].reduce((count, { parts }) => count + Math.max(1, parts.length), 0),
+    isOpen(key: string): boolean {
+      const found = held.get(key);
+      return found !== undefined && isOpen(found);
+    },
     held: (key: string) => held.get(key),
-    open: (meter: string): Exact =>
-      sum([...held.values()].filter((one) => one.open && one.meter === meter).map(({ amount }) => amount)),
+    open: (meter: string): Exact => sum([...held.values()].map((one) => openIn(one, meter))),
     /** What must survive a loss of a meter's open reservations, and when the last of it ends. */
     openOf(meter: string): { readonly amount: Exact; readonly until: number } {
-      const open = [...held.values()].filter((one) => one.open && one.meter === meter && one.isSafe);
+      const isSafe = ({ parts }: Reservation) => parts.some((part) => part.open && part.isSafe && part.meter === meter);
+      const open = [...held.values()].filter(isSafe);
       return {
-        amount: sum(open.map(({ amount }) => amount)),
+        amount: sum(open.map((one) => openIn(one, meter))),
         until: Math.max(0, ...open.map(({ expiresAt }) => expiresAt)),
       };
     },
@@ -299,13 +335,12 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
       requests.filter((one) => one.windows.includes(window) && one.at >= from && one.at < until).length,
     fits,
     /** Whether it must be allowed, must be denied, or either. */
-    verdict(meter: string | null, amount: Exact): "allowed" | "denied" | "either" {
-      if (fits(meter, amount, now, "most")) return "allowed";
-      return fits(meter, amount, now, "least") ? "either" : "denied";
+    verdict(asked: Asked): "allowed" | "denied" | "either" {
+      if (fits(asked, now, "most")) return "allowed";
+      return fits(asked, now, "least") ? "either" : "denied";
     },
     /** The first moment at which the request fits if nothing else comes; null: none. */
-    firstFit: (meter: string | null, amount: Exact, side: Side): number | null =>
-      moments().find((at) => fits(meter, amount, at, side)) ?? null,
+    firstFit: (asked: Asked, side: Side): number | null => moments().find((at) => fits(asked, at, side)) ?? null,
     expected(limit: LimitAt): Expected {
       const [hidden, used, reserved] = [lostIn, usedIn, reservedIn].map((part) => ({
         least: part(limit, now, "least"),
@@ -334,14 +369,13 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
       return { money, used, reserved, end: limits.period(now).end };
     },
     /** Of the limit in money: what is taken, without what a loss may have hidden, and with a request. */
-    cost: (side: Side, asked?: { readonly meter: string | null; readonly amount: Exact }) =>
-      costIn(now, side, false, asked),
-    moneyDenies: (meter: string | null, amount: Exact, side: Side) => !moneyFits(meter, amount, now, side, true),
+    cost: (side: Side, asked?: Asked) => costIn(now, side, false, asked),
+    moneyDenies: (asked: Asked, side: Side) => !moneyFits(asked, now, side, true),
     /** What the request would cost if nothing were used. */
-    costAlone: (meter: string | null, amount: Exact): Exact =>
+    costAlone: (asked: Asked): Exact =>
       sum(
         linesOf(limits.moneyAt(now) ?? NO_MONEY).map((line) =>
-          highestCost(line, 0n, line.isUsed && line.meter === meter ? amount : 0n),
+          highestCost(line, 0n, line.isUsed ? (asked.get(line.meter) ?? 0n) : 0n),
         ),
       ),
     /** When all that counts now no longer counts, if nothing else comes: the earliest and the latest time it may be. */
@@ -363,11 +397,11 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
         parts.push({ from: span.certain, to: Math.ceil(span.possible), amount: one.amount });
       }
       for (const one of meter === null ? [] : held.values()) {
-        if (!one.open || one.meter !== meter) continue;
+        if (meter === null || !one.parts.some((part) => part.open && part.meter === meter)) continue;
         if (!isShort(window)) certain.push(one.expiresAt);
         else {
           const at = one.admittedAt + LENGTH[window];
-          parts.push({ from: at, to: at, amount: one.amount });
+          parts.push({ from: at, to: at, amount: openIn(one, meter) });
         }
         possible.push(isShort(window) ? one.admittedAt + LENGTH[window] : one.expiresAt);
       }
@@ -381,21 +415,19 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
     },
     /** What is left of the tightest hard limit. */
     rest(meter: string | null): Exact | undefined {
-      const hard = limits.concerning(meter, now).filter((limit) => limit.hard && limit.meter !== null);
+      const hard = limits.concerning(askedOf(meter, ONE), now).filter((limit) => limit.hard && limit.meter !== null);
       const left = hard.map((limit) => limit.limit - takenIn(limit, now, "most", true));
       return left.length === 0 ? undefined : left.reduce(smaller);
     },
     taken: (limit: Limit, side: Side) => takenIn(limit, now, side, false),
     used: (limit: Limit, side: Side) => usedIn(limit, now, side),
-    anyBlocked: (meter: string | null): boolean => limits.concerning(meter, now).some((limit) => isBlocked(limit, now)),
-    fitsButForLoss: (meter: string | null, amount: Exact, side: Side) => fits(meter, amount, now, side, false),
+    anyBlocked: (asked: Asked): boolean => limits.concerning(asked, now).some((limit) => isBlocked(limit, now)),
+    fitsButForLoss: (asked: Asked, side: Side) => fits(asked, now, side, false),
+    /** How many places its reservation would take. */
+    placesOf: (asked: Asked): number => Math.max(1, partsOf(asked).length),
 
-    admit(key: string, content: string, meter: string | null, amount: Exact, ttlMs: number): Reservation {
-      const concerned = limits.concerning(meter, now);
-      const ofMeter = concerned.filter((limit) => limit.meter !== null);
-      const ofRequests = concerned.filter((limit) => limit.meter === null);
-      const money = limits.moneyAt(now);
-      const isLasting = ({ hard, window }: Limit) => hard && !isShort(window);
+    admit(key: string, content: string, asked: Asked, ttlMs: number): Reservation {
+      const ofRequests = limits.concerning(asked, now).filter((limit) => limit.meter === null);
       const request: Request = {
         at: now,
         windows: ofRequests.map(({ window }) => window),
@@ -403,12 +435,9 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
         released: false,
       };
       const reservation: Reservation = {
-        ...{ key, content, amount, request },
-        meter: ofMeter.length > 0 || (money !== undefined && isPriced(meter)) ? meter : null,
+        ...{ key, content, request, parts: partsOf(asked) },
         admittedAt: now,
         expiresAt: now + ttlMs,
-        isSafe: ofMeter.some(isLasting) || (money?.hard === true && isPriced(meter)),
-        open: true,
       };
       held.set(key, reservation);
       requests.push(request);
@@ -416,32 +445,34 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
       return reservation;
     },
     /** The hard limits of an hour or longer that everything admitted and recorded exceeds now; none, or promise 4 is broken. */
-    overspent(meter: string | null): readonly string[] {
-      return [...overspentMoney(), ...overspentLimits(meter)];
+    overspent(of: Asked): readonly string[] {
+      return [...overspentMoney(), ...overspentLimits(of)];
     },
     release(key: string): boolean {
       const found = held.get(key);
-      if (found?.open !== true) return false;
-      found.open = false;
+      if (found === undefined || !isOpen(found)) return false;
+      const isPartlySettled = found.parts.some(({ open }) => !open);
+      for (const part of found.parts) part.open = false;
+      // What is settled of a key was used: the key stays, and its request.
+      if (isPartlySettled) return true;
       found.request.released = true;
       held.delete(key);
       requests = requests.filter((one) => one !== found.request);
       return true;
     },
-    /** Recorded usage of one event by meter; it settles the reservation of its key, if that is of one of them. */
+    /** Recorded usage of one event by meter; it settles what its key has reserved of these. */
     record(key: string | undefined, amounts: ReadonlyMap<string, Exact>, time: number): void {
       const limited = limits.countedMeters(now);
       const thenLimited = limits.at(time);
-      const isSettledBy = ({ meter, open }: Reservation): boolean =>
-        open && meter !== null && amounts.has(meter) && limited.has(meter);
+      const isSettled = ({ meter, open }: ReservedPart): boolean => open && amounts.has(meter) && limited.has(meter);
       const found = key === undefined ? undefined : held.get(key);
-      const settled = found !== undefined && isSettledBy(found) ? found : undefined;
+      const settled = found?.parts.filter(isSettled) ?? [];
+      for (const part of settled) part.open = false;
       for (const one of admitted) {
-        if (one.key === key && one !== settled && !held.has(one.key) && isSettledBy(one)) one.open = false;
+        if (one.key === key && !held.has(one.key)) for (const part of one.parts.filter(isSettled)) part.open = false;
       }
-      if (settled !== undefined) settled.open = false;
       for (const [meter, amount] of amounts) {
-        const admittedAt = settled?.meter === meter ? settled.admittedAt : undefined;
+        const admittedAt = settled.some((part) => part.meter === meter) ? found?.admittedAt : undefined;
         const stored = thenLimited.filter((limit) => limit.meter === meter).map(({ window }) => window);
         const arrived = { arrivedAt: now, isCorrection: false, builtAt: undefined };
         usage.push({ meter, amount, time, admittedAt, stored, ...arrived });
@@ -477,7 +508,7 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
         .map((one) => `${one.meter ?? "requests"} ${one.window} ${one.hard ? "HARD" : "SOFT"} ${textOf(one.limit)}`),
       held: [...held.values()].map(
         (one) =>
-          `${one.key} ${one.content} ${one.open ? "open" : "settled"} ${new Date(one.admittedAt).toISOString()} until ${new Date(one.expiresAt).toISOString()}`,
+          `${one.key} ${one.content} ${isOpen(one) ? "open" : "settled"} ${new Date(one.admittedAt).toISOString()} until ${new Date(one.expiresAt).toISOString()}`,
       ),
       usage: usage.map(
         (one) =>
@@ -497,6 +528,11 @@ const text = (money: Money | undefined): string =>
     ? "none"
     : `${money.hard ? "HARD" : "SOFT"} ${textOf(money.limit)} units ${money.units} calls ${money.calls} rest ${money.rest}`;
 
+/** What a request counts as under a limit. */
+export const chargeOf = ({ meter }: Pick<Limit, "meter">, asked: Asked): Exact =>
+  meter === null ? ONE : (asked.get(meter) ?? 0n);
+
+const NOTHING: Asked = new Map();
 const NO_MONEY: Money = { limit: 0n, hard: false, units: 0, calls: 0, rest: undefined, warnAt: [] };
 
 /** An amount that stops counting at a moment between two. */

@@ -132,6 +132,14 @@ const ask = fc.record({
   kind: fc.constantFrom("consume" as const, "consume" as const, "consume" as const, "check" as const),
   meter: askedMeter,
   amount: askedAmount,
+  /** Of further meters, together with it. */
+  also: fc.oneof(
+    { weight: 3, arbitrary: fc.constant([]) },
+    {
+      weight: 2,
+      arbitrary: fc.array(fc.record({ meter: askedMeter, amount: halves(0, 6) }), { minLength: 1, maxLength: 2 }),
+    },
+  ),
   key,
   ttlSeconds,
 });

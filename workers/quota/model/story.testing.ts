@@ -3,7 +3,7 @@ import type { RecordedEvent } from "#schema/events/usage-recorded.v1.js";
 import { type Actor, createActor, type PastEvent, USER } from "./actor.testing.js";
 import { type Exact, ONE, textOf } from "./amounts.testing.js";
 import { contentOf, type Sent } from "./judge.testing.js";
-import { isPeriod, isShort, LENGTH, type Limits, type Window } from "./limits.testing.js";
+import { type Asked, askedOf, isPeriod, isShort, LENGTH, type Limits, type Window } from "./limits.testing.js";
 import type { Stage } from "./stage.testing.js";
 import type { Ask, AskedMeter, EventSpec, Item, Step, TenantSpec, Wait } from "./steps.testing.js";
 
@@ -53,7 +53,7 @@ export async function play(stage: Stage, { tenants, steps }: StorySpec): Promise
     return meter === null || limited.length === 0 ? null : (limited[meter % limited.length] ?? null);
   }
 
-  function sentOf({ oracle, id, limits }: Actor, { kind, meter, amount, key, ttlSeconds }: Ask): Sent {
+  function sentOf({ oracle, id, limits }: Actor, { kind, meter, amount, also, key, ttlSeconds }: Ask): Sent {
     const name = `k${key}`;
     const before = sents.get(`${id} ${name}`);
     if (kind === "consume" && amount.kind === "rest" && before !== undefined && oracle.held(name) !== undefined)
@@ -61,10 +61,17 @@ export async function play(stage: Stage, { tenants, steps }: StorySpec): Promise
     const asked = meterOf(limits, meter);
     const rest = oracle.rest(asked) ?? ONE;
     const wanted = amount.kind === "plain" ? amount.value : rest + amount.value;
-    const sent = { kind, meter: asked, amount: wanted > 0n ? wanted : ONE, key: name, ttlMs: ttlSeconds * 1000 };
+    const all = new Map(askedOf(asked, wanted > 0n ? wanted : ONE));
+    for (const one of also) {
+      const other = meterOf(limits, one.meter);
+      if (other !== null && !all.has(other)) all.set(other, one.amount);
+    }
+    const sent = { kind, asked: ascending(all), key: name, ttlMs: ttlSeconds * 1000 };
     if (kind === "consume") sents.set(`${id} ${name}`, sent);
     return sent;
   }
+
+  const ascending = (asked: Asked): Asked => new Map([...asked].sort(([a], [b]) => (a < b ? -1 : 1)));
 
   const itemOf = (actor: Actor, item: Item) =>
     item.kind === "release" ? { kind: item.kind, key: `k${item.key}` } : sentOf(actor, item);
@@ -125,7 +132,7 @@ export async function play(stage: Stage, { tenants, steps }: StorySpec): Promise
       const rest = actor.oracle.rest(meter);
       if (meter === null || !hard || rest === undefined || (meter === later && !hasLater)) continue;
       const amount = rest > 0n ? rest + ONE / 2n : ONE;
-      await actor.ask({ kind: "consume", meter, amount, key: fresh(), ttlMs: 5_000 }, 0);
+      await actor.ask({ kind: "consume", asked: askedOf(meter, amount), key: fresh(), ttlMs: 5_000 }, 0);
     }
   }
 
@@ -190,7 +197,7 @@ export async function play(stage: Stage, { tenants, steps }: StorySpec): Promise
     const of = brief.length > 0 ? brief : inForce;
     const meter = of[index % Math.max(1, of.length)]?.meter;
     if (meter === undefined) return;
-    const sent: Sent = { kind: "consume", meter, amount, key: fresh(), ttlMs: 2_000 };
+    const sent: Sent = { kind: "consume", asked: askedOf(meter, amount), key: fresh(), ttlMs: 2_000 };
     await actor.ask(sent, 0);
     const held = oracle.held(sent.key);
     if (held === undefined) return;
@@ -341,7 +348,7 @@ export async function play(stage: Stage, { tenants, steps }: StorySpec): Promise
     actors.reduce((all, one) => () => one.keepsExplanations(all), restart)();
 
   const burstOf = (meter: string | null, amounts: readonly Exact[]): readonly Sent[] =>
-    amounts.map((amount) => ({ kind: "consume", meter, amount, key: fresh(), ttlMs: 20_000 }));
+    amounts.map((amount) => ({ kind: "consume", asked: askedOf(meter, amount), key: fresh(), ttlMs: 20_000 }));
 
   async function take(step: Step): Promise<void> {
     switch (step.kind) {
@@ -377,7 +384,7 @@ export async function play(stage: Stage, { tenants, steps }: StorySpec): Promise
       case "loseWhileLoading": {
         const actor = actorOf(step.tenant);
         const [sent] = burstOf(meterOf(actor.limits, step.meter), [step.amount]);
-        if (stage.isRefused() || sent === undefined || (sent.meter === later && !hasLater)) return;
+        if (stage.isRefused() || sent === undefined || (sent.asked.has(later) && !hasLater)) return;
         if (step.kind === "settleLate") return settleLate(actor, sent);
         if (stage.place.redisUrl !== undefined) return loseWhileLoading(actor, sent);
         return;
