@@ -66,6 +66,12 @@ function also(denied: Response, problem: Response | undefined): Response {
   };
 }
 
+/** A call of an AI model. */
+const USAGE = [
+  { meter: "ai_input", amount: "600" },
+  { meter: "ai_output", amount: "150" },
+];
+
 const json = (schema: object, examples: object) => ({
   required: true,
   content: { "application/json": { schema, examples } },
@@ -85,6 +91,7 @@ export const QUOTA_PATHS = {
       description: "Reserves nothing. Needs the scope `QUOTA`, like every operation below.",
       requestBody: json(ref("QuotaRequest"), {
         ofMeter: { summary: "Five units of a meter", value: { meter: "api_calls", amount: "5" } },
+        ofSeveral: { summary: "Several meters", value: { usage: USAGE } },
         ofRequests: { summary: "One request", value: {} },
       }),
       responses: { 200: decision("Allowed or denied", ALLOWED, deniedHeaders), ...problems(OF_ONE) },
@@ -95,7 +102,7 @@ export const QUOTA_PATHS = {
       operationId: "consumeQuota",
       tags,
       summary: "Reserve, if it is allowed",
-      description: `The reservation is settled by the usage event whose \`id\` is the idempotency key, given back by \`release\`, or ends after \`ttlSeconds\` (${DEFAULT_TTL_SECONDS} by default). The same request again gets the same decision.`,
+      description: `The reservation is settled by the usage event whose \`id\` is the idempotency key, given back by \`release\`, or ends after \`ttlSeconds\` (${DEFAULT_TTL_SECONDS} by default). Of several meters (\`usage\`) each is settled by an event that it counts; \`release\` gives back the rest. The same request again gets the same decision.`,
       parameters: [
         {
           name: "denyStatus",
@@ -110,6 +117,10 @@ export const QUOTA_PATHS = {
           ofMeter: {
             summary: "One unit of a meter",
             value: { meter: "api_calls", amount: "1", idempotencyKey: "req-7f3b", ttlSeconds: 60 },
+          },
+          ofSeveral: {
+            summary: "Several meters, all or nothing",
+            value: { usage: USAGE, idempotencyKey: "req-7f3c", ttlSeconds: 60 },
           },
         },
       ),
