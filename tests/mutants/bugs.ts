@@ -8,6 +8,7 @@ import { REVERSED_QUOTA } from "./bugs/reversed-quota.js";
 import { REVERSED_SERVERS } from "./bugs/reversed-servers.js";
 import { REVERSED_TENANCY } from "./bugs/reversed-tenancy.js";
 import { REVIEWED } from "./bugs/reviewed.js";
+import { SEVERAL_METERS } from "./bugs/several-meters.js";
 import { UNSEEN_ACCOUNTING } from "./bugs/unseen-accounting.js";
 import { UNSEEN_DECISIONS } from "./bugs/unseen-decisions.js";
 
@@ -19,5 +20,5 @@ const REVERSED = [
 export const BUGS: readonly Bug[] = [
   ...[...UNSEEN_ACCOUNTING, ...UNSEEN_DECISIONS],
   ...[...REVERSED, ...REVIEWED],
-  ...[...CHEAPER, ...MONEY],
+  ...[...CHEAPER, ...MONEY, ...SEVERAL_METERS],
 ];

@@ -263,6 +263,16 @@ describe("quotas", () => {
     silent.close();
   });
 
+  test("several meters are asked for in one request, with exact amounts", async () => {
+    const quota = sdk("decided");
+    const usage = [{ meter: "calls", amount: 1 }];
+    expect(await quota.check({ usage })).toMatchObject({ allowed: true, limits: [{ meter: "calls" }] });
+    const inexact = quota.check({ usage: [...usage, { meter: "calls", amount: 0.1 + 0.2 }] });
+    await expect(inexact).rejects.toThrow(/^usage\.1\.amount is 0\.30000000000000004/);
+    const wrong = quota.consume({ usage: [...usage, { meter: "nothing", amount: "2" }], idempotencyKey: "several" });
+    await expect(wrong).rejects.toThrow(/usage\.1\.meter: there is no meter "nothing"/);
+  });
+
   test("reasons and codes are those of the server", () => {
     expectTypeOf<DecisionReason>().toEqualTypeOf<Reason | "UNREACHABLE">();
     expectTypeOf<ErrorCode>().toEqualTypeOf<ErrorCodeOfServer | "HTTP_ERROR">();

@@ -59,19 +59,23 @@ export const nearlyEvent: fc.Arbitrary<unknown> = nearly({
   data: fc.oneof(nearly({ n: fc.oneof(fc.constantFrom(...DECIMALS), anyNumber), region: anyText }), anyJson),
 });
 
-/** A request for a decision. */
-export const nearlyQuotaRequest: fc.Arbitrary<unknown> = nearly({
+const decision = {
   operation: fc.constantFrom("check", "consume", "release", "toString"),
-  meter: fc.constantFrom("calls", "units", "nothing", "constructor"),
-  amount: fc.oneof(fc.constantFrom(...DECIMALS), anyNumber),
   idempotencyKey: id,
   ttlSeconds: anyNumber,
   tenantId: fc.constantFrom("attacker", "neighbour", "nobody"),
-  usage: fc.array(nearly({ meter: fc.constantFrom("calls", "units"), amount: fc.constantFrom(...DECIMALS) }), {
-    maxLength: 3,
-  }),
   dimensions: fc.oneof(objectOf(fc.array(fc.tuple(anyText, anyText), { maxLength: 3 })), anyJson),
-});
+};
+const quantity = {
+  meter: fc.constantFrom("calls", "units", "nothing", "constructor"),
+  amount: fc.oneof(fc.constantFrom(...DECIMALS), anyNumber),
+};
+
+/** A request for a decision. */
+export const nearlyQuotaRequest: fc.Arbitrary<unknown> = fc.oneof(
+  nearly({ ...decision, ...quantity }),
+  nearly({ ...decision, usage: fc.array(nearly(quantity), { maxLength: 3 }) }),
+);
 
 /** The body as JSON; sometimes damaged, or of another kind altogether. */
 export function nearlyJson(value: fc.Arbitrary<unknown>): fc.Arbitrary<string | Buffer> {
