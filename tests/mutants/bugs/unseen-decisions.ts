@@ -14,7 +14,7 @@ export const UNSEEN_DECISIONS: readonly Bug[] = [
       {
         file: "workers/quota/counters/tenant/admitting.ts",
         find: "if (!isSame(held, request)) return",
-        put: "if (held.meter !== request.meter && !isSame(held, request)) return",
+        put: 'if (held.content.split(" ")[0] !== request.content.split(" ")[0] && !isSame(held, request)) return',
       },
     ],
   },

@@ -384,7 +384,10 @@ const dimensionsMissing = (names: readonly string[]): MetrlyError =>
   );
 
 const tooManyKeys = (most: number): MetrlyError =>
-  new MetrlyError("TOO_MANY_KEYS", `The tenant may have ${most} live idempotency keys, each counted once per meter, and has no place for this one`);
+  new MetrlyError(
+    "TOO_MANY_KEYS",
+    `The tenant may have ${most} live idempotency keys, each counted once per meter, and has no place for this one`,
+  );
 
 /** While the counters do not answer, hard limits deny and soft ones allow. */
 function unanswered(
