@@ -96,6 +96,18 @@ test("however much it is, each event is in one settlement, positions join, and t
   );
 });
 
+test("a settlement counts meters: each of an event's may end a reservation", () => {
+  const meters = Array.from({ length: 20 }, (_, n) => `m${n}`);
+  const many = meters.map((meter): CounterKey => ({ meter, window: "BILLING_PERIOD" }));
+  const readings = Array.from({ length: 60 }, (_, seq) => meters.map((meter) => reading(seq + 1, { meter }))).flat();
+  const requests = settleRequests({ tenant, readings, previousSeq: 0, seq: 60 }, many, []);
+  expect(requests.map(({ previousSeq, seq, events }) => [previousSeq, seq, events.length])).toEqual([
+    [0, 25, 25],
+    [25, 50, 25],
+    [50, 60, 10],
+  ]);
+});
+
 test("a test tenant settles at its own time", () => {
   const usage = { tenant: { ...tenant, testClock: NOW }, readings: [], previousSeq: 0, seq: 1 };
   expect(settleRequests(usage, counted, [])).toMatchObject([{ now: NOW, events: [], seq: 1 }]);

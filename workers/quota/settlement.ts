@@ -8,8 +8,8 @@ import { countsAt } from "./rules/usage.js";
 import { isClaimed, type TenantUsage, type UsageReading, unplannedOf } from "./rules/usage-reading.js";
 import { periodOf } from "./rules/windows.js";
 
-/** Maximum events per atomic settlement, so that decisions do not wait long for it. */
-const EVENTS_PER_REQUEST = 500;
+/** In one atomic settlement at most, so that decisions do not wait long for it: each meter of an event may settle a reservation. */
+const METERS_PER_REQUEST = 500;
 
 /**
  * A tenant's recorded usage after `previousSeq` up to `seq` as settlements for the counters, each of which moves the tenant's
@@ -26,9 +26,9 @@ export function settleRequests(
   const events = eventsOf(readings, counted);
   const requests: SettleRequest[] = [];
   let position = previousSeq;
-  for (let at = 0; at === 0 || at < events.length; at += EVENTS_PER_REQUEST) {
-    const some = events.slice(at, at + EVENTS_PER_REQUEST);
-    const isLast = at + EVENTS_PER_REQUEST >= events.length;
+  for (let at = 0; at === 0 || at < events.length; ) {
+    const some = sliceOf(events, at);
+    const isLast = at + some.length >= events.length;
     const reached = isLast ? seq : (some.at(-1)?.seq ?? seq);
     requests.push({
       tenantId: tenant.id,
@@ -41,8 +41,21 @@ export function settleRequests(
       ...(at === 0 && recorded.length > 0 && { recorded }),
     });
     position = reached;
+    at += Math.max(1, some.length);
   }
   return requests;
+}
+
+/** Those of one settlement: one event at least, if there are any left. */
+function sliceOf<T extends { readonly event: SettledEvent }>(events: readonly T[], from: number): readonly T[] {
+  let to = from;
+  let meters = 0;
+  for (let next = events[to]; next !== undefined; next = events[to]) {
+    meters += next.event.meters.length;
+    if (meters > METERS_PER_REQUEST && to > from) break;
+    to += 1;
+  }
+  return events.slice(from, to);
 }
 
 /** The totals of the periods that the readings changed, for the counters that count them. */

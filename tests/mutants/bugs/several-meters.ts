@@ -10,8 +10,8 @@ export const SEVERAL_METERS: readonly Bug[] = [
     edits: [
       {
         file: "workers/quota/counters/tenant/admitting.ts",
-        find: "if (meter !== first?.meter) reserve(partKey(key, meter), meter, amount);",
-        put: "if (meter !== first?.meter) reserve(partKey(key, meter), meter, first?.amount ?? amount);",
+        find: "contentOf([one]), one.meter, one.amount);",
+        put: "contentOf([one]), one.meter, first?.amount ?? one.amount);",
       },
     ],
   },
@@ -103,6 +103,45 @@ export const SEVERAL_METERS: readonly Bug[] = [
         file: "workers/quota/gate/concerns.ts",
         find: "asked: isClaimed ? amountFor(line.meter, asked) : 0n",
         put: "asked: isClaimed ? amountFor(line.meter, asked.slice(0, 1)) : 0n",
+      },
+    ],
+  },
+  {
+    name: "several-meters-text-in-each",
+    wrong: "what a request reserves of twenty meters takes twenty times twenty texts in Redis and in each process",
+    breaks: "everything has a limit",
+    hole: { ownTest: "workers/quota/counters/several-meters.test.ts" },
+    edits: [
+      {
+        file: "workers/quota/counters/tenant/admitting.ts",
+        find: "contentOf([one]), one.meter, one.amount);",
+        put: "content, one.meter, one.amount);",
+      },
+    ],
+  },
+  {
+    name: "several-meters-settled-as-one-event",
+    wrong: "one settlement ends ten thousand reservations, and Redis answers no other tenant meanwhile",
+    breaks: "one tenant's load slows another's only within a bound",
+    hole: { ownTest: "workers/quota/settlement.test.ts" },
+    edits: [
+      {
+        file: "workers/quota/settlement.ts",
+        find: "meters += next.event.meters.length;",
+        put: "meters += 1;",
+      },
+    ],
+  },
+  {
+    name: "dimension-of-two-lines-unchecked",
+    wrong: "a batch is answered with 500 because one item has a number under a dimension's name with a line break",
+    breaks: "every input error is reported",
+    hole: { ownTest: "workers/quota/http/requests.test.ts" },
+    edits: [
+      {
+        file: "workers/quota/http/request.ts",
+        find: 'const fault = typeof value === "string" ? faultOf(value) : "expected string";',
+        put: "const fault = faultOf(value);",
       },
     ],
   },

@@ -169,7 +169,7 @@ test("a process of before reads it as a reservation of each meter", () => {
   const until = START + TTL_MS;
   expect([...storedOf(state).reservations]).toEqual([
     ["a", `[${until},${START},1,1,"${8n * UNIT}","input 4, output 8","output"]`],
-    ["a\0input", `[${until},${START},1,1,"${4n * UNIT}","input 4, output 8","input"]`],
+    ["a\0input", `[${until},${START},1,1,"${4n * UNIT}","input 4","input"]`],
   ]);
 });
 

@@ -173,7 +173,8 @@ function dimensionsOf(given: Readonly<Record<string, string>> | undefined): Dime
   const dimensions = new Map(Object.entries(given));
   if (dimensions.size > MAX_DIMENSIONS) throw invalid("dimensions", `has at most ${MAX_DIMENSIONS}`);
   for (const [name, value] of dimensions) {
-    const fault = faultOf(value);
+    // The schema does not look at a name with a line break.
+    const fault = typeof value === "string" ? faultOf(value) : "expected string";
     if (fault !== undefined) throw invalid(`dimensions.${name.slice(0, 64)}`, fault);
   }
   return dimensions;

@@ -31,6 +31,7 @@ describeRoom("a request", prepare, (room) => {
       [headers, { ...ok, meter: 7 }, 400, "INVALID"],
       [headers, { ...ok, ammount: "3" }, 400, "INVALID"],
       [headers, { ...ok, dimensions: { user: 1 } }, 400, "INVALID"],
+      [headers, { ...ok, dimensions: { "two\nlines": 1 } }, 400, "INVALID"],
       [headers, { ...ok, idempotencyKey: "nul\0" }, 400, "INVALID"],
       [headers, { ...ok, idempotencyKey: "half \ud800" }, 400, "INVALID"],
       [headers, [], 400, "MALFORMED"],

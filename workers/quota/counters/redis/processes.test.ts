@@ -38,6 +38,43 @@ describe.skipIf(!hasRedis)("several processes on one Redis", () => {
     return all;
   }
 
+  test("each of them sees, settles and releases all meters of a request", async () => {
+    const [first, second] = await processes(2);
+    if (first === undefined || second === undefined) throw new Error("no process");
+    const meters = ["input", "output"];
+    const chargeOf = (meter: string, amount: bigint): CounterCharge => ({
+      ...calls(10n, amount),
+      ...{ counter: `${meter}|HOUR`, meter },
+    });
+    const charges = [chargeOf("input", 3n), chargeOf("output", 4n)];
+    const asking = { content: "input 3, output 4", ttlMs: HOUR_MS, charges };
+    const counted = charges.map(({ counter }) => counter);
+    const counters = charges.map(({ counter, window }) => ({ counter, window, blockedUntil: 0, usage: [] }));
+    const load: TenantLoad = { tenantId: "t", epoch: "e", seq: 0, lost: [], hasOwnClock: false, counters };
+    await first.load(load, await tokenOf(first, "t"));
+    const seen = async (by: QuotaCounters) => {
+      const [outcome] = await by.execute("t", [{ ...asking, kind: "check", key: "" }], undefined);
+      if (outcome?.kind !== "decided") throw new Error(wordOf(outcome));
+      return outcome.readings.map(({ used, reserved: open }) => `${used / UNIT}+${open / UNIT}`);
+    };
+    // The longest key, and one of the longest characters.
+    for (const key of ["k".repeat(256), "\u{1F600}".repeat(64)]) {
+      expect(await seen(second)).toEqual(["0+0", "0+0"]);
+      await first.execute("t", [{ ...asking, kind: "consume", key }], undefined);
+      expect(await seen(second)).toEqual(["0+3", "0+4"]);
+      expect(await second.execute("t", [{ kind: "release", key }], undefined)).toEqual([
+        { kind: "released", released: true },
+      ]);
+      expect(await seen(first)).toEqual(["0+0", "0+0"]);
+    }
+    await first.execute("t", [{ ...asking, kind: "consume", key: "k" }], undefined);
+    const event = { key: "k", meters, charges: [{ counter: "output|HOUR", amount: UNIT, at: await first.now() }] };
+    await second.settle({
+      ...{ tenantId: "t", previousSeq: 0, seq: 1, now: undefined, totals: [], counted, events: [event] },
+    });
+    expect(await seen(first)).toEqual(["0+0", "1+0"]);
+  });
+
   test.each([2, 8])("%i of them never overspend together, and all of it is counted", async (count) => {
     const random = seeded(count);
     const [first, ...others] = await processes(count);

@@ -1,5 +1,5 @@
 import { contains } from "#kernel/period.js";
-import { type AskedAmount, partKey, severalIn } from "../../rules/asked.js";
+import { type AskedAmount, contentOf, partKey, severalIn } from "../../rules/asked.js";
 import { askedText, familyOf, NO_DIMENSIONS, seriesOf } from "../../rules/scopes.js";
 import { appended } from "../appended.js";
 import type { Amount, CounterCharge, Decided, Outcome } from "../counters.js";
@@ -192,14 +192,25 @@ function admit(state: State, request: Request, { involved, asked, expiresAt }: A
   if (bounds.size > 0) noteAdmission(state, involved);
   const { serial } = state;
   const counted = { admittedAt: now, ...countedAt(involved, now) };
-  const reserve = (of: string, meter: string | null, amount: Amount): void => {
-    const reservation = { key: of, expiresAt, ...counted, serial, open: true, content, meter, dimensions, amount };
+  const reserve = (of: string, text: string, meter: string | null, amount: Amount): void => {
+    const reservation = {
+      key: of,
+      expiresAt,
+      ...counted,
+      serial,
+      open: true,
+      content: text,
+      meter,
+      dimensions,
+      amount,
+    };
     if (meter !== null) holdElsewhere(state, reservation, involved);
     setReservation(state, of, reservation);
   };
   const [first] = asked;
-  reserve(key, first?.meter ?? null, first?.amount ?? 0n);
-  for (const { meter, amount } of asked) if (meter !== first?.meter) reserve(partKey(key, meter), meter, amount);
+  reserve(key, content, first?.meter ?? null, first?.amount ?? 0n);
+  // The whole text in each would be twenty times as long with twenty meters.
+  for (const one of asked) if (one !== first) reserve(partKey(key, one.meter), contentOf([one]), one.meter, one.amount);
 }
 
 /** All that a request reserved, of which the first has its key. */

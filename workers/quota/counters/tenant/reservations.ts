@@ -21,7 +21,7 @@ export interface Reservation {
   readonly serial: number;
   /** False: settled; kept until its expiry, so that its key is not charged again. */
   readonly open: boolean;
-  /** The whole request, as text: it may have reserved more, of other meters (`admitting.ts`). */
+  /** The whole request, as text; of a further meter of one for several (`admitting.ts`), only what it asks of that meter. */
   readonly content: string;
   /** The meter whose usage settles it; null: requests only. */
   readonly meter: string | null;
