@@ -32,6 +32,8 @@ export interface World {
   readonly lateMeter: LateMeter | undefined;
   /** Whether limits count by lanes, too. */
   readonly withLanes: boolean;
+  /** Whether some tenants have a limit in money. */
+  readonly withMoney: boolean;
   readonly flaw?: Flaw | undefined;
   /** A process ended with an error that a restart does not mend, or reported what must not happen. */
   onFailed(what: string): void;

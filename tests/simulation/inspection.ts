@@ -1,11 +1,13 @@
 import { createInstance } from "./engine/instance.js";
 import type { Scheduler } from "./engine/scheduler.js";
 import type { Sample } from "./judge/history.js";
+import { MOST_ROOM, spendRoom } from "./judge/money.js";
 import { TRUST_MS } from "./judge/quotas.js";
 import { periodOf } from "./judge/usage.js";
 import type { Reachable } from "./ports/requests.js";
 import type { Serving } from "./ports/serving.js";
-import type { QuotaAnswer } from "./terms/requests.js";
+import type { PlanOf } from "./terms/plans.js";
+import type { QuotaAnswer, SentEvent } from "./terms/requests.js";
 import { LANES, LIMITS, type LimitTerms, laneLimit, TENANTS } from "./terms/terms.js";
 
 export interface InspectionOptions {
@@ -17,12 +19,17 @@ export interface InspectionOptions {
   readonly isLater: boolean;
   readonly areClocksRight: boolean;
   readonly withLanes: boolean;
+  readonly planOf: PlanOf;
+  /** What counts, in the ledger's order. */
+  readonly counted: readonly SentEvent[];
 }
 
 /** A process that has just found out that it knows too little denies what it will allow. */
 const ATTEMPTS = 20;
 const AGAIN_MS = 500;
 const HOUR_MS = 3_600_000;
+/** Only a limit in money is on it. */
+const SOLD = "sales";
 /** The named one, another, and one without usage. */
 const LANES_ASKED = [LANES.named, "1", "unused"];
 /** More than an inspection takes. */
@@ -33,7 +40,7 @@ const LONGEST_MS = 120_000;
  * an hour later, all of that can be had.
  */
 export function startInspection(options: InspectionOptions) {
-  const { scheduler, reachable, sample, isLater, areClocksRight, withLanes } = options;
+  const { scheduler, reachable, sample, isLater, areClocksRight, withLanes, planOf, counted } = options;
   const operator = createInstance(scheduler, "operator");
   let found: readonly string[] | undefined;
 
@@ -73,23 +80,47 @@ export function startInspection(options: InspectionOptions) {
       if (!isLater) wrong.push(...(await reconciled(tenantId)));
       for (const meter of new Set(LIMITS.flatMap((limit) => limit.meter ?? []))) {
         const room = Math.min(...hardLimits(meter).map(({ window, limit }) => limit - usedOf(tenantId, meter, window)));
-        if (!isLater) wrong.push(...(await allowed(tenantId, meter, Math.max(0, room) + 1)));
-        else if (room > 0 && !(withLanes && meter === LANES.meter))
-          wrong.push(...(await denied(tenantId, meter, room)));
-        if (withLanes && meter === LANES.meter) wrong.push(...(await lanes(tenantId, room)));
+        const hasLanes = meter === LANES.meter && (withLanes || isSpent(tenantId));
+        if (!isLater || !hasLanes) wrong.push(...(await asked(tenantId, meter, room)));
+        if (hasLanes) wrong.push(...(await lanes(tenantId, room)));
       }
+      if (isSpent(tenantId)) wrong.push(...(await asked(tenantId, SOLD, MOST_ROOM)));
     }
     return wrong;
   }
+
+  /** That no more than `room` can be had, and later that it can; of a limit in money, too. */
+  async function asked(tenantId: string, meter: string, room: number, lane?: string): Promise<string[]> {
+    const plan = planOf(tenantId, periodOf(scheduler.nowMs()));
+    // Without a lane, the amount chooses it: see `check`.
+    if (plan.spend !== undefined && meter === LANES.meter && lane === undefined)
+      return isLater ? [] : allowed(tenantId, meter, Math.max(0, room) + 1);
+    if (plan.spend !== undefined) {
+      // What a wrong clock recorded may seem to be of another month.
+      if (!areClocksRight) return [];
+      const now = periodOf(scheduler.nowMs());
+      const used = counted.filter((event) => event.tenantId === tenantId && periodOf(event.time) === now);
+      const left = spendRoom(plan, used, meter, lane);
+      if (left < 0) return isLater ? [] : allowed(tenantId, meter, 1, lane);
+      const both = Math.min(room, left);
+      if (both === MOST_ROOM) return [];
+      if (!isLater) return allowed(tenantId, meter, Math.max(0, both) + 1, lane);
+      return both > 0 ? denied(tenantId, meter, both, lane) : [];
+    }
+    if (!isLater) return allowed(tenantId, meter, Math.max(0, room) + 1, lane);
+    return room > 0 ? denied(tenantId, meter, room, lane) : [];
+  }
+
+  const isSpent = (tenantId: string): boolean => planOf(tenantId, periodOf(scheduler.nowMs())).spend !== undefined;
 
   /** `room`: what all lanes together leave. */
   async function lanes(tenantId: string, room: number): Promise<string[]> {
     const wrong: string[] = [];
     for (const lane of LANES_ASKED) {
       const used = sample.lanes.get([tenantId, periodOf(scheduler.nowMs()), lane].join(" ")) ?? 0;
-      const own = Math.min(room, laneLimit(lane) - used);
-      if (!isLater) wrong.push(...(await allowed(tenantId, LANES.meter, Math.max(0, own) + 1, lane)));
-      else if (own > 0) wrong.push(...(await denied(tenantId, LANES.meter, own, lane)));
+      wrong.push(
+        ...(await asked(tenantId, LANES.meter, withLanes ? Math.min(room, laneLimit(lane) - used) : room, lane)),
+      );
     }
     return wrong;
   }

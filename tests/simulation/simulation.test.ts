@@ -9,6 +9,7 @@ import { createSimulatedJobs } from "./jobs.js";
 import { type Asked, createHistory } from "./judge/history.js";
 import { judgeAdmissions } from "./judge/quotas.js";
 import { openRunner, type Runner } from "./run-seed.js";
+import { plansOf } from "./terms/plans.js";
 import type { QuotaAnswer, SentEvent } from "./terms/requests.js";
 import { startClients } from "./workload.js";
 
@@ -168,7 +169,14 @@ describe("what a simulation is made of", () => {
       ...{ scheduler, history: createHistory(), tenants: ["acme"], eventsPerTenant: 1, types: [] },
       processes: () => [{ instance: asked, serving: () => ({ ask }) }],
       limited: [{ meter: "calls", type: "api.request", isSum: false }],
-      sample: async () => ({ at: 0, totals: new Map(), lanes: new Map(), slices: new Map(), marks: new Map() }),
+      sample: async () => ({
+        at: 0,
+        totals: new Map(),
+        lanes: new Map(),
+        named: new Map(),
+        slices: new Map(),
+        marks: new Map(),
+      }),
     });
     // Longer than all attempts of a client.
     const late = scheduler.nowMs() + 60_000;
@@ -202,7 +210,7 @@ describe("the judge of hard limits", () => {
     before: Asked[] = [],
   ) {
     const history = createHistory();
-    history.sent(ledger);
+    history.sent(ledger, 0);
     const seen = new Set<SentEvent>();
     const entries = ledger.map((event, index) => {
       const isVoid = seen.has(event);
@@ -212,9 +220,16 @@ describe("the judge of hard limits", () => {
     for (const [id, seconds] of Object.entries(voids)) history.voids.set(`acme/sim/${id}`, at(seconds));
     const total = entries.slice(0, mark).reduce((sum, { event, isVoid }) => sum + event.amount * (isVoid ? -1 : 1), 0);
     const totals = new Map([[`acme bytes ${Date.UTC(2026, 1)}`, total]]);
-    history.samples.push({ at: at(5), totals, lanes: new Map(), slices: new Map(), marks: new Map([[0, mark]]) });
+    history.samples.push({
+      at: at(5),
+      totals,
+      lanes: new Map(),
+      named: new Map(),
+      slices: new Map(),
+      marks: new Map([[0, mark]]),
+    });
     history.asked.push(...before, asked("q", 20, 10));
-    return judgeAdmissions({ history, recorded: entries, areClocksRight: false });
+    return judgeAdmissions({ history, recorded: entries, areClocksRight: false, planOf: plansOf(false) });
   }
   const admittedTo = (held: number): string[] => [
     `q of acme (20 bytes) was admitted to ${held} of 120 bytes in a BILLING_PERIOD`,

@@ -12,9 +12,10 @@ import { judgeInvoices } from "./judge/invoices.js";
 import type { Judged } from "./judge/judged.js";
 import { judgeAdmissionsToLanes, judgeLanesAtRest } from "./judge/lanes.js";
 import { judgeLedger, judgeLedgerAtRest } from "./judge/ledger.js";
+import { judgeSpending } from "./judge/money.js";
 import { judgeNotices, judgeNoticesAtRest } from "./judge/notices.js";
 import { judgeAdmissions, judgeQuotasAtRest, sampleOf } from "./judge/quotas.js";
-import { recordedOf } from "./judge/recorded.js";
+import { countedOf, recordedOf } from "./judge/recorded.js";
 import { createSimulatedLog } from "./ports/log.js";
 import type { Role } from "./ports/serving.js";
 import { createProcesses } from "./processes.js";
@@ -25,6 +26,7 @@ import type { Servers } from "./servers.js";
 import { createLateMeter } from "./tenancy/late-meter.js";
 import { startTenancyPart } from "./tenancy/part.js";
 import { startReaderRole, startTenancyRole } from "./tenancy/roles.js";
+import { plansOf } from "./terms/plans.js";
 import { LATE_METER, METERS, TENANTS } from "./terms/terms.js";
 import { startClients } from "./workload.js";
 
@@ -51,6 +53,8 @@ export interface SimulationOptions {
   readonly withoutBackfill?: boolean;
   /** Limits that count by a dimension, and with a filter. */
   readonly withLanes?: boolean;
+  /** Limits in money, and prices of lanes: of some tenants, one of which gets another plan with the second billing period. */
+  readonly withMoney?: boolean;
   /** Tenancy alone: no usage, and so no ingestion, billing, quota and notification. */
   readonly withoutUsage?: boolean;
   /** Of each operator, 6 by default. */
@@ -106,6 +110,8 @@ const COMMANDS = 6;
 const EVENT_TYPES = [...new Set(METERS.map(({ type }) => type)), "unknown.type"];
 /** Its share is that of several types. */
 const LATE_TYPES = [LATE_METER.type, LATE_METER.type];
+/** In runs with money; no other limit is on it. */
+const SOLD = { meter: "sales", type: "shop.order", isSum: true };
 const LIMITED = [
   { meter: "calls", type: "api.request", isSum: false },
   { meter: "bytes", type: "api.transfer", isSum: true },
@@ -143,8 +149,10 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
   const isLate = hasUsage && options.withoutBackfill !== true;
   const lateMeter = isLate ? createLateMeter({ scheduler, log, partitionCount: PARTITIONS }) : undefined;
   const withLanes = options.withLanes === true;
+  const withMoney = options.withMoney === true;
+  const planOf = plansOf(withMoney);
   const processes = createProcesses({
-    ...{ scheduler, log, servers, flaw, lateMeter, withLanes, partitionCount: PARTITIONS, onFailed: wrong },
+    ...{ scheduler, log, servers, flaw, lateMeter, withLanes, withMoney, partitionCount: PARTITIONS, onFailed: wrong },
     jobs: createSimulatedJobs(scheduler),
     counters: createSimulatedCounters(scheduler, options.counterLosses),
     receivers,
@@ -165,7 +173,7 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
   const clients = startClients({
     ...{ scheduler, history, processes: processes.reachable, tenants: hasUsage ? TENANTS : [] },
     types: isLate ? [...EVENT_TYPES, ...LATE_TYPES] : EVENT_TYPES,
-    limited: hasQuota ? LIMITED : [],
+    limited: hasQuota ? [...LIMITED, ...(withMoney ? [SOLD] : [])] : [],
     eventsPerTenant: options.events ?? EVENTS,
     sample,
   });
@@ -188,7 +196,7 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
       .flat()
       .map((value) => value.toString("utf8"));
   const judged: Judged = {
-    ...{ history, invoices: new Map() },
+    ...{ history, planOf, invoices: new Map() },
     ingestion: servers.of("ingestion").ask,
     billing: servers.of("billing").ask,
     quota: quota.ask,
@@ -206,8 +214,9 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
   const inspected = (isLater: boolean): Phase => ({
     async begin() {
       if (isLater) leapTo(scheduler.nowMs() + INSPECTED_AFTER_MS);
+      const counted = countedOf(await recordedOf(judged));
       const options = { scheduler, reachable: processes.reachable, isLater, areClocksRight: judged.areClocksRight() };
-      inspection = startInspection({ ...options, withLanes, sample: await sample() });
+      inspection = startInspection({ ...options, withLanes, planOf, counted, sample: await sample() });
     },
     open: async () => (inspection?.found() === undefined ? "the inspection goes on" : undefined),
     judge: () => inspection?.found() ?? [],
@@ -248,7 +257,7 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
       judge: async () => [
         ...(await judgeLedgerAtRest(judged)),
         ...(hasQuota ? await judgeQuotasAtRest(judged) : []),
-        ...(hasQuota && withLanes ? await judgeLanesAtRest(judged) : []),
+        ...(hasQuota && (withLanes || withMoney) ? await judgeLanesAtRest(judged, withLanes) : []),
       ],
     },
     ...(hasQuota ? [inspected(false), inspected(true)] : []),
@@ -283,8 +292,9 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
     const areClocksRight = judged.areClocksRight();
     if (hasUsage) {
       violations.push(...(await judgeLedger(judged)));
-      const known = { history, areClocksRight, recorded: await recordedOf(judged) };
+      const known = { history, areClocksRight, planOf, recorded: await recordedOf(judged) };
       violations.push(...judgeAdmissions(known), ...(withLanes ? judgeAdmissionsToLanes(known) : []));
+      if (withMoney) violations.push(...judgeSpending(known));
     }
     violations.push(...((await tenancy?.judge()) ?? []));
     if (hasNotification) violations.push(...(await judgeNotices(judged)));

@@ -73,7 +73,7 @@ function startClient(options: ClientsOptions, tenantId: string) {
   }
 
   function send(events: readonly SentEvent[], conflicts: readonly SentEvent[] = []): void {
-    history.sent(events);
+    history.sent(events, scheduler.nowMs());
     request(
       ({ receive }) => receive && (() => receive([...events, ...conflicts])),
       () => {

@@ -21,8 +21,10 @@ export interface Sample {
   readonly at: number;
   /** By tenant, meter and start of the billing period. */
   readonly totals: ReadonlyMap<string, number>;
-  /** Of lanes, by tenant, start of the billing period and lane; and of the one that is named in a limit, without the lane. */
+  /** Of lanes, by tenant, start of the billing period and lane. */
   readonly lanes: ReadonlyMap<string, number>;
+  /** Of lanes that a limit or a price names, and of what no price names: their totals by tenant and start of the billing period. */
+  readonly named: ReadonlyMap<string, readonly number[]>;
   /** What rebuilds the counters of an hour, by tenant, meter and start of its slice. */
   readonly slices: ReadonlyMap<string, number>;
   /** How far of the ledger that is: the last entry of each partition. */
@@ -30,11 +32,18 @@ export interface Sample {
 }
 
 /** What clients sent and were answered. */
+export interface KnownEvent {
+  readonly event: SentEvent;
+  /** First. */
+  readonly sentAt: number;
+  readonly isAcknowledged: boolean;
+}
+
 export interface History {
-  sent(events: readonly SentEvent[]): void;
+  sent(events: readonly SentEvent[], at: number): void;
   acknowledged(events: readonly SentEvent[]): void;
   isAcknowledged(events: readonly SentEvent[]): boolean;
-  readonly events: ReadonlyMap<string, { readonly event: SentEvent; readonly isAcknowledged: boolean }>;
+  readonly events: ReadonlyMap<string, KnownEvent>;
   /** The events that clients want to be voided, and since when. */
   readonly voids: Map<string, number>;
   /** The events of which another content was accepted later. */
@@ -47,19 +56,22 @@ export const keyOf = ({ tenantId, source, id }: Pick<SentEvent, "tenantId" | "so
   [tenantId, source, id].join("/");
 
 export function createHistory(): History {
-  const events = new Map<string, { event: SentEvent; isAcknowledged: boolean }>();
+  const events = new Map<string, KnownEvent>();
   return {
     events,
     voids: new Map(),
     conflicts: new Set(),
     asked: [],
     samples: [],
-    sent(batch) {
+    sent(batch, sentAt) {
       for (const event of batch)
-        if (!events.has(keyOf(event))) events.set(keyOf(event), { event, isAcknowledged: false });
+        if (!events.has(keyOf(event))) events.set(keyOf(event), { event, sentAt, isAcknowledged: false });
     },
     acknowledged(batch) {
-      for (const event of batch) events.set(keyOf(event), { event, isAcknowledged: true });
+      for (const event of batch) {
+        const sentAt = events.get(keyOf(event))?.sentAt ?? 0;
+        events.set(keyOf(event), { event, sentAt, isAcknowledged: true });
+      }
     },
     isAcknowledged: (batch) => batch.every((event) => events.get(keyOf(event))?.isAcknowledged === true),
   };

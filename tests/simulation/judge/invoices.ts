@@ -1,8 +1,6 @@
-import { METERS, PRICES } from "../terms/terms.js";
 import type { Judged } from "./judged.js";
-import { centsOf, costOf } from "./prices.js";
 import { countedOf, recordedOf } from "./recorded.js";
-import { periodOf, quantityOf } from "./usage.js";
+import { centsFor, periodOf } from "./usage.js";
 
 /** What must be true when every period up to the last one is closed and announced: all lines of a price add up to its usage. */
 export async function judgeInvoices(
@@ -10,7 +8,7 @@ export async function judgeInvoices(
   tenants: readonly string[],
   periods: readonly number[],
 ): Promise<string[]> {
-  const { billing, announced } = judged;
+  const { billing, announced, planOf } = judged;
   const lines = await billing<{ key: string; amount: string }>(
     `SELECT tenant_id || '/' || for_period || '/' || for_price AS key, sum(amount)::text AS amount
      FROM invoice_line WHERE for_price >= 0 GROUP BY 1`,
@@ -19,19 +17,17 @@ export async function judgeInvoices(
   const events = countedOf(await recordedOf(judged));
   const wrong: string[] = [];
   for (const tenantId of tenants)
-    for (const period of periods)
-      for (const [index, price] of PRICES.entries()) {
-        const meter = METERS.find(({ id }) => id === price.meter);
-        if (meter === undefined) continue;
-        const counted = events.filter(
-          (event) => event.tenantId === tenantId && event.type === meter.type && periodOf(event.time) === period,
-        );
-        const cents = centsOf(costOf(price, quantityOf(meter, counted)));
+    for (const period of periods) {
+      const plan = planOf(tenantId, period);
+      const ofPeriod = events.filter((event) => event.tenantId === tenantId && periodOf(event.time) === period);
+      for (const [index, price] of plan.prices.entries()) {
+        const cents = centsFor(plan, price, ofPeriod);
         const key = [tenantId, period, index].join("/");
         const found = invoiced.get(key) ?? 0;
         invoiced.delete(key);
         if (found !== cents) wrong.push(`${key} is invoiced with ${found} cents of ${cents}`);
       }
+    }
   for (const key of invoiced.keys()) wrong.push(`${key} is invoiced and not due`);
   return [...wrong, ...(await unannounced(billing, announced()))];
 }

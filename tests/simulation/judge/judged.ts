@@ -1,3 +1,4 @@
+import type { PlanOf } from "../terms/plans.js";
 import type { Received } from "../terms/webhooks.js";
 import type { History } from "./history.js";
 
@@ -6,6 +7,7 @@ type Look = <Row extends object>(text: string) => Promise<Row[]>;
 /** What the judge may look at. It shares no code with the product. */
 export interface Judged {
   readonly history: History;
+  readonly planOf: PlanOf;
   readonly ingestion: Look;
   readonly billing: Look;
   readonly quota: Look;

@@ -1,5 +1,5 @@
 import type { SentEvent } from "../terms/requests.js";
-import { LANES, laneLimit, laneOf } from "../terms/terms.js";
+import { LANES, laneLimit, laneOf, OTHER_LANES } from "../terms/terms.js";
 import { type Asked, keyOf } from "./history.js";
 import type { Judged } from "./judged.js";
 import { isIn, isTakenBack, type Known, sampleBefore } from "./quotas.js";
@@ -65,22 +65,50 @@ const isOf = (event: SentEvent, tenantId: string, period: number, lane: string):
   periodOf(event.time) === period &&
   laneOf(event.amount) === lane;
 
-/** What must be true when everything is processed: the usage of each lane is what clients sent. */
-export async function judgeLanesAtRest(judged: Judged): Promise<string[]> {
+/**
+ * What must be true when everything is processed: the usage of each lane is what clients sent, and so is that of lanes which a limit or
+ * a price names, and of those that no price does.
+ */
+export async function judgeLanesAtRest(judged: Judged, withLanes: boolean): Promise<string[]> {
   // What seems to come a month late counts in no limit any more.
   if (!judged.areClocksRight()) return [];
   const wanted = new Map<string, number>();
-  const add = (key: string, amount: number): void => void wanted.set(key, (wanted.get(key) ?? 0) + amount);
-  for (const { tenantId, type, time, amount } of countedOf(await recordedOf(judged))) {
-    if (type !== LANES.type) continue;
-    const lane = laneOf(amount);
-    const ofPeriod = [tenantId, periodOf(time)];
-    add([...ofPeriod, lane].join(" "), amount);
-    if (lane === LANES.named) add(ofPeriod.join(" "), amount);
+  const events = countedOf(await recordedOf(judged)).filter(({ type }) => type === LANES.type);
+  for (const { tenantId, time, amount } of withLanes ? events : []) {
+    const key = [tenantId, periodOf(time), laneOf(amount)].join(" ");
+    wanted.set(key, (wanted.get(key) ?? 0) + amount);
   }
-  const found = judged.history.samples.at(-1)?.lanes ?? new Map<string, number>();
-  return [...new Set([...wanted.keys(), ...found.keys()])].flatMap((key) => {
+  const { lanes: found, named } = judged.history.samples.at(-1) ?? {
+    lanes: new Map<string, number>(),
+    named: new Map(),
+  };
+  const wrong = [...new Set([...wanted.keys(), ...found.keys()])].flatMap((key) => {
     const [was, is] = [found.get(key) ?? 0, wanted.get(key) ?? 0];
     return was === is ? [] : [`quota has ${was} of lane ${key}, clients sent ${is}`];
   });
+  const periods = new Set(events.map(({ tenantId, time }) => `${tenantId} ${periodOf(time)}`));
+  for (const key of new Set([...periods, ...named.keys()])) {
+    const [tenantId = "", period = ""] = key.split(" ");
+    const ofPeriod = events.filter((event) => event.tenantId === tenantId && periodOf(event.time) === Number(period));
+    const is = scopesOf(judged, tenantId, withLanes).map((isWithin) =>
+      ofPeriod.reduce((sum, { amount }) => (isWithin(laneOf(amount)) ? sum + amount : sum), 0),
+    );
+    const texts = [named.get(key) ?? [], is].map((some) => textOf(some.filter((total: number) => total !== 0)));
+    if (texts[0] !== texts[1]) wrong.push(`quota has ${texts[0]} of named lanes of ${key}, clients sent ${texts[1]}`);
+  }
+  return wrong;
+}
+
+const textOf = (totals: readonly number[]): string => [...totals].sort((a, b) => a - b).join(" and ") || "nothing";
+
+/** What is totalled as a whole: of the plans that a tenant has and will have. */
+function scopesOf({ planOf }: Judged, tenantId: string, withLanes: boolean): ((lane: string) => boolean)[] {
+  const { prices } = planOf(tenantId, Number.POSITIVE_INFINITY);
+  const priced = prices.flatMap(({ lane }) => (lane === undefined || lane === OTHER_LANES ? [] : [lane]));
+  const named = new Set([...(withLanes ? [LANES.named] : []), ...priced]);
+  const hasOthers = prices.some(({ lane }) => lane === OTHER_LANES);
+  return [
+    ...[...named].map((name) => (lane: string) => lane === name),
+    ...(hasOthers ? [(lane: string) => !priced.includes(lane)] : []),
+  ];
 }

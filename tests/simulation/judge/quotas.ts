@@ -1,10 +1,11 @@
+import type { PlanOf, PlanTerms } from "../terms/plans.js";
 import type { SentEvent } from "../terms/requests.js";
-import { LIMITS, type LimitTerms, METERS, type MeterTerms, PLAN_ID } from "../terms/terms.js";
+import { LIMITS, type LimitTerms, METERS, type MeterTerms, TENANTS } from "../terms/terms.js";
 import { type Asked, type History, keyOf, type Sample } from "./history.js";
 import type { Judged } from "./judged.js";
 import { totalsOfLateMeter } from "./late-meter.js";
 import { countedOf, type Recorded, recordedOf } from "./recorded.js";
-import { periodOf, quantityOf } from "./usage.js";
+import { costOfUsage, periodOf, quantityOf } from "./usage.js";
 
 /** A decision is made on all usage that the database had so long before (workers/quota/README.md). */
 export const TRUST_MS = 3_000;
@@ -16,6 +17,7 @@ export interface Known {
   /** What the ledger has by now. */
   readonly recorded: readonly Recorded[];
   readonly areClocksRight: boolean;
+  readonly planOf: PlanOf;
 }
 
 /** Whether an admission exceeded a hard limit, as far as what clients sent and were answered tells for certain. */
@@ -133,21 +135,26 @@ export async function sampleOf(quota: Judged["quota"], at: number): Promise<Samp
   return {
     at,
     totals: await totalsOf(quota),
-    lanes: await lanesOf(quota),
+    ...(await lanesOf(quota)),
     slices: await totalsOf(quota, "HOUR_SLICE"),
     marks: new Map(marks.map(({ partition, seq }) => [partition, seq])),
   };
 }
 
 /** A series has the combination behind its scope, if it has one (`workers/quota/README.md`). */
-async function lanesOf(quota: Judged["quota"]): Promise<ReadonlyMap<string, number>> {
-  const rows = await quota<{ key: string; total: string }>(
-    `SELECT concat_ws(' ', t.tenant_id, (extract(epoch FROM t.bucket_start) * 1000)::bigint, c.dimensions[1]) AS key, t.total::text
+async function lanesOf(quota: Judged["quota"]): Promise<Pick<Sample, "lanes" | "named">> {
+  const rows = await quota<{ of: string; lane: string | null; total: string }>(
+    `SELECT concat_ws(' ', t.tenant_id, (extract(epoch FROM t.bucket_start) * 1000)::bigint) AS of, c.dimensions[1] AS lane, t.total::text
      FROM scoped_total t LEFT JOIN combination c
        ON c.tenant_id = t.tenant_id AND c.period_start = t.bucket_start AND t.series = c.scope || '|' || c.id
      WHERE t.grain = 'BILLING_PERIOD'`,
   );
-  return new Map(rows.map(({ key, total }) => [key, Number(total)]));
+  const lanes = new Map<string, number>();
+  const named = new Map<string, number[]>();
+  for (const { of, lane, total } of rows)
+    if (lane !== null) lanes.set(`${of} ${lane}`, Number(total));
+    else named.set(of, [...(named.get(of) ?? []), Number(total)]);
+  return { lanes, named };
 }
 
 export async function totalsOf(
@@ -189,7 +196,7 @@ function wantedTotals(all: readonly SentEvent[]): ReadonlyMap<string, number> {
 }
 
 function judgeAlerts(
-  { history, alerts, areClocksRight }: Judged,
+  { history, alerts, areClocksRight, planOf }: Judged,
   totals: ReadonlyMap<string, number>,
   recorded: readonly Recorded[],
 ): string[] {
@@ -202,30 +209,70 @@ function judgeAlerts(
     told.set(id, text);
   }
   const denied = new Set(history.asked.filter(({ isAllowed }) => isAllowed !== true).map(({ tenantId }) => tenantId));
-  for (const [key, total] of totals) {
-    const [tenantId = "", meter = "", start = ""] = key.split(" ");
-    const steps = stepsOf(recorded, tenantId, meter, Number(start));
-    for (const { window, limit, warnAt } of LIMITS.filter(
-      (one) => one.meter === meter && one.window === "BILLING_PERIOD",
-    ))
-      for (const threshold of [...warnAt, "1"]) {
-        const id = [tenantId, meter, window, `${PLAN_ID}@1`, new Date(Number(start)).toISOString(), threshold].join(
-          ":",
-        );
-        const at = Number(threshold) * limit;
-        // What exceeds the limit is told by any usage beyond it, as imports may have reached it.
-        const isDue = steps.some(
-          ({ before, after, isImport }) =>
-            !isImport && after >= at && (before < at || (threshold === "1" && after > before)),
-        );
-        // Usage that seems to come a month late raises none.
-        if (isDue && !told.has(id) && areClocksRight()) wrong.push(`alert ${id} is missing at ${total}`);
-        const mayBeDenied = threshold === "1" && denied.has(tenantId);
-        if (!isDue && told.has(id) && !mayBeDenied) wrong.push(`alert ${id} was raised at ${total}`);
-      }
+  function judgeLimit({ about, tenantId, period, limit, warnAt, steps }: Alerted): void {
+    const start = new Date(period).toISOString();
+    for (const threshold of [...warnAt, "1"]) {
+      const id = [tenantId, about, "BILLING_PERIOD", `${planOf(tenantId, period).id}@1`, start, threshold].join(":");
+      const at = Number(threshold) * limit;
+      // What exceeds the limit is told by any usage beyond it, as imports may have reached it.
+      const isDue = steps.some(
+        ({ before, after, isImport }) =>
+          !isImport && after >= at && (before < at || (threshold === "1" && after > before)),
+      );
+      const total = steps.at(-1)?.after ?? 0;
+      // Usage that seems to come a month late raises none.
+      if (isDue && !told.has(id) && areClocksRight()) wrong.push(`alert ${id} is missing at ${total}`);
+      const mayBeDenied = threshold === "1" && denied.has(tenantId);
+      if (!isDue && told.has(id) && !mayBeDenied) wrong.push(`alert ${id} was raised at ${total}`);
+    }
   }
+  for (const key of totals.keys()) {
+    const [tenantId = "", about = "", start = ""] = key.split(" ");
+    const period = Number(start);
+    const steps = stepsOf(recorded, tenantId, about, period);
+    for (const limit of LIMITS)
+      if (limit.meter === about && limit.window === "BILLING_PERIOD")
+        judgeLimit({ about, tenantId, period, steps, ...limit });
+  }
+  for (const tenantId of TENANTS)
+    for (const period of new Set(recorded.map(({ event }) => periodOf(event.time)))) {
+      const plan = planOf(tenantId, period);
+      if (plan.spend === undefined) continue;
+      judgeLimit({ about: "money", tenantId, period, ...plan.spend, steps: costsOf(recorded, tenantId, period, plan) });
+    }
   return wrong;
 }
+
+/** A limit of a billing period that alerts are about. */
+interface Alerted {
+  readonly about: string;
+  readonly tenantId: string;
+  readonly period: number;
+  readonly limit: number;
+  readonly warnAt: readonly string[];
+  readonly steps: readonly { readonly before: number; readonly after: number; readonly isImport: boolean }[];
+}
+
+/** What usage of the period costs before and after each entry of the ledger; nothing before the first, whatever is due without any. */
+function costsOf(recorded: readonly Recorded[], tenantId: string, period: number, plan: PlanTerms) {
+  const counted: SentEvent[] = [];
+  let after = 0;
+  return recorded
+    .filter(({ event }) => event.tenantId === tenantId && periodOf(event.time) === period)
+    .map(({ event, isVoid }) => {
+      const before = after;
+      if (isVoid) counted.splice(counted.indexOf(event), 1);
+      else counted.push(event);
+      const isNothing = counted.every(
+        ({ amount, type }) => !METERS.some((meter) => meter.type === type && isSpent(meter, amount)),
+      );
+      after = isNothing ? 0 : costOfUsage(plan, counted);
+      return { before, after, isImport: event.isImport };
+    });
+}
+
+const isSpent = ({ aggregation }: MeterTerms, amount: number): boolean =>
+  aggregation === "COUNT" || (aggregation === "SUM" && amount !== 0);
 
 /** What each entry of the ledger adds to the meter's usage of the period. */
 function stepsOf(recorded: readonly Recorded[], tenantId: string, meterId: string, period: number) {

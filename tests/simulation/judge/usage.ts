@@ -1,5 +1,7 @@
+import type { PlanTerms } from "../terms/plans.js";
 import type { SentEvent } from "../terms/requests.js";
-import type { MeterTerms } from "../terms/terms.js";
+import { laneOf, METERS, type MeterTerms, OTHER_LANES, type PriceTerms } from "../terms/terms.js";
+import { centsOf, costOf } from "./prices.js";
 
 /** The start of the billing period that holds this moment. */
 export function periodOf(time: number): number {
@@ -25,3 +27,30 @@ export function quantityOf({ aggregation }: MeterTerms, events: readonly SentEve
 }
 
 const NONE: Pick<SentEvent, "time" | "amount"> = { time: 0, amount: 0 };
+
+/** `lane`: by default, that of the amount. */
+type Usage = Pick<SentEvent, "type" | "amount"> & { readonly lane?: string };
+
+export const meterOf = ({ meter }: Pick<PriceTerms, "meter">): MeterTerms => {
+  const found = METERS.find(({ id }) => id === meter);
+  if (found === undefined) throw new RangeError(`a price of no meter: ${meter}`);
+  return found;
+};
+
+/** Whether a price charges for this usage: prices of one meter share its lanes. */
+export function isChargedBy({ prices }: PlanTerms, price: PriceTerms, usage: Usage): boolean {
+  if (meterOf(price).type !== usage.type) return false;
+  const lane = usage.lane ?? laneOf(usage.amount);
+  if (price.lane !== OTHER_LANES) return price.lane === undefined || price.lane === lane;
+  return !prices.some((other) => other.meter === price.meter && other.lane === lane);
+}
+
+/** What a price makes of a tenant's usage of a billing period, which is in the ledger's order, in cents. */
+export function centsFor(plan: PlanTerms, price: PriceTerms, ofPeriod: readonly SentEvent[]): number {
+  const charged = ofPeriod.filter((event) => isChargedBy(plan, price, event));
+  return centsOf(costOf(price, quantityOf(meterOf(price), charged)));
+}
+
+/** What all of it costs: the sum of the lines. */
+export const costOfUsage = (plan: PlanTerms, ofPeriod: readonly SentEvent[]): number =>
+  plan.prices.reduce((sum, price) => sum + centsFor(plan, price, ofPeriod), 0);

@@ -9,6 +9,7 @@ import type {
   TenantState,
 } from "#schema/events/tenancy-changed.v1.js";
 import type { Instance } from "../engine/instance.js";
+import { type PlanTerms, PRO, SPEND, SPENDS_FROM } from "../terms/plans.js";
 import {
   FIRST_VERSION,
   GRACE_DAYS,
@@ -18,8 +19,7 @@ import {
   LIMITS,
   METERS,
   type MeterTerms,
-  PLAN_ID,
-  PRICES,
+  OTHER_LANES,
   type PriceTerms,
   STARTS_AT,
   TENANTS,
@@ -46,7 +46,7 @@ const meter = ({ id, type, aggregation }: MeterTerms, version = VERSION, dimensi
 
 const moneyText = (millionths: number): string => String(millionths / 1_000_000);
 
-const price = ({ meter, by, included = 0, discountPercent = 0, minimum, maximum }: PriceTerms): PriceState => ({
+const price = ({ meter, lane, by, included = 0, discountPercent = 0, minimum, maximum }: PriceTerms): PriceState => ({
   meter,
   model: by.model,
   included: String(included),
@@ -66,8 +66,11 @@ const price = ({ meter, by, included = 0, discountPercent = 0, minimum, maximum 
   minimumAmount: minimum === undefined ? null : moneyText(minimum),
   maximumAmount: maximum === undefined ? null : moneyText(maximum),
   discountPercent: String(discountPercent),
-  where: [],
+  where: lane === undefined || lane === OTHER_LANES ? [] : [{ dimension: "lane", value: lane }],
+  ...(lane === OTHER_LANES && { catchAll: true }),
 });
+
+const centsText = (cents: number): string => String(cents / 100);
 
 const LIMIT_STATES: readonly QuotaLimitState[] = LIMITS.map(({ limit, warnAt, ...rest }) => ({
   ...{ ...rest, limit: String(limit), warnAt: [...warnAt] },
@@ -79,11 +82,20 @@ const LANE_LIMITS: readonly QuotaLimitState[] = [
   { ...ofLanes(LANES.ofNamed), warnAt: [], where: [{ dimension: "lane", value: LANES.named }] },
 ];
 
-const plan = (limits: readonly QuotaLimitState[]): PlanState => ({
+const SPEND_LIMITS: readonly QuotaLimitState[] = SPEND.spend
+  ? [
+      {
+        ...{ meter: null, unit: "MONEY", window: "BILLING_PERIOD", kind: "HARD" },
+        ...{ limit: centsText(SPEND.spend.limit), warnAt: [...SPEND.spend.warnAt] },
+      },
+    ]
+  : [];
+
+const plan = ({ id, prices, fee, commit }: PlanTerms, limits: readonly QuotaLimitState[]): PlanState => ({
   kind: "plan",
-  id: PLAN_ID,
+  id,
   version: VERSION,
-  name: PLAN_ID,
+  name: id,
   archived: false,
   versions: [
     {
@@ -91,53 +103,64 @@ const plan = (limits: readonly QuotaLimitState[]): PlanState => ({
       publishedAt: 0,
       publishedInVersion: VERSION,
       currency: "EUR",
-      recurringFee: "0",
-      minimumCommit: "0",
-      prices: PRICES.map(price),
+      recurringFee: centsText(fee),
+      minimumCommit: centsText(commit),
+      prices: prices.map(price),
       limits: [...limits],
     },
   ],
 });
 
-const tenant = (id: string): TenantState => ({
-  kind: "tenant",
-  id,
-  version: VERSION,
-  name: id,
-  status: "ACTIVE",
-  createdAt: STARTS_AT,
-  createdInVersion: VERSION,
-  billingAnchorDay: 1,
-  startsAt: STARTS_AT,
-  currency: "EUR",
-  testClock: null,
-  graceDays: [{ days: GRACE_DAYS, inVersion: VERSION }],
-  assignments: [
-    { planId: PLAN_ID, planVersion: 1, effectiveFrom: STARTS_AT, inVersion: VERSION, cancelledInVersion: null },
-  ],
-  closedInVersion: null,
+const assigned = (planId: string, effectiveFrom: number): TenantState["assignments"][number] => ({
+  ...{ planId, planVersion: 1, effectiveFrom, inVersion: VERSION, cancelledInVersion: null },
 });
 
-const STATES: readonly TenancyChangedV1[] = [
-  plan(LIMIT_STATES),
-  ...TENANTS.map(tenant),
-  ...METERS.map((terms) => meter(terms)),
-];
-const STATES_WITH_LANES: readonly TenancyChangedV1[] = [
-  plan([...LIMIT_STATES, ...LANE_LIMITS]),
-  ...TENANTS.map(tenant),
-  ...METERS.map((terms) => meter(terms, VERSION, terms.id === LANES.meter ? ["lane"] : [])),
-];
+function tenant(id: string, withMoney: boolean): TenantState {
+  const from = withMoney ? SPENDS_FROM[id] : undefined;
+  return {
+    kind: "tenant",
+    id,
+    version: VERSION,
+    name: id,
+    status: "ACTIVE",
+    createdAt: STARTS_AT,
+    createdInVersion: VERSION,
+    billingAnchorDay: 1,
+    startsAt: STARTS_AT,
+    currency: "EUR",
+    testClock: null,
+    graceDays: [{ days: GRACE_DAYS, inVersion: VERSION }],
+    assignments: [
+      ...(from === STARTS_AT ? [] : [assigned(PRO.id, STARTS_AT)]),
+      ...(from === undefined ? [] : [assigned(SPEND.id, from)]),
+    ],
+    closedInVersion: null,
+  };
+}
+
+export interface CopyOptions {
+  readonly lateMeter: LateMeter | undefined;
+  readonly withLanes: boolean;
+  readonly withMoney: boolean;
+}
+
+function statesOf({ withLanes, withMoney }: CopyOptions): readonly TenancyChangedV1[] {
+  const limits = [...LIMIT_STATES, ...(withLanes ? LANE_LIMITS : [])];
+  const ofLanes = withLanes || withMoney ? ["lane"] : [];
+  return [
+    plan(PRO, limits),
+    ...(withMoney ? [plan(SPEND, [...limits, ...SPEND_LIMITS])] : []),
+    ...TENANTS.map((id) => tenant(id, withMoney)),
+    ...METERS.map((terms) => meter(terms, VERSION, terms.id === LANES.meter ? ofLanes : [])),
+  ];
+}
 
 const LATE: MeterState = { ...meter(LATE_METER, LATE_VERSION), backfill: true };
 
 /** The same in every process, which learns of the late meter in its own time. */
-export function tenancyCopy(
-  instance: Instance,
-  { lateMeter: late, withLanes }: { readonly lateMeter: LateMeter | undefined; readonly withLanes: boolean },
-): TenancyCopy {
+export function tenancyCopy(instance: Instance, options: CopyOptions): TenancyCopy {
   const state = createTenancyState(systemClock);
-  for (const one of withLanes ? STATES_WITH_LANES : STATES) state.apply(one);
-  const catchUp = late?.follow(instance, () => state.apply(LATE));
+  for (const one of statesOf(options)) state.apply(one);
+  const catchUp = options.lateMeter?.follow(instance, () => state.apply(LATE));
   return { ...state.reads, caughtUp: async () => catchUp?.(), stop: async () => state.close() };
 }

@@ -42,6 +42,8 @@ export interface PriceTerms {
   readonly discountPercent?: number;
   readonly minimum?: number;
   readonly maximum?: number;
+  /** The lane whose usage it charges; `OTHER_LANES`: what no other price of its meter charges. Absent: all. */
+  readonly lane?: string;
   readonly by:
     | { readonly model: "FLAT" | "PER_UNIT"; readonly unit: number }
     | { readonly model: "GRADUATED" | "VOLUME"; readonly tiers: readonly Tier[] }
@@ -49,6 +51,8 @@ export interface PriceTerms {
     /** In tenths of a percent. */
     | { readonly model: "PERCENTAGE"; readonly permille: number };
 }
+
+export const OTHER_LANES = "others";
 
 /** A line's price is its place here. */
 export const PRICES: readonly PriceTerms[] = [
