@@ -54,7 +54,9 @@ export const SPENDS_FROM: Readonly<Record<string, number>> = { bolt: STARTS_AT, 
 /** The plan of a tenant's billing period. */
 export type PlanOf = (tenantId: string, period: number) => PlanTerms;
 
-export const plansOf =
-  (withMoney: boolean): PlanOf =>
-  (tenantId, period) =>
-    withMoney && (SPENDS_FROM[tenantId] ?? Number.POSITIVE_INFINITY) <= period ? SPEND : PRO;
+export function plansOf(withMoney: boolean): PlanOf {
+  return (tenantId, period) => {
+    const from = withMoney ? SPENDS_FROM[tenantId] : undefined;
+    return from !== undefined && from <= period ? SPEND : PRO;
+  };
+}
