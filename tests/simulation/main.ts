@@ -8,7 +8,7 @@ import type { Outcome } from "./simulation.js";
 /** `npm run simulate`: runs seeds one after the other, until one fails. */
 
 const USAGE = `npm run simulate -- [--seed N] [--seeds N | --endless] [--minutes N] [--steps N] [--events N] [--instances N] [--no-quota]
-    [--no-notification] [--no-tenancy] [--no-usage] [--no-backfill] [--no-lanes] [--no-money] [--commands N] [--tries N] [--trace]
+    [--no-notification] [--no-tenancy] [--no-usage] [--no-backfill] [--no-lanes] [--no-money] [--no-credits] [--commands N] [--tries N] [--trace]
   --seed N    the first seed (1)
   --seeds N   how many seeds (1); --endless: until one fails
   --minutes N no seed begins after that
@@ -18,7 +18,7 @@ const USAGE = `npm run simulate -- [--seed N] [--seeds N | --endless] [--minutes
   --commands N  what each operator asks of tenancy (6)
   --no-quota, --no-notification, --no-tenancy  a shorter run, without that; --no-usage: tenancy alone
   --no-backfill  no meter is created during the run
-  --no-lanes, --no-money  no limits by dimension, none in money
+  --no-lanes, --no-money, --no-credits  no limits by dimension, none in money, no prepaid credits
   --tries N   how many runs to spend on a smaller trace of a failure (150)
   --faults F  how often a step is a fault, 0 to 1 (the seed decides)
   --flaw NAME with a bug: ${Object.keys(FLAWS).join(", ")}
@@ -49,6 +49,7 @@ const { values } = parseArgs({
     "no-backfill": { type: "boolean", default: false },
     "no-lanes": { type: "boolean", default: false },
     "no-money": { type: "boolean", default: false },
+    "no-credits": { type: "boolean", default: false },
     commands: { type: "string", default: "6" },
     faults: { type: "string" },
     flaw: { type: "string" },
@@ -71,6 +72,7 @@ const common = {
   withoutBackfill: values["no-backfill"],
   withLanes: !values["no-lanes"],
   withMoney: !values["no-money"],
+  withCredits: !values["no-credits"],
   commands: count(values.commands),
   ...(flaw !== undefined && { flaw }),
   ...(values.faults !== undefined && { faultRate: Number(values.faults) }),
@@ -127,7 +129,16 @@ async function explain(outcome: Outcome): Promise<void> {
   const faults = values.faults === undefined ? "" : ` --faults ${values.faults}`;
   const withFlaw = values.flaw === undefined ? "" : ` --flaw ${values.flaw}`;
   const left = (
-    ["no-quota", "no-notification", "no-tenancy", "no-usage", "no-backfill", "no-lanes", "no-money"] as const
+    [
+      "no-quota",
+      "no-notification",
+      "no-tenancy",
+      "no-usage",
+      "no-backfill",
+      "no-lanes",
+      "no-money",
+      "no-credits",
+    ] as const
   ).map((name) => (values[name] ? ` --${name}` : ""));
   const size = `--steps ${steps} --events ${common.events} --commands ${common.commands} --instances ${common.instances}${left.join("")}`;
   print(`  again: npm run simulate -- --seed ${seed} ${size}${faults}${withFlaw}`);

@@ -1,8 +1,11 @@
 import { Decimal } from "#kernel/decimal.js";
 import { partitionOf } from "#kernel/partition.js";
+import { forRequests } from "#platform/database/database.js";
+import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { ControlRecord } from "#schema/events/usage-received.v1.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import { startBillingCore } from "../../workers/billing/core.js";
+import { createCreditControl } from "../../workers/billing/credits/control.js";
 import { startIngestionCore } from "../../workers/ingestion/core.js";
 import { eventDigest, fingerprintDigest } from "../../workers/ingestion/rules/fingerprint.js";
 import { startNotificationCore } from "../../workers/notification/core.js";
@@ -10,6 +13,7 @@ import { parseAllowedHosts } from "../../workers/notification/delivery/ssrf.js";
 import { createMetrics } from "../../workers/notification/metrics.js";
 import { startQuotaCore } from "../../workers/quota/core.js";
 import { reconcileTenant } from "../../workers/quota/reconciliation/reconcile-tenant.js";
+import { REASON } from "./credits/terms.js";
 import type { RoleContext, Serving } from "./ports/serving.js";
 import type { QuotaAnswer } from "./terms/requests.js";
 import { laneOf } from "./terms/terms.js";
@@ -43,7 +47,25 @@ export async function startIngestionRole(context: RoleContext): Promise<Serving>
 export async function startBillingRole(context: RoleContext): Promise<Serving> {
   const core = await startBillingCore(context);
   await core.begin();
-  return {};
+  const { clock, log, tenancy } = context;
+  const { partitions } = context.config;
+  const database = forRequests(core.database);
+  const control = createCreditControl({ database, log, tenancy, clock, partitions });
+  async function tenantOf(id: string): Promise<TenantState> {
+    const tenant = tenancy.tenant(id);
+    if (tenant === undefined) throw new RangeError(`an unknown tenant: ${id}`);
+    return tenant;
+  }
+  return {
+    /** As an operator's `grantCredits` and `voidCredits` do. */
+    async grant({ tenantId, id, cents, priority, expiresAt }) {
+      const terms = { id, amount: String(cents / 100), priority, expiresAt, reason: REASON };
+      await control.grant(await tenantOf(tenantId), terms, "treasurer");
+    },
+    async voidGrant(tenantId, id) {
+      await control.void(await tenantOf(tenantId), id, "a mistake", "treasurer");
+    },
+  };
 }
 
 /** Names resolve nowhere here: receivers are reached by their URL. */

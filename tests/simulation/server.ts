@@ -141,6 +141,7 @@ export async function connectServer(url: string) {
   }
 
   return {
+    url,
     open,
     /** Whether a session is between its BEGIN and the end of that. */
     isInTransaction: (): boolean => inTransaction.size > 0,

@@ -1,6 +1,10 @@
 import { BILLING_EVENTS, QUOTA_ALERTS, type Topic, USAGE_RECORDED } from "#schema/topics.js";
 import { randomOf } from "../support/random.js";
 import { createSimulatedCounters } from "./counters.js";
+import { createAuditor, type Previewed } from "./credits/auditor.js";
+import { judgeCreditsAtRest, judgeEachInvoice, judgePreviews, judgeShownCredits } from "./credits/judge.js";
+import { createCreditHistory } from "./credits/terms.js";
+import { startTreasurers } from "./credits/treasurer.js";
 import { installSimulation } from "./engine/instance.js";
 import type { Phase } from "./engine/phase.js";
 import { createScheduler, type Deviation } from "./engine/scheduler.js";
@@ -23,6 +27,7 @@ import { createEndpoints, createSimulatedReceivers } from "./receivers.js";
 import { createRest } from "./rest.js";
 import { startBillingRole, startIngestionRole, startNotificationRole, startQuotaRole } from "./roles.js";
 import type { Servers } from "./servers.js";
+import { tenancyOf } from "./tenancy/fixed-copy.js";
 import { createLateMeter } from "./tenancy/late-meter.js";
 import { startTenancyPart } from "./tenancy/part.js";
 import { startReaderRole, startTenancyRole } from "./tenancy/roles.js";
@@ -55,6 +60,8 @@ export interface SimulationOptions {
   readonly withLanes?: boolean;
   /** Limits in money, and prices of lanes: of some tenants, one of which gets another plan with the second billing period. */
   readonly withMoney?: boolean;
+  /** Prepaid credits, which treasurers grant and take back. */
+  readonly withCredits?: boolean;
   /** Tenancy alone: no usage, and so no ingestion, billing, quota and notification. */
   readonly withoutUsage?: boolean;
   /** Of each operator, 6 by default. */
@@ -137,7 +144,16 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
   const hasTenancy = options.withoutTenancy !== true;
   const ports = [...(hasNotification ? ["post"] : []), ...(hasUsage ? [] : PORTS_OF_TENANCY)];
   const scheduler = createScheduler({ ...options, startMs, ports });
-  const restore = installSimulation(scheduler);
+  let restore = installSimulation(scheduler);
+  /** Asks outside of the simulation, in the machine's own time. */
+  async function outside<T>(ask: () => Promise<T>): Promise<T> {
+    restore();
+    try {
+      return await ask();
+    } finally {
+      restore = installSimulation(scheduler);
+    }
+  }
   const violations: string[] = [];
   const wrong = (what: string): void => void violations.push(what);
   const onUnhandled = (error: unknown): void => wrong(`an unhandled rejection: ${String(error)}`);
@@ -151,6 +167,7 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
   const withLanes = options.withLanes === true;
   const withMoney = options.withMoney === true;
   const planOf = plansOf(withMoney);
+  const withCredits = hasUsage && options.withCredits === true;
   const processes = createProcesses({
     ...{ scheduler, log, servers, flaw, lateMeter, withLanes, withMoney, partitionCount: PARTITIONS, onFailed: wrong },
     jobs: createSimulatedJobs(scheduler),
@@ -177,6 +194,18 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
     eventsPerTenant: options.events ?? EVENTS,
     sample,
   });
+  const credits = createCreditHistory();
+  const treasurers = startTreasurers({
+    ...{ scheduler, processes: processes.reachable, history: credits },
+    tenants: withCredits ? TENANTS : [],
+  });
+  const auditor = createAuditor({
+    urlOf: (service) => servers.of(service).url,
+    tenancy: tenancyOf({ lateMeter, withLanes, withMoney }),
+    partitions: PARTITIONS,
+    nowMs: scheduler.nowMs,
+  });
+  let previewed: readonly Previewed[] = [];
   const tenancy = hasTenancy
     ? startTenancyPart({
         ...{ scheduler, log, partitionCount: PARTITIONS, processes: processes.reachable },
@@ -187,7 +216,7 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
         withBackfill: !hasUsage,
       })
     : undefined;
-  const areClientsDone = () => clients.isDone() && lateMeter?.isAnnounced() !== false;
+  const areClientsDone = () => clients.isDone() && treasurers.isDone() && lateMeter?.isAnnounced() !== false;
   const rest = createRest({ log, servers, hasQuota, partitionCount: PARTITIONS, areClientsDone });
   const recordsOf = (topic: Topic): Buffer[][] =>
     Array.from({ length: PARTITIONS }, (_, partition) => log.stored(topic, partition).map(({ value }) => value));
@@ -209,6 +238,26 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
     alerts: () => textsOf(QUOTA_ALERTS),
     areClocksRight: () => !processes.haveClocksJumped(),
   };
+
+  /** At rest, before the second period ends. */
+  async function judgeCredits(): Promise<string[]> {
+    const shown = await outside(auditor.shown);
+    // What a wrong clock ended is not previewed any more.
+    previewed = judged.areClocksRight() ? await outside(auditor.previewed) : [];
+    return [...(await judgeCreditsAtRest(judged, credits)), ...(await judgeShownCredits(judged, shown))];
+  }
+
+  /** When all periods are closed. */
+  async function judgeBilled(): Promise<string[]> {
+    const shown = await outside(auditor.shown);
+    return [
+      ...(await judgeCreditsAtRest(judged, credits)),
+      ...(await judgeShownCredits(judged, shown)),
+      ...(await judgeEachInvoice(judged)),
+      ...(await judgePreviews(judged, previewed, PERIODS.at(-1) ?? 0)),
+      ...(await outside(auditor.rederived)),
+    ];
+  }
 
   let inspection: ReturnType<typeof startInspection> | undefined;
   const inspected = (isLater: boolean): Phase => ({
@@ -258,6 +307,7 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
         ...(await judgeLedgerAtRest(judged)),
         ...(hasQuota ? await judgeQuotasAtRest(judged) : []),
         ...(hasQuota && (withLanes || withMoney) ? await judgeLanesAtRest(judged, withLanes) : []),
+        ...(withCredits ? await judgeCredits() : []),
       ],
     },
     ...(hasQuota ? [inspected(false), inspected(true)] : []),
@@ -269,7 +319,11 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
         scheduler.disturb();
       },
       open: () => rest.unclosed(PERIODS.length * TENANTS.length),
-      judge: async () => [...(await judgeLedgerAtRest(judged)), ...(await judgeInvoices(judged, TENANTS, PERIODS))],
+      judge: async () => [
+        ...(await judgeLedgerAtRest(judged)),
+        ...(await judgeInvoices(judged, TENANTS, PERIODS)),
+        ...(withCredits ? await judgeBilled() : []),
+      ],
     },
     ...(hasNotification ? [delivered] : []),
   ];

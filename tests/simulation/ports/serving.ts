@@ -1,6 +1,7 @@
 import type { ServiceContext } from "#platform/process/service.js";
 import type { DeliverOptions } from "../../../workers/notification/delivery/deliver.js";
 import type { QuotaCounters } from "../../../workers/quota/counters/counters.js";
+import type { Grant, VoidGrant } from "../credits/terms.js";
 import type { Change, Known } from "../terms/commands.js";
 import type { Ask, Receive, Withdraw } from "../terms/requests.js";
 
@@ -11,6 +12,8 @@ export interface Serving {
   readonly ask?: Ask;
   /** The differences between quota's totals and the ledger. */
   readonly reconcile?: (tenantId: string) => Promise<readonly string[]>;
+  readonly grant?: Grant;
+  readonly voidGrant?: VoidGrant;
   readonly change?: Change;
   /** Whose API key that is, and whether the process is not cut off from the log. Rejects if it is none. */
   readonly authenticate?: (secret: string) => Promise<{ readonly id: string; readonly knowsTheLog: boolean }>;

@@ -157,6 +157,13 @@ function statesOf({ withLanes, withMoney }: CopyOptions): readonly TenancyChange
 
 const LATE: MeterState = { ...meter(LATE_METER, LATE_VERSION), backfill: true };
 
+/** As known in the end, to who looks from outside. */
+export function tenancyOf(options: CopyOptions): TenancyCopy {
+  const state = createTenancyState(systemClock);
+  for (const one of [...statesOf(options), ...(options.lateMeter === undefined ? [] : [LATE])]) state.apply(one);
+  return { ...state.reads, caughtUp: async () => undefined, stop: async () => state.close() };
+}
+
 /** The same in every process, which learns of the late meter in its own time. */
 export function tenancyCopy(instance: Instance, options: CopyOptions): TenancyCopy {
   const state = createTenancyState(systemClock);
