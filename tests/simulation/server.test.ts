@@ -53,6 +53,16 @@ describe.skipIf(!hasPostgres)("sessions of a simulated database", () => {
     const rows = "SELECT n FROM (VALUES (2), (3), (1)) numbers (n)";
     expect((await rowsOf(rows)).result.rows).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }]);
     expect((await rowsOf(`${rows} ORDER BY n DESC`)).result.rows).toEqual([{ n: 3 }, { n: 2 }, { n: 1 }]);
+    await rowsOf("BEGIN");
+    const fetched = async (select: string) => {
+      await rowsOf(`DECLARE some CURSOR FOR ${select}`);
+      const { result } = await rowsOf("FETCH 3 FROM some");
+      await rowsOf("CLOSE some");
+      return result.rows;
+    };
+    expect(await fetched(`${rows} ORDER BY n DESC`)).toEqual([{ n: 3 }, { n: 2 }, { n: 1 }]);
+    expect(await fetched(rows)).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }]);
+    await session.end();
   });
 
   test("a recorder that stands between its lock and its move keeps the other one waiting", async () => {

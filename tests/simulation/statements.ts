@@ -53,6 +53,10 @@ const AGAIN_AFTER_MS = 1;
 /** These wait for nobody, and some have to come first in their transaction. */
 const NEVER_WAITS = /^(?:BEGIN|COMMIT|ROLLBACK|SET|RESET)\b/;
 export const UNLOCKS = /pg_advisory_unlock\(/;
+const ORDERS = /\bORDER BY\b/i;
+/** One cursor at a time in a session. */
+const DECLARES = /^DECLARE\b/;
+const FETCHES = /^FETCH\b/;
 const SAVEPOINT = "before_it_waits";
 const BACK = `ROLLBACK TO SAVEPOINT ${SAVEPOINT}`;
 /** The whole transaction has failed, and its locks are given up: as with an error where no savepoint is. */
@@ -64,8 +68,8 @@ export const refusalOf = (code: string, message: string): Error =>
   Object.assign(new pg.DatabaseError(message, message.length, "error"), { code, severity: "ERROR" });
 
 /** What has no order comes in one: that of the server changes with the plan, and so with what it learned from earlier runs. */
-function inOneOrder(text: string, result: pg.QueryResult): pg.QueryResult {
-  if (result.rows.length < 2 || /\bORDER BY\b/i.test(text)) return result;
+function inOneOrder(result: pg.QueryResult, isOrdered: boolean): pg.QueryResult {
+  if (result.rows.length < 2 || isOrdered) return result;
   const keyed = result.rows.map((row) => ({ row, key: asText(row) }));
   keyed.sort((a, b) => (a.key < b.key ? -1 : 1));
   result.rows = keyed.map(({ row }) => row);
@@ -79,6 +83,17 @@ function inOneOrder(text: string, result: pg.QueryResult): pg.QueryResult {
 export function createStatements({ monitor, isOurs, isInTransaction }: StatementsOptions) {
   /** In the order in which they were first sent. */
   const unanswered: Asked[] = [];
+  /** Sessions whose cursor says an order: its rows come in that. */
+  const inOrder = new Set<number>();
+
+  function isOrdered({ pid }: Raw, text: string): boolean {
+    const isOwn = ORDERS.test(text);
+    if (DECLARES.test(text)) {
+      if (isOwn) inOrder.add(pid);
+      else inOrder.delete(pid);
+    }
+    return isOwn || (FETCHES.test(text) && inOrder.has(pid));
+  }
 
   /** Sends it, and waits until nothing runs. It is answered then, or waits for a lock. */
   async function run(raw: Raw, statement: Statement, isAlone: boolean): Promise<Asked> {
@@ -113,7 +128,7 @@ export function createStatements({ monitor, isOurs, isInTransaction }: Statement
       const sent = { text, values: [...(values ?? [])], ...(rowMode && { rowMode }), types };
       const result = await raw.session.query(sent);
       if (hasSavepoint) await raw.session.query(`RELEASE SAVEPOINT ${SAVEPOINT}`);
-      return { result: inOneOrder(text, result) };
+      return { result: inOneOrder(result, isOrdered(raw, text)) };
     } catch (error) {
       const { cancelled } = asked;
       if (hasSavepoint) await succeeds(raw, cancelled === "taken back" ? BACK : FAIL);

@@ -7,6 +7,7 @@ import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { createCreditReads } from "../../../workers/billing/graph/credit-resolvers.js";
 import { createInvoiceReads } from "../../../workers/billing/graph/invoice-reads.js";
 import { rebuild } from "../../../workers/billing/rebuild/rebuild.js";
+import type { Comparison } from "../../../workers/billing/store/rebuilt.js";
 import { createInvoiceVerifier } from "../../../workers/billing/verify.js";
 import { readLedger } from "../../../workers/ingestion/store/ledger.js";
 import { TENANTS } from "../terms/terms.js";
@@ -81,8 +82,7 @@ export function createAuditor({ urlOf, tenancy, partitions, nowMs }: AuditorOpti
         const options = { database, tenancy, ledger, clock, partitions, migrationsDir: migrationsDirOf("billing") };
         const onError = (error: unknown): void => void wrong.push(`a rebuild failed: ${String(error)}`);
         for await (const step of rebuild({ ...options, onError }, { tenantId: undefined, checkOnly: true }))
-          if (step.kind === "compared" && step.comparison.difference !== undefined)
-            wrong.push(`rebuilt ${step.comparison.name} differ: ${JSON.stringify(step.comparison.difference)}`);
+          if (step.kind === "compared" && step.comparison.difference !== undefined) wrong.push(textOf(step.comparison));
         const { rows } = await database.pool.query<Stored>(STORED);
         const verifier = createInvoiceVerifier({ ledger, tenancy, partitions });
         for (const stored of rows) {
@@ -94,6 +94,16 @@ export function createAuditor({ urlOf, tenancy, partitions, nowMs }: AuditorOpti
       }),
   };
 }
+
+/** Where they begin to differ: an invoice is long. */
+function textOf({ name, difference: { key, live, rebuilt } = { key: "", live: "", rebuilt: "" } }: Comparison): string {
+  const texts = [live ?? "nothing", rebuilt ?? "nothing"];
+  const at = Math.max(0, [...(texts[0] ?? "")].findIndex((one, index) => one !== texts[1]?.[index]) - SHOWN / 2);
+  const [was, is] = texts.map((text) => text.slice(at, at + SHOWN));
+  return `${name} of ${key}: live is ${was}, rebuilt is ${is}`;
+}
+
+const SHOWN = 80;
 
 interface Stored {
   readonly tenantId: string;
