@@ -55,9 +55,9 @@ describe.skipIf(!hasPostgres)("sessions of a simulated database", () => {
     expect((await rowsOf(`${rows} ORDER BY n DESC`)).result.rows).toEqual([{ n: 3 }, { n: 2 }, { n: 1 }]);
     await rowsOf("BEGIN");
     const fetched = async (select: string) => {
-      await rowsOf(`DECLARE some CURSOR FOR ${select}`);
-      const { result } = await rowsOf("FETCH 3 FROM some");
-      await rowsOf("CLOSE some");
+      await rowsOf(`DECLARE part CURSOR FOR ${select}`);
+      const { result } = await rowsOf("FETCH 3 FROM part");
+      await rowsOf("CLOSE part");
       return result.rows;
     };
     expect(await fetched(`${rows} ORDER BY n DESC`)).toEqual([{ n: 3 }, { n: 2 }, { n: 1 }]);
