@@ -2,10 +2,12 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { hasProgram } from "../support/programs.js";
 import { AGGREGATIONS } from "./cases/aggregations.js";
 import type { Case } from "./cases/case.js";
+import { CREDITS } from "./cases/credits.js";
 import { INVOICES } from "./cases/invoices.js";
 import { NOTIFICATIONS } from "./cases/notifications.js";
 import { PRICES } from "./cases/prices.js";
 import { QUOTAS } from "./cases/quotas.js";
+import { SCOPES } from "./cases/scopes.js";
 import { SHOWN } from "./cases/shown.js";
 import { UNCERTAIN } from "./cases/uncertain.js";
 import { judge, type Verdict } from "./judge.js";
@@ -16,6 +18,8 @@ const ROOMS: Readonly<Record<string, readonly Case[]>> = {
   invoices: INVOICES,
   "unknown outcomes": UNCERTAIN,
   quotas: QUOTAS,
+  "limits by dimension and in money": SCOPES,
+  credits: CREDITS,
   notifications: NOTIFICATIONS,
   "what is shown": SHOWN,
 };

@@ -6,6 +6,7 @@ import json
 import sys
 
 from alerts import judge_alerts
+from credits import judge_credits
 from deliveries import judge_deliveries
 from history import Malformed, read_history
 from invoices import judge_invoices, judge_periods
@@ -21,7 +22,7 @@ def judge(lines: list[str]) -> Verdicts:
     world = World(read_history(lines))
     judge_answers(world, verdicts)
     for tenant in world.tenants.values():
-        for part in (judge_changes, judge_totals, judge_accounting, judge_invoices, judge_periods, judge_decisions, judge_quotas, judge_alerts):
+        for part in (judge_changes, judge_totals, judge_accounting, judge_invoices, judge_periods, judge_credits, judge_decisions, judge_quotas, judge_alerts):
             part(world, tenant, verdicts)
     judge_deliveries(world, verdicts)
     return verdicts

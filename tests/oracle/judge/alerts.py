@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from events import contributions
+from dataclasses import replace
+
+from events import Event, contributions, dimensions
 from history import NEVER, Entry, Span, of
-from limits import Counted, Limit, limits_in
+from limits import Counted, Limit, limits_in, matches, matches_of, shown_key
+from money import lowest_at_end, most_at_all
 from possible import plain
 from prices import number
-from quantities import EVERYTHING
 from times import PERIODS, WINDOW, milliseconds, text
 from verdicts import Verdicts
 from world import Tenant, World
@@ -25,7 +27,7 @@ def judge_alerts(world: World, tenant: Tenant, verdicts: Verdicts) -> None:
     limits = _ever(world, tenant, look)
     for ordinal, alert in enumerate(sorted(look.answer, key=lambda one: int(one["sequence"])), 1):
         verdicts.fact(f"sequence of alerts: {tenant.id}", ordinal, alert["sequence"], [look.line], int(alert["sequence"]) == ordinal)
-        key = (alert["kind"], alert.get("meter"), alert["window"], milliseconds(alert["windowStart"]), number(alert["threshold"]), number(alert["limit"]))
+        key = (alert["kind"], shown_key(alert, alert), milliseconds(alert["windowStart"]), number(alert["threshold"]), number(alert["limit"]))
         if key in found or alert["id"] in found.values():
             verdicts.refuse("repeated alert", f"{tenant.id}: {alert['id']} says what another one says", [look.line])
         found[key] = alert["id"]
@@ -61,7 +63,9 @@ def _ever(world: World, tenant: Tenant, look: Entry) -> dict[tuple, Limit]:
 
 def _justified(world: World, tenant: Tenant, look: Entry, alert: dict, limits: dict[tuple, Limit], verdicts: Verdicts) -> None:
     """Usage may have reached what the alert says, or a denial with nothing left may have raised it."""
-    limit = limits.get((alert.get("meter"), alert["window"]))
+    key, combination = shown_key(alert, alert), matches_of(alert.get("dimensions"))
+    limit = next((one for one in limits.values() if replace(one, combination=combination).key == key and {name for name, _ in combination} == set(one.by)), None)
+    limit = limit and replace(limit, combination=combination)
     if limit is None or number(alert["limit"]) not in limit.values:
         verdicts.refuse("alert", f"{tenant.id} {alert['id']}: no such limit was ever in force", [look.line])
         return
@@ -81,7 +85,7 @@ def _justified(world: World, tenant: Tenant, look: Entry, alert: dict, limits: d
 def denied_by(entry: Entry, limit: Limit) -> bool:
     """Whether this hard limit denied a request with nothing remaining."""
     return entry.answer.get("reason") == "LIMIT_EXCEEDED" and any(
-        (one.get("meter"), one["window"]) == limit.key and one["kind"] == "HARD" and number(one["remaining"]) <= 0
+        shown_key(one, one) == limit.key and one["kind"] == "HARD" and number(one["remaining"]) <= 0
         for one in entry.answer.get("limits") or []
     )
 
@@ -96,12 +100,16 @@ def aligned(tenant: Tenant, window: str, time: float) -> tuple[int, int]:
 
 def _reached(world: World, tenant: Tenant, limit: Limit, start: int, view: Span, is_highest: bool) -> Fraction:
     """What usage of a window reached: at most (all that is positive), or at the end at least."""
+    if limit.unit == "MONEY":
+        return (most_at_all if is_highest else lowest_at_end)(world, tenant, start, view)
     counted = Counted(world, tenant, limit)
     if counted.meter is None:
         return Fraction(0)
     total = Fraction(0)
     for event in counted.events:
-        found = contributions(event, counted.meter, *aligned(tenant, limit.window, start), EVERYTHING, view)
+        found = contributions(event, counted.meter, *aligned(tenant, limit.window, start), limit.wants, view)
+        if any(variant.sent < limit.since for variant in event.variants):
+            found = found | {None}
         parts = [Fraction(0) if part is None else part.value for part in found]
         total += max(*parts, Fraction(0)) if is_highest else min(parts)
     return total
@@ -111,28 +119,42 @@ def _crossings(world: World, tenant: Tenant, look: Entry, found: dict[tuple, str
     """Each threshold that usage has certainly crossed, in a window that was not long over, has its alert."""
     if of(tenant.history, "setQuotaOverride", "changePlan"):
         return
-    for limit in limits_in(world, tenant, look.span).values():
+    for limit in _instances(world, tenant, limits_in(world, tenant, look.span)):
         counted = Counted(world, tenant, limit)
         value = min(limit.values)
-        for start in {aligned(tenant, limit.window, v.time[0])[0] for e in counted.events for v in e.variants}:
-            if not _in_time(world, tenant, limit, counted, start) or value == 0:
+        events = world.by_tenant[tenant.id] if limit.unit == "MONEY" else counted.events
+        for start in {aligned(tenant, limit.window, v.time[0])[0] for e in events for v in e.variants}:
+            if not _in_time(world, tenant, limit, events, start) or value == 0:
                 continue
             reached = _reached(world, tenant, limit, start, world.view(look), is_highest=False)
             for kind, threshold in [("WARNING", one) for one in limit.warn_at] + [("EXCEEDED", Fraction(1))]:
                 if reached >= value * threshold:
-                    there = (kind, limit.meter, limit.window, start, threshold, value) in found
+                    there = (kind, limit.key, start, threshold, value) in found
                     verdicts.fact(
                         f"missing alert: {tenant.id} {kind} {limit.key} at {plain(threshold)} from {text(start)}", "an alert",
                         "an alert" if there else f"none, with {plain(reached)} of {plain(value)} used", [look.line] + limit.lines, there,
                     )
 
 
-def _in_time(world: World, tenant: Tenant, limit: Limit, counted: Counted, start: int) -> bool:
+def _instances(world: World, tenant: Tenant, limits: dict[tuple, Limit]) -> list[Limit]:
+    """Each limit, and of those with `by` each combination that usage has. What money is spent on is every meter."""
+    found = []
+    for limit in limits.values():
+        if not limit.by:
+            found.append(limit)
+            continue
+        meter = world.meters.get(limit.meter)
+        values = [dimensions(v, meter) for e in world.by_tenant[tenant.id] for v in e.variants if meter and v.type == meter.event_type]
+        found += [replace(limit, combination=one) for one in {matches((name, each.get(name, "")) for name in limit.by) for each in values}]
+    return found
+
+
+def _in_time(world: World, tenant: Tenant, limit: Limit, events: list[Event], start: int) -> bool:
     """Whether all usage of a window was certainly recorded before the window was over for its own length."""
     begin, end = aligned(tenant, limit.window, start)
     return all(
         tenant.time(Span(variant.sent, world.recorded_by(variant)))[1] < end + (end - begin)
-        for event in counted.events
+        for event in events
         for variant in event.variants
         if begin <= variant.time[0] < end
     )
@@ -144,7 +166,10 @@ def _denials(world: World, tenant: Tenant, look: Entry, found: dict[tuple, str],
         if not entry.sure or entry.answered > world.view(look).lo:
             continue
         for one in entry.answer.get("limits") or []:
-            limit = Limit(one.get("meter"), one["window"], set(), set(), [], [])
-            if denied_by(entry, limit):
-                there = any(key[0] == "EXCEEDED" and key[1:3] == limit.key for key in found)
-                verdicts.fact(f"missing alert: {tenant.id} EXCEEDED {limit.key} after a denial", "an alert", "an alert" if there else "none", [look.line, entry.line], there)
+            limit_key = shown_key(one, one)
+            if one.get("dimensions") and number(one["used"]) + number(one["reserved"]) == 0:
+                # A combination in which nothing counts.
+                continue
+            if entry.answer.get("reason") == "LIMIT_EXCEEDED" and one["kind"] == "HARD" and number(one["remaining"]) <= 0:
+                there = any(key[0] == "EXCEEDED" and key[1] == limit_key for key in found)
+                verdicts.fact(f"missing alert: {tenant.id} EXCEEDED {limit_key} after a denial", "an alert", "an alert" if there else "none", [look.line, entry.line], there)

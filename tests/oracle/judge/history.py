@@ -13,10 +13,10 @@ CHANGES = (
     "createMeter", "archiveMeter", "unarchiveMeter", "createPlan", "publishPlanVersion", "createTenant", "updateTenant",
     "changePlan", "cancelPlanChange", "suspendTenant", "resumeTenant", "closeTenant", "setQuotaOverride",
     "advanceTestClock", "closeBillingPeriod", "voidEvent", "resolveQuarantined", "createWebhookEndpoint",
-    "updateWebhookEndpoint", "deleteWebhookEndpoint", "events", "consume", "check", "release",
+    "updateWebhookEndpoint", "deleteWebhookEndpoint", "grantCredits", "voidCredits", "events", "consume", "check", "release",
 )
 BY_ID = ("createTenant", "updateTenant", "suspendTenant", "resumeTenant", "closeTenant")
-LOOKS = ("usageTotals", "invoices", "billingPeriods", "quotas", "alerts", "deliveries", "accounting", "tenant")
+LOOKS = ("usageTotals", "invoices", "billingPeriods", "quotas", "alerts", "deliveries", "accounting", "tenant", "credits")
 #: `rest`: clients waited until everything that was acknowledged before was processed. `webhook`: a receiver got a request.
 #: `fault`: a process was killed or counters were lost, so that decisions may be more careful from then on. `once`: nothing between
 #: these clients and the log repeats a request.

@@ -6,15 +6,15 @@ import json
 from dataclasses import dataclass, field
 from fractions import Fraction
 from hashlib import sha256
-from typing import Callable
 
+from credits import Credited
 from documents import judge_chain, judge_document
 from events import dimensions
 from history import NEVER, Entry, of
 from plans import fees, plans_of
 from possible import plain
 from prices import charge, number, rounded
-from quantities import EVERYTHING, quantity
+from quantities import EVERYTHING, claims, quantity
 from times import milliseconds, text
 from verdicts import Verdicts
 from world import Closing, Period, Tenant, World
@@ -43,22 +43,13 @@ def line_key(line: dict) -> tuple:
     where = tuple(sorted((one["dimension"], one["value"]) for one in line.get("dimensions") or []))
     kind = line["kind"]
     if kind == "ADJUSTMENT":
-        kind = "USAGE" if line.get("meter") else "MINIMUM_COMMIT"
-    return (kind, line.get("meter"), where)
+        kind = "CREDIT" if line.get("grantId") else "USAGE" if line.get("meter") else "MINIMUM_COMMIT"
+    return (kind, line.get("grantId") or line.get("meter"), where)
 
 
 def price_key(price: dict) -> tuple:
     where = tuple(sorted((one["dimension"], one["value"]) for one in price.get("where") or []))
     return ("USAGE", price["meter"], where)
-
-
-def claims(plan: dict, price: dict) -> Callable[[dict], bool]:
-    """Whether the price claims usage with these dimension values."""
-    where = price.get("where") or []
-    if price.get("catchAll"):
-        others = [claims(plan, one) for one in plan["prices"] if one["meter"] == price["meter"] and not one.get("catchAll")]
-        return lambda values: not any(other(values) for other in others)
-    return (lambda values: all(values.get(w["dimension"], "") == w["value"] for w in where)) if where else EVERYTHING
 
 
 def judge_invoices(world: World, tenant: Tenant, verdicts: Verdicts) -> None:
@@ -70,6 +61,7 @@ def judge_invoices(world: World, tenant: Tenant, verdicts: Verdicts) -> None:
     invoices = sorted(last.answer, key=lambda one: one["period"]["start"])
     by_start = {milliseconds(one["period"]["start"]): one for one in invoices}
     stated: dict[int, Stated] = {}
+    credited = Credited(world, tenant)
     for ordinal, one in enumerate(invoices, 1):
         verdicts.fact(f"number of an invoice: {one['id']}", f"inv_{tenant.id}_{ordinal:06d}", one["id"], [last.line], one["id"] == f"inv_{tenant.id}_{ordinal:06d}")
     for period in tenant.periods:
@@ -91,6 +83,8 @@ def judge_invoices(world: World, tenant: Tenant, verdicts: Verdicts) -> None:
         stated[period.start] = Stated(plan, period, [last.line] + closing.lines)
         _own_lines(world, tenant, stated[period.start], closing, one, verdicts)
         _adjustments(world, tenant, stated, period, closing, one, verdicts)
+        for start, each in stated.items():
+            credited.judge(one["id"], period.start, start, each.amounts, each.usage(), each.lines + closing.lines, verdicts)
         _unpriced(world, tenant, stated[period.start], closing, one, verdicts)
         _frame(period, plan, one, last, verdicts)
         total = sum((number(line["amount"]["amount"]) for line in one["lines"]), Fraction(0))
@@ -169,6 +163,8 @@ def _own_lines(world: World, tenant: Tenant, stated: Stated, closing: Closing, o
     rest = money(shown.pop(COMMIT, None))
     verdicts.fact(f"minimum commit: {one['id']}", [plain(a) for a in allowed_rest], plain(rest), stated.lines, rest in allowed_rest)
     stated.amounts[COMMIT] = rest
+    for key in [key for key in shown if key[0] == "CREDIT"]:
+        stated.amounts[key] = money(shown.pop(key))
     for key in shown:
         verdicts.refuse("unknown line", f"{one['id']} has {key}, which no price of its plan gives", stated.lines)
 
@@ -218,6 +214,9 @@ def _adjustments(world: World, tenant: Tenant, stated: dict[int, Stated], now: P
         amount = number(line["amount"]["amount"]) if line else Fraction(0)
         verdicts.fact(f"adjustment of a commit: {one['id']} of {text(start)}", [plain(r) for r in rests], plain(amount), earlier.lines, amount in rests)
         earlier.amounts[COMMIT] += amount
+    for start, key in [of for of in given if of[1][0] == "CREDIT" and of[0] in stated]:
+        amount = number(given.pop((start, key))["amount"]["amount"])
+        stated[start].amounts[key] = stated[start].amounts.get(key, Fraction(0)) + amount
     for key in given:
         verdicts.refuse("unknown line", f"{one['id']} adjusts {key}, which no invoice had charged", stated[now.start].lines)
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Optional
+from typing import Callable, Iterable, Optional
 
-from events import Event, contributions, value
+from events import Event, contributions, dimensions, value
 from history import NEVER, Entry, Span, of
-from plans import plans_of
+from plans import assignments, plans_of
 from prices import number
-from quantities import EVERYTHING
 from times import PERIODS, WINDOW, milliseconds, period_start
 from world import Tenant, World
 
@@ -28,10 +27,74 @@ class Limit:
     values: set[Fraction]
     warn_at: list[Fraction]
     lines: list[int]
+    #: Dimensions, each combination of whose values has a counter.
+    by: tuple[str, ...] = ()
+    #: Values that usage must have.
+    where: tuple[tuple[str, str], ...] = ()
+    unit: str = "QUANTITY"
+    #: Of a limit with `by`: the combination that it is about.
+    combination: tuple[tuple[str, str], ...] = ()
+    #: With `by` or `where`: usage that was sent before may not count.
+    since: float = -NEVER
+
+    @property
+    def is_scoped(self) -> bool:
+        return bool(self.by or self.where)
 
     @property
     def key(self) -> tuple:
-        return (self.meter, self.window)
+        if self.unit == "MONEY":
+            return ("money", self.window)
+        return (self.meter, self.window, self.where, self.combination) if self.is_scoped else (self.meter, self.window)
+
+    def wants(self, values: dict[str, str]) -> bool:
+        """Whether it counts usage with these values."""
+        return all(values.get(name, "") == wanted for name, wanted in self.where + self.combination)
+
+    def of_request(self, values: dict[str, str]) -> Optional["Limit"]:
+        """The limit with the combination that a request is about; None: it is about other usage."""
+        if not set(self.by) <= set(values) or any(values.get(name) != wanted for name, wanted in self.where):
+            return None
+        return replace(self, combination=matches((name, values[name]) for name in self.by)) if self.by else self
+
+
+def matches(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(pairs))
+
+
+def matches_of(given: Optional[list[dict]]) -> tuple[tuple[str, str], ...]:
+    """Of the contract's list of dimensions with values."""
+    return matches((one["dimension"], one["value"]) for one in given or [])
+
+
+def family(given: dict) -> tuple:
+    """Names a limit of a plan, or the one that an override is of: it may have many combinations."""
+    if given.get("unit") == "MONEY":
+        return ("money", given["window"])
+    plain = (given.get("meter"), given["window"])
+    by, where = tuple(sorted(given.get("by") or [])), matches_of(given.get("where"))
+    return (*plain, by, where) if by or where else plain
+
+
+def shown_key(shown: dict, limit: dict) -> tuple:
+    """The key of the limit that a decision, an alert or `quotas` shows; its own terms are in `limit`."""
+    if limit.get("unit") == "MONEY":
+        return ("money", limit["window"])
+    where, combination = matches_of(limit.get("where")), matches_of(shown.get("dimensions"))
+    plain = (limit.get("meter"), limit["window"])
+    return (*plain, where, combination) if where or combination or limit.get("by") else plain
+
+
+def _since(world: World, tenant: Tenant, key: tuple) -> float:
+    """From when on a limit with `by` or `where` certainly counts: since a plan with it was assigned, if every plan since has it."""
+    known = assignments(world, tenant)
+    has = [one.is_sure and all(any(family(given) == key for given in world.plans[ref][0].get("limits") or []) for ref in one.plans) for one in known]
+    if not known or not all(has):
+        return NEVER
+    first = known[0].lines[0]
+    if first == tenant.created.line:
+        return -NEVER
+    return next(entry.answered for entry in tenant.history if entry.line == first)
 
 
 def limits_in(world: World, tenant: Tenant, span: Span) -> dict[tuple, Limit]:
@@ -41,13 +104,18 @@ def limits_in(world: World, tenant: Tenant, span: Span) -> dict[tuple, Limit]:
         plans, lines = plans_of(world, tenant, max(period, tenant.first))
         for ref in plans - {None}:
             for given in world.plans[ref][0].get("limits") or []:
-                key = (given.get("meter"), given["window"])
-                limit = found.setdefault(key, Limit(*key, set(), set(), [], lines))
+                key = family(given)
+                limit = found.get(key)
+                if limit is None:
+                    by, where = tuple(sorted(given.get("by") or [])), matches_of(given.get("where"))
+                    since = _since(world, tenant, key) if by or where else -NEVER
+                    limit = Limit(given.get("meter"), given["window"], set(), set(), [], lines, by, where, given.get("unit") or "QUANTITY", (), since)
+                    found[key] = limit
                 limit.kinds.add(given["kind"])
                 limit.values.add(number(given["limit"]))
                 limit.warn_at = [number(one) for one in given.get("warnAt", ["0.8"])]
     for entry in of(tenant.history, "setQuotaOverride"):
-        limit = found.get((entry.input.get("meter"), entry.input["window"]))
+        limit = found.get(family(entry.input))
         if limit is None or not entry.possible or entry.sent >= span.hi:
             continue
         lo, hi = tenant.time(span)
@@ -56,6 +124,9 @@ def limits_in(world: World, tenant: Tenant, span: Span) -> dict[tuple, Limit]:
             continue
         is_sure = entry.sure and entry.answered <= span.lo and hi < until
         limit.values = {amount} if is_sure else limit.values | {amount}
+        kind = entry.input.get("kind")
+        if kind is not None:
+            limit.kinds = {kind} if is_sure else limit.kinds | {kind}
         limit.lines = limit.lines + [entry.line]
     return found
 
@@ -70,6 +141,10 @@ class Admission:
     is_sure: bool
     expires: float
     releases: list[Entry]
+
+    @property
+    def dimensions(self) -> dict[str, str]:
+        return self.entry.input.get("dimensions") or {}
 
     def amount(self, meter: Optional[str]) -> Fraction:
         return Fraction(1) if meter is None else self.amounts.get(meter, Fraction(0))
@@ -100,13 +175,27 @@ class Counted:
     def __init__(self, world: World, tenant: Tenant, limit: Limit):
         self.world, self.tenant, self.limit = world, tenant, limit
         self.meter = world.meters.get(limit.meter) if limit.meter else None
-        self.admissions = [one for one in admissions(tenant) if limit.meter is None or limit.meter in one.amounts]
+        # One that does not say a dimension may be of any value of it.
+        self.admissions = [
+            one for one in admissions(tenant)
+            if (limit.meter is None or limit.meter in one.amounts)
+            and all(one.dimensions.get(name, wanted) == wanted for name, wanted in limit.where + limit.combination)
+        ]
         self.events = [
             e for e in world.by_tenant[tenant.id] if self.meter and any(v.type == self.meter.event_type for v in e.variants)
         ]
+        self.wants: Callable[[dict[str, str]], bool] = limit.wants
         self.by_id: dict[str, list[Event]] = {}
         for event in self.events:
             self.by_id.setdefault(event.id, []).append(event)
+
+    def _is_certainly_of(self, one: Admission) -> bool:
+        return all(name in one.dimensions for name, _ in self.limit.where + self.limit.combination)
+
+    def _parts_of(self, event: Event, start: float, end: float, view: Span):
+        """What an event may contribute to this limit."""
+        found = contributions(event, self.meter, start, end, self.wants, view)
+        return found | {None} if any(variant.sent < self.limit.since for variant in event.variants) else found
 
     def window(self, span: Span, is_wide: bool) -> tuple[float, float]:
         """The times of usage that certainly (or, wide, possibly) count in this span."""
@@ -141,7 +230,7 @@ class Counted:
         return sum((least for least, _ in held.values()), Fraction(0)), [one for _, one in held.values()]
 
     def _least(self, one: Admission, span: Span) -> Fraction:
-        if any(release.sent < span.hi for release in one.releases):
+        if any(release.sent < span.hi for release in one.releases) or not self._is_certainly_of(one):
             return Fraction(0)
         lo, hi = self.tenant.time(span)
         begun = self.tenant.time(one.entry.span)[0]
@@ -162,7 +251,8 @@ class Counted:
         for event in self.by_id.get(one.key, []):
             for variant in event.variants:
                 if variant.sent < span.hi and variant.type == self.meter.event_type:
-                    is_inside = is_short or all(start <= time < end for time in variant.time)
+                    # It settles the reservation by its own values.
+                    is_inside = self.wants(dimensions(variant, self.meter)) and (is_short or all(start <= time < end for time in variant.time))
                     least = min(least, (value(variant, self.meter) or Fraction(0)) if is_inside else Fraction(0))
         return max(least, Fraction(0))
 
@@ -198,7 +288,7 @@ class Counted:
         total = Fraction(0)
         for event in self.events:
             if event.id not in without:
-                parts = contributions(event, self.meter, start, end, EVERYTHING, view)
+                parts = self._parts_of(event, start, end, view)
                 total += max(Fraction(0), min(Fraction(0) if part is None else part.value for part in parts))
         return total
 
@@ -206,6 +296,6 @@ class Counted:
         start, end = self.window(span, is_wide)
         view = Span(-NEVER, span.hi)
         return [
-            pick(Fraction(0) if part is None else part.value for part in contributions(event, self.meter, start, end, EVERYTHING, view))
+            pick(Fraction(0) if part is None else part.value for part in self._parts_of(event, start, end, view))
             for event in (self.with_voided() if is_wide else self.events)
         ]

@@ -83,5 +83,14 @@ AGGREGATIONS: dict[str, Callable[[list[Choice]], Possible]] = {
 }
 
 
+def claims(plan: dict, price: dict) -> Callable[[dict], bool]:
+    """Whether the price claims usage with these dimension values."""
+    where = price.get("where") or []
+    if price.get("catchAll"):
+        others = [claims(plan, one) for one in plan["prices"] if one["meter"] == price["meter"] and not one.get("catchAll")]
+        return lambda values: not any(other(values) for other in others)
+    return (lambda values: all(values.get(w["dimension"], "") == w["value"] for w in where)) if where else EVERYTHING
+
+
 def single(possible: Possible) -> Optional[Fraction]:
     return possible.lo if possible.sure else None

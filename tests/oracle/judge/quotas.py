@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import Optional
 
 from events import Event
 from history import NEVER, Entry, Span, of
-from limits import Admission, Counted, Limit, admissions, amounts_of, limits_in
+from limits import Admission, Counted, Limit, admissions, amounts_of, limits_in, matches_of, shown_key
+from money import judge_spending, judge_spent, most_spent
 from possible import Possible, plain
 from prices import number
 from quantities import quantity
@@ -28,14 +30,17 @@ def judge_decisions(world: World, tenant: Tenant, verdicts: Verdicts) -> None:
             continue
         limits = limits_in(world, tenant, entry.span)
         amounts = amounts_of(entry.input)
-        applying = [limit for limit in limits.values() if limit.meter is None or limit.meter in amounts]
+        values = entry.input.get("dimensions") or {}
+        concerned = [limit.of_request(values) for limit in limits.values() if limit.meter is None or limit.meter in amounts]
+        applying = [limit for limit in concerned if limit is not None and limit.unit != "MONEY"]
+        spend = [limit for limit in concerned if limit is not None and limit.unit == "MONEY"]
         for limit in applying:
             one = counted.setdefault(limit.key, Counted(world, tenant, limit))
             one.limit = limit
         pairs = [(limit, counted[limit.key]) for limit in applying]
         _reason(tenant, entry, verdicts)
         if entry.answer["reason"] in ("WITHIN_LIMITS", "SOFT_LIMIT_EXCEEDED", *FULL):
-            _numbers(tenant, entry, {limit.key: limit for limit in applying}, verdicts)
+            _numbers(tenant, entry, {limit.key: limit for limit in applying + spend}, verdicts)
             for limit, one in pairs:
                 if limit.kinds == {"HARD"} and one.meter is not None:
                     _shows_what_counts(world, entry, limit, one, verdicts)
@@ -43,8 +48,11 @@ def judge_decisions(world: World, tenant: Tenant, verdicts: Verdicts) -> None:
             for limit, one in pairs:
                 if limit.kinds == {"HARD"}:
                     _not_overspent(world, entry, amounts, limit, one, verdicts)
+            for limit in spend:
+                if limit.kinds == {"HARD"} and entry.op == "consume":
+                    judge_spending(world, tenant, entry, limit, verdicts)
         elif entry.answer.get("reason") in FULL:
-            _not_denied_early(tenant, entry, amounts, pairs, verdicts)
+            _not_denied_early(tenant, entry, amounts, pairs, [most_spent(world, tenant, entry, limit) > min(limit.values) for limit in spend if "HARD" in limit.kinds], verdicts)
     _same_key(world, tenant, verdicts)
     _releases(world, tenant, verdicts)
 
@@ -61,7 +69,7 @@ def _reason(tenant: Tenant, entry: Entry, verdicts: Verdicts) -> None:
 
 def _numbers(tenant: Tenant, entry: Entry, limits: dict[tuple, Limit], verdicts: Verdicts) -> None:
     """A decision explains itself: the limits in force, and what is left of each."""
-    shown = {(one.get("meter"), one["window"]): one for one in entry.answer.get("limits") or []}
+    shown = {shown_key(one, one): one for one in entry.answer.get("limits") or []}
     for key, one in shown.items():
         limit = limits.get(key)
         what = f"limit in a decision: {tenant.id} {key} {entry.input.get('idempotencyKey')}"
@@ -81,7 +89,7 @@ def _shows_what_counts(world: World, entry: Entry, limit: Limit, one: Counted, v
     held, mine = one.held_throughout(entry.span)
     least = one.usage_at_least(world.view(entry), entry.span, {a.key for a in mine}) + held - one.negative(entry.span)
     for shown in entry.answer.get("limits") or []:
-        if (shown.get("meter"), shown["window"]) == limit.key:
+        if shown_key(shown, shown) == limit.key:
             found = number(shown["used"]) + number(shown["reserved"])
             lines = [entry.line] + limit.lines + [a.entry.line for a in mine]
             verdicts.fact(f"used and reserved in a decision: {one.tenant.id} {limit.key}", f"at least {plain(least)}", plain(found), lines, found >= least)
@@ -128,7 +136,7 @@ def limit_values(world: World, one: Counted, span: Span) -> set[Fraction]:
     return (limit.values if limit else set()) | one.limit.values
 
 
-def _not_denied_early(tenant: Tenant, entry: Entry, amounts: dict, pairs: list[tuple[Limit, Counted]], verdicts: Verdicts) -> None:
+def _not_denied_early(tenant: Tenant, entry: Entry, amounts: dict, pairs: list[tuple[Limit, Counted]], spent: list[bool], verdicts: Verdicts) -> None:
     """A denial for lack of room needs a hard limit that may have had none."""
     reasons = []
     for limit, one in pairs:
@@ -137,7 +145,7 @@ def _not_denied_early(tenant: Tenant, entry: Entry, amounts: dict, pairs: list[t
             reasons.append((limit, one.open_at_most(entry.span) + one.usage_at_most(entry.span) + amount))
     lines = [entry.line] + [line for limit, _ in pairs for line in limit.lines]
     shown = "; ".join(f"{limit.key}: at most {plain(most)} of {plain(min(limit.values))}" for limit, most in reasons)
-    is_full = any(most > min(limit.values) or min(limit.values) == 0 for limit, most in reasons)
+    is_full = any(spent) or any(most > min(limit.values) or min(limit.values) == 0 for limit, most in reasons)
     verdicts.fact(f"denial: {tenant.id} {entry.input.get('idempotencyKey')}", "only where a hard limit has no room", shown or "no hard limit applies", lines, is_full)
 
 
@@ -201,18 +209,28 @@ def judge_quotas(world: World, tenant: Tenant, verdicts: Verdicts) -> None:
         if not look.sure:
             continue
         limits = limits_in(world, tenant, look.span)
-        shown = {(one["limit"].get("meter"), one["limit"]["window"]): one for one in look.answer}
-        if set(shown) != set(limits) and len({period_start(tenant.anchor, at) for at in tenant.time(look.span)}) == 1:
-            verdicts.refuse("limits shown", f"{tenant.id} shows {sorted(map(str, shown))}, and has {sorted(map(str, limits))}", [look.line])
+        shown = {shown_key(one, one["limit"]): one for one in look.answer}
+        named, by = {limit.key for limit in limits.values() if not limit.by}, [limit for limit in limits.values() if limit.by]
+        known = {limit.key: limit for limit in limits.values() if not limit.by}
         for key, one in shown.items():
-            if key in limits:
-                _status(world, tenant, look, limits[key], one, verdicts)
+            combination = matches_of(one.get("dimensions"))
+            of_by = next((limit for limit in by if replace(limit, combination=combination).key == key and {name for name, _ in combination} == set(limit.by)), None)
+            if of_by is not None:
+                known[key] = replace(of_by, combination=combination)
+        if not named <= set(shown) <= set(known) and len({period_start(tenant.anchor, at) for at in tenant.time(look.span)}) == 1:
+            verdicts.refuse("limits shown", f"{tenant.id} shows {sorted(map(str, shown))}, and has {sorted(map(str, known))}", [look.line])
+        for key, one in shown.items():
+            if key in known:
+                _status(world, tenant, look, known[key], one, verdicts)
 
 
 def _status(world: World, tenant: Tenant, look: Entry, limit: Limit, one: dict, verdicts: Verdicts) -> None:
     what = f"{tenant.id} {limit.key}"
     lines = [look.line] + limit.lines
     verdicts.fact(f"limit shown: {what}", [plain(v) for v in limit.values], one["limit"]["limit"], lines, number(one["limit"]["limit"]) in limit.values)
+    if limit.unit == "MONEY":
+        judge_spent(world, tenant, look, limit, one, verdicts)
+        return
     counted = Counted(world, tenant, limit)
     view = world.view(look)
     allowed, used_lines = used(counted, look.span, view)
@@ -238,9 +256,11 @@ def used(counted: Counted, span: Span, view: Span) -> tuple[Optional[Possible], 
     if counted.limit.window in PERIODS:
         if start > end:
             return None, []
-        return quantity(events, counted.meter, start, end, view)
-    narrow, lines = quantity(events, counted.meter, start, end, view)
-    wide, more = quantity(counted.with_voided(), counted.meter, *counted.window(span, True), view)
+        return quantity(events, counted.meter, start, end, view, counted.limit.wants) if counted.limit.since == -NEVER else (None, [])
+    if counted.limit.since != -NEVER:
+        return None, []
+    narrow, lines = quantity(events, counted.meter, start, end, view, counted.limit.wants)
+    wide, more = quantity(counted.with_voided(), counted.meter, *counted.window(span, True), view, counted.limit.wants)
     return Possible(None, min(narrow.lo, wide.lo), max(narrow.hi, wide.hi)), lines + more
 
 
