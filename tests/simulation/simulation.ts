@@ -2,7 +2,13 @@ import { BILLING_EVENTS, QUOTA_ALERTS, type Topic, USAGE_RECORDED } from "#schem
 import { randomOf } from "../support/random.js";
 import { createSimulatedCounters } from "./counters.js";
 import { createAuditor, type Previewed } from "./credits/auditor.js";
-import { judgeCreditsAtRest, judgeEachInvoice, judgePreviews, judgeShownCredits } from "./credits/judge.js";
+import {
+  judgeAnnouncedCredits,
+  judgeCreditsAtRest,
+  judgeEachInvoice,
+  judgePreviews,
+  judgeShownCredits,
+} from "./credits/judge.js";
 import { createCreditHistory } from "./credits/terms.js";
 import { startTreasurers } from "./credits/treasurer.js";
 import { installSimulation } from "./engine/instance.js";
@@ -123,6 +129,8 @@ const LIMITED = [
   { meter: "calls", type: "api.request", isSum: false },
   { meter: "bytes", type: "api.transfer", isSum: true },
 ];
+/** What is taken back returns credits. */
+const MISTAKES_WITH_CREDITS = 0.25;
 const JUDGED_EVERY = 150;
 /** At the end, what is waited for is looked at more often. */
 const LOOKED_EVERY = 50;
@@ -192,6 +200,7 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
     types: isLate ? [...EVENT_TYPES, ...LATE_TYPES] : EVENT_TYPES,
     limited: hasQuota ? [...LIMITED, ...(withMoney ? [SOLD] : [])] : [],
     eventsPerTenant: options.events ?? EVENTS,
+    ...(withCredits && { mistakes: MISTAKES_WITH_CREDITS }),
     sample,
   });
   const credits = createCreditHistory();
@@ -253,6 +262,7 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
     return [
       ...(await judgeCreditsAtRest(judged, credits)),
       ...(await judgeShownCredits(judged, shown)),
+      ...(await judgeAnnouncedCredits(judged)),
       ...(await judgeEachInvoice(judged)),
       ...(await judgePreviews(judged, previewed, PERIODS.at(-1) ?? 0)),
       ...(await outside(auditor.rederived)),

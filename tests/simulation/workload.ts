@@ -13,6 +13,8 @@ export interface ClientsOptions {
   readonly types: readonly string[];
   /** What clients ask quota for: the meter, and the type of the events that it counts. */
   readonly limited: readonly { readonly meter: string; readonly type: string; readonly isSum: boolean }[];
+  /** How often each client takes back what it has sent, 0 to 1; by default, half of the clients do so sometimes. */
+  readonly mistakes?: number;
   /** Looks at quota's database. */
   sample(): Promise<Sample>;
 }
@@ -45,7 +47,7 @@ function startClient(options: ClientsOptions, tenantId: string) {
   const { later, request, isIdle } = createRequests({ scheduler, client, random, processes: options.processes });
   const sent: SentEvent[] = [];
   /** Half of the clients: where nothing is taken back, the judge knows usage better. */
-  const makesMistakes = random() < 0.5;
+  const makesMistakes = random() < 0.5 || options.mistakes !== undefined;
   let made = 0;
   let isDone = false;
 
@@ -136,7 +138,7 @@ function startClient(options: ClientsOptions, tenantId: string) {
   }
 
   function next(): Promise<void> | void {
-    const mistake = makesMistakes && random() < MISTAKES ? sent[pick(sent.length)] : undefined;
+    const mistake = makesMistakes && random() < (options.mistakes ?? MISTAKES) ? sent[pick(sent.length)] : undefined;
     if (made >= eventsPerTenant) isDone = true;
     else if (mistake !== undefined && history.isAcknowledged([mistake])) withdraw(mistake);
     else if (limited.length === 0 || random() < 0.5) send(batch(), conflict());

@@ -100,7 +100,7 @@ export async function judgeCreditsAtRest(judged: Judged, history: CreditHistory)
   }
   for (const key of found.keys()) wrong.push(`grant ${key} is not in the ledger`);
   for (const key of draws.keys()) wrong.push(`${key} drew what the ledger does not say`);
-  return [...wrong, ...(await announcedWrongly(judged, entries))];
+  return wrong;
 }
 
 const isSame = (a: GrantRequest | BookedGrant, b: GrantRequest): boolean =>
@@ -132,8 +132,9 @@ interface Announcement {
   readonly data: { readonly grantId?: string; readonly amount?: string };
 }
 
-/** Each grant and each void is announced with its amount. */
-async function announcedWrongly(judged: Judged, entries: ReadonlyMap<string, readonly BookEntry[]>): Promise<string[]> {
+/** What must be true when nothing waits to be announced: each grant and each void is, with its amount. */
+export async function judgeAnnouncedCredits(judged: Judged): Promise<string[]> {
+  const entries = await entriesOf(judged);
   const told = new Set(
     judged.announced().flatMap((text) => {
       const { type, subject, data }: Announcement = JSON.parse(text);

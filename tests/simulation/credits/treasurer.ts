@@ -13,6 +13,8 @@ export interface TreasurersOptions {
 /** Of each tenant. */
 const GRANTS = 5;
 const MOST_CENTS = 120;
+/** Some cover more than usage costs. */
+const LARGE_CENTS = 600;
 const DAY_MS = 86_400_000;
 const PAUSE_MS = 900;
 /** How often a treasurer takes a grant back, or asks for one again that was asked for before. */
@@ -45,7 +47,11 @@ function startTreasurer({ scheduler, processes, history }: TreasurersOptions, te
   }
 
   function fresh(): GrantRequest {
-    const terms = { cents: 1 + pick(MOST_CENTS), priority: pick(3) - 1, expiresAt: expiry() };
+    const terms = {
+      cents: 1 + pick(random() < 0.3 ? LARGE_CENTS : MOST_CENTS),
+      priority: pick(3) - 1,
+      expiresAt: expiry(),
+    };
     const grant = { tenantId, id: `g${made.length + 1}`, ...terms };
     made.push(grant);
     return grant;
