@@ -30,6 +30,13 @@ function withoutOwnAmount(one: Operation): Operation {
   return { ...one, charges };
 }
 
+function withoutOwnCost(one: Operation): Operation {
+  if (one.kind === "release" || one.money === undefined) return one;
+  return { ...one, money: { ...one.money, lines: one.money.lines.map((line) => ({ ...line, asked: 0n })) } };
+}
+
+const INVOICED_DRAWS = "d.open_period <= w.open_through";
+
 const withoutLock = (text: string): string =>
   text.replace(/(FROM recorder_cursor WHERE partition = \$1) FOR UPDATE/, "$1");
 
@@ -126,6 +133,28 @@ export const FLAWS = {
       extend: (extension) =>
         store.extend({ ...extension, counters: extension.counters.map((one) => ({ ...one, usage: [] })) }),
     }),
+  },
+  /** A limit in money is compared with what was spent before a request, not with what it costs. */
+  "own-cost-forgotten": {
+    counters: (store) => ({
+      ...store,
+      execute: (tenantId, operations, now) => store.execute(tenantId, operations.map(withoutOwnCost), now),
+    }),
+  },
+  /** Grants are drawn by their expiry and age, whatever their priority. */
+  "priority-forgotten": {
+    statements: {
+      rewrite: (text) =>
+        text.replaceAll("g.amount::text AS amount, g.priority,", "g.amount::text AS amount, 0 AS priority,"),
+    },
+  },
+  /** What usage gives back goes to the grant that it drew from first. */
+  "returned-to-the-first": {
+    statements: { rewrite: (text) => text.replace("period_start) ORDER BY 1, 2, place", "$& DESC") },
+  },
+  /** Late usage of a closed period is charged, and what credits pay of it is not on the invoice. */
+  "late-draws-not-invoiced": {
+    statements: { rewrite: (text) => text.replace(INVOICED_DRAWS, "$& AND d.open_period <= d.period_start") },
   },
   /** A process prepares a backfill beside another one, and both stage their parts. */
   "backfill-of-two-attempts": {
