@@ -251,4 +251,6 @@ const told = <Answer>(request: Promise<Told<Answer>>): Promise<Told<Answer>> =>
 const world = (client: ToldClient, history: History, name: string) => ({
   ...{ client, history, name, d: dice(() => 0), clockMs: 0, sent: [], keys: [], ids: 0 },
   amounts: new Map<string, string>(),
+  models: new Map<string, string>(),
+  grants: [],
 });

@@ -43,7 +43,7 @@ def _line(line: dict) -> tuple:
     """Of the document, whose amount is text, or as the graph shows it."""
     amount = line["amount"]["amount"] if isinstance(line["amount"], dict) else line["amount"]
     where = tuple(sorted((one["dimension"], one["value"]) for one in line.get("dimensions") or []))
-    return (line["kind"], line.get("meter"), where, number(line["quantity"]), number(amount))
+    return (line["kind"], line.get("meter"), line.get("grantId"), where, number(line["quantity"]), number(amount))
 
 
 def _moment(period: Any, name: str) -> Any:

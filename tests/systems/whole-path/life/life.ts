@@ -74,6 +74,8 @@ export async function live({ url, admin, name, seed, steps }: LifeOptions): Prom
     sent: [] as object[],
     keys: [] as string[],
     amounts: new Map<string, string>(),
+    models: new Map<string, string>(),
+    grants: [] as object[],
     ids: 0,
   };
   try {
@@ -94,6 +96,7 @@ interface Issued {
 async function doSomething(world: World): Promise<void> {
   const { d, name: tenantId, client, keys } = world;
   const at = (ms: number) => new Date(world.clockMs + ms).toISOString();
+  if (d.chance(0.08)) return prepay(world);
   const roll = d.next();
   if (roll < 0.45) return send(world);
   if (roll < 0.65) return consume(world);
@@ -161,14 +164,16 @@ const eventOf = (world: World, id: string) => ({
 
 /** One to three requests at once, of which some repeat a key, and perhaps the usage that they were for. */
 async function consume(world: World): Promise<void> {
-  const { d, name, client, keys, amounts } = world;
+  const { d, name, client, keys, amounts, models } = world;
   const asked = Array.from({ length: d.whole(1, 3) }, () => {
     const old = keys[d.whole(0, keys.length - 1)];
     const idempotencyKey = old !== undefined && d.chance(0.15) ? old : `k${world.ids++}`;
     keys.push(idempotencyKey);
     const amount = (d.chance(0.7) && amounts.get(idempotencyKey)) || d.decimal(250, 1);
     amounts.set(idempotencyKey, amount);
-    return { meter: `${name}_sum`, amount, idempotencyKey, ttlSeconds: d.one([300, 86_400]) };
+    const model = models.get(idempotencyKey) ?? d.one(["a", "b", "c"]);
+    models.set(idempotencyKey, model);
+    return { meter: `${name}_sum`, amount, dimensions: { model }, idempotencyKey, ttlSeconds: d.one([300, 86_400]) };
   });
   await Promise.all(asked.map((body) => client.quota("consume", body, d.chance(0.1))));
   if (d.chance(0.5))
@@ -176,6 +181,27 @@ async function consume(world: World): Promise<void> {
       asked.map(({ idempotencyKey }) => eventOf(world, idempotencyKey)),
       false,
     );
+}
+
+/** Grants credits, perhaps once more, or takes back what is left of some. */
+async function prepay({ d, name: tenantId, client, clockMs, grants }: World): Promise<void> {
+  const old = grants[d.whole(0, grants.length - 1)];
+  if (old !== undefined && d.chance(0.2)) {
+    const { id: grantId } = old as { readonly id: string };
+    await client.ask("voidCredits", operations.VOID_CREDITS, { tenantId, grantId, reason: "chance" });
+    return;
+  }
+  const expiresAt = d.chance(0.5) ? new Date(clockMs + d.whole(1, 40) * DAY_MS).toISOString() : null;
+  const fresh = {
+    tenantId,
+    id: `g${grants.length + 1}`,
+    amount: d.decimal(90, 2),
+    priority: d.whole(-1, 1),
+    expiresAt,
+  };
+  const input = old !== undefined && d.chance(0.15) ? old : { ...fresh, reason: "chance" };
+  if (input !== old) grants.push(input);
+  await client.ask("grantCredits", operations.GRANT, input, { input });
 }
 
 async function closeEarly({ name: tenantId, client }: World): Promise<void> {

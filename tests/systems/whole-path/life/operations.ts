@@ -22,6 +22,12 @@ export const CLOSE = `mutation ($tenantId: ID!, $periodStart: DateTime!) {
 export const VOID = `mutation ($tenantId: ID!, $source: String!, $id: String!, $reason: String!) {
   voidEvent(tenantId: $tenantId, source: $source, id: $id, reason: $reason) { status } }`;
 
+export const GRANT = "mutation ($input: GrantCreditsInput!) { grantCredits(input: $input) { id } }";
+export const VOID_CREDITS = `mutation ($tenantId: ID!, $grantId: ID!, $reason: String!) {
+  voidCredits(tenantId: $tenantId, grantId: $grantId, reason: $reason) { status } }`;
+
+export const CREDITS =
+  "query ($tenantId: ID!) { tenant(id: $tenantId) { credits { granted drawn expired voided available reserved } } }";
 export const CLOCK = "query ($tenantId: ID!) { tenant(id: $tenantId) { testClock testClockStatus } }";
 export const ACCOUNTING = `query ($tenantId: ID!) { tenant(id: $tenantId) {
   accounting { accepted counted duplicates unmetered quarantined inFlight } } }`;
@@ -33,11 +39,12 @@ export const PERIODS =
 export const INVOICES = `query ($tenantId: ID!) { tenant(id: $tenantId) { invoices(first: 20) { nodes {
   id number document sha256 total { amount currency } period { start end status }
   lines { kind meter quantity amount { amount } dimensions { dimension value } plan { id }
+    grantId
     arithmetic { quantity unitAmount flatAmount amount } adjusts { periodStart quantityBefore quantityAfter } }
   unpricedUsage { meter quantity reason eventCount dimensions { dimension value } } } } } }`;
 export const QUOTAS = `query ($tenantId: ID!) { tenant(id: $tenantId) { quotas {
-  limit { meter window kind limit } used reserved remaining state } } }`;
+  limit { meter unit window kind limit by where { dimension value } } dimensions { dimension value } used reserved remaining state } } }`;
 export const ALERTS = `query ($tenantId: ID!) { tenant(id: $tenantId) { alerts(first: 200) { nodes {
-  id kind meter window windowStart threshold limit used sequence } } } }`;
+  id kind meter unit window windowStart threshold limit used sequence where { dimension value } dimensions { dimension value } } } } }`;
 export const DELIVERIES = `query ($tenantId: ID!) { tenant(id: $tenantId) { webhookEndpoints {
   deliveries(first: 200) { nodes { eventType status deadReason payload } } } } }`;

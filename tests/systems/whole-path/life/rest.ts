@@ -65,6 +65,7 @@ interface TenantData {
   };
   readonly usageTotals: unknown;
   readonly quotas: unknown;
+  readonly credits: unknown;
   readonly alerts: { readonly nodes: readonly Alert[] };
   readonly webhookEndpoints: readonly { readonly deliveries: { readonly nodes: unknown } }[];
 }
@@ -84,6 +85,7 @@ export async function lookAround({ name: tenantId, client }: World, endpointId: 
   }
   await client.look("accounting", operations.ACCOUNTING, { tenantId }, (data) => first(data).accounting);
   await client.look("invoices", operations.INVOICES, { tenantId }, (data) => first(data).invoices.nodes);
+  await client.look("credits", operations.CREDITS, { tenantId }, (data) => first(data).credits);
   await client.look("quotas", operations.QUOTAS, { tenantId }, (data) => first(data).quotas);
   await client.look("alerts", operations.ALERTS, { tenantId }, (data) => first(data).alerts.nodes);
   await client.look(

@@ -48,13 +48,18 @@ export const metersOf = (name: string) =>
     { key: `${name}_marks`, aggregation: "COUNT", eventType: `${name}.mark` },
   ].map((meter) => ({ ...meter, name: meter.key }));
 
+const MODEL_A = [{ dimension: "model", value: "a" }];
+
 /** Random terms: each meter with some price of some model, fee, commit, and limits of every kind. */
 export function termsOf(name: string, d: Dice) {
-  const prices = ["calls", "sum", "peak", "users", "last"].flatMap((meter): object[] => {
+  // A limit in money is on plans whose prices are on COUNT and SUM.
+  const isSpent = d.chance(0.5);
+  const priced = isSpent ? ["calls", "sum"] : ["calls", "sum", "peak", "users", "last"];
+  const prices = priced.flatMap((meter): object[] => {
     const key = `${name}_${meter}`;
     if (d.chance(0.15)) return [];
     if (!["calls", "sum"].includes(meter) || d.chance(0.5)) return [{ meter: key, ...priceOf(d) }];
-    const where = { meter: key, ...priceOf(d), where: [{ dimension: "model", value: "a" }] };
+    const where = { meter: key, ...priceOf(d), where: MODEL_A };
     return d.chance(0.5) ? [where] : [where, { meter: key, ...priceOf(d), catchAll: true }];
   });
   return {
@@ -71,6 +76,9 @@ export function termsOf(name: string, d: Dice) {
       { meter: `${name}_calls`, window: "CALENDAR_WEEK", kind: "SOFT", limit: "12" },
       { window: "CALENDAR_MONTH", kind: "HARD", limit: "60" },
       { meter: `${name}_marks`, window: "MINUTE", kind: "SOFT", limit: "1" },
+      { meter: `${name}_sum`, window: "BILLING_PERIOD", kind: "HARD", limit: "250", by: ["model"], warnAt: ["0.5"] },
+      { meter: `${name}_calls`, window: "BILLING_PERIOD", kind: "SOFT", limit: "4", where: MODEL_A },
+      ...(isSpent ? [{ unit: "MONEY", window: "BILLING_PERIOD", kind: "HARD", limit: d.decimal(400, 2) }] : []),
     ],
   };
 }

@@ -14,6 +14,10 @@ export interface World {
   readonly sent: object[];
   readonly keys: string[];
   readonly amounts: Map<string, string>;
+  /** What each key is asked for: the model. */
+  readonly models: Map<string, string>;
+  /** Grants of credits that were asked for. */
+  readonly grants: object[];
   ids: number;
 }
 
