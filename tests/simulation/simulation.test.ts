@@ -35,6 +35,13 @@ const LIMITED = { ...WITH_QUOTA, steps: 400, events: 20, faultRate: 0.002, insta
 const LOST = { ...LIMITED, events: 40, lastStep: 3_000, counterLosses: 4 };
 /** The same of limits of lanes, of which counters are built anew, too. */
 const LANED = { ...LIMITED, events: 40, lastStep: 6_000, withLanes: true };
+/** The same of what usage costs. */
+const SPENT = { ...LIMITED, withMoney: true };
+/** Credits are granted, drawn and returned, and all periods are invoiced. */
+const CREDITED = {
+  ...{ steps: 400, events: 16, faultRate: 0.004, instances: 1, withMoney: true, withCredits: true },
+  ...{ withoutQuota: true, withoutNotification: true, withoutTenancy: true, withoutBackfill: true },
+};
 /** All alerts are raised while something may fail; little does, but beside the calls that a seed looks at. */
 const ALERTED = { ...WITH_QUOTA, steps: 5_000, events: 12, faultRate: 0.0005, instances: 1, lastStep: 7_000 };
 /** All periods are closed, announced and delivered. */
@@ -64,6 +71,10 @@ const FOUND = {
   "own-amount-forgotten": { firstSeed: 7, ...LIMITED },
   "lost-reservations-forgotten": { firstSeed: 21, ...LOST },
   "forgotten-with-its-usage": { firstSeed: 6, ...LANED },
+  "own-cost-forgotten": { firstSeed: 1, ...SPENT },
+  "priority-forgotten": { firstSeed: 1, ...CREDITED },
+  "returned-to-the-first": { firstSeed: 1, ...CREDITED },
+  "late-draws-not-invoiced": { firstSeed: 1, ...CREDITED },
   "expired-reservation-kept": { firstSeed: 1, ...WITH_QUOTA },
   "notice-cursor-outside-transaction": { firstSeed: 2, ...DELIVERED },
   "lease-without-end": { firstSeed: 2, ...DELIVERED },
@@ -95,7 +106,9 @@ describe.skipIf(!hasPostgres)("the simulation", () => {
     const first = FIRST_SEED;
     for (let seed = first; seed < first + runs(2); seed += 1) {
       // Tenancy's changes beside usage make a run a third longer.
-      const { violations } = await runner.run({ seed, ...SMALL, withLanes: true, withoutTenancy: seed % 2 === 0 });
+      const isOther = seed % 2 === 0;
+      const lanes = { withLanes: true, withMoney: isOther, withCredits: isOther, withoutTenancy: isOther };
+      const { violations } = await runner.run({ seed, ...SMALL, ...lanes });
       expect({ seed, violations }).toEqual({ seed, violations: [] });
     }
   });
