@@ -198,7 +198,8 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
   const clients = startClients({
     ...{ scheduler, history, processes: processes.reachable, tenants: hasUsage ? TENANTS : [] },
     types: isLate ? [...EVENT_TYPES, ...LATE_TYPES] : EVENT_TYPES,
-    limited: hasQuota ? [...LIMITED, ...(withMoney ? [SOLD] : [])] : [],
+    limited: hasQuota ? [...LIMITED, ...(withMoney ? [...LIMITED.slice(1), SOLD] : [])] : [],
+    keepsOpen: withMoney,
     eventsPerTenant: options.events ?? EVENTS,
     ...(withCredits && { mistakes: MISTAKES_WITH_CREDITS }),
     sample,

@@ -15,6 +15,8 @@ export interface ClientsOptions {
   readonly limited: readonly { readonly meter: string; readonly type: string; readonly isSum: boolean }[];
   /** How often each client takes back what it has sent, 0 to 1; by default, half of the clients do so sometimes. */
   readonly mistakes?: number;
+  /** Clients mostly leave what they reserved open. */
+  readonly keepsOpen?: boolean;
   /** Looks at quota's database. */
   sample(): Promise<Sample>;
 }
@@ -113,8 +115,9 @@ function startClient(options: ClientsOptions, tenantId: string) {
       asked.isAllowed = answer.allowed;
       asked.expiresAt = answer.expiresAt ?? scheduler.nowMs();
       const what = answer.allowed ? random() : 1;
-      if (what < 0.6) later("tracks", () => track(asked, of.type, random() < 0.7 ? amount : pick(amount + 10)));
-      else if (what < 0.8) later("releases", () => release(asked, wanted));
+      const [tracked, released] = options.keepsOpen === true ? [0.4, 0.5] : [0.6, 0.8];
+      if (what < tracked) later("tracks", () => track(asked, of.type, random() < 0.7 ? amount : pick(amount + 10)));
+      else if (what < released) later("releases", () => release(asked, wanted));
       else later("goes on", next);
     });
   }

@@ -18,7 +18,7 @@ export const SPEND: PlanTerms = {
   id: "spend",
   fee: 100,
   commit: 150,
-  spend: { limit: 250, warnAt: ["0.5", "0.8"] },
+  spend: { limit: 160, warnAt: ["0.5", "0.8"] },
   prices: [
     {
       meter: "calls",
