@@ -13,8 +13,8 @@ import { parseAllowedHosts } from "../../workers/notification/delivery/ssrf.js";
 import { createMetrics } from "../../workers/notification/metrics.js";
 import { startQuotaCore } from "../../workers/quota/core.js";
 import { reconcileTenant } from "../../workers/quota/reconciliation/reconcile-tenant.js";
-import { REASON } from "./credits/terms.js";
 import type { RoleContext, Serving } from "./ports/serving.js";
+import { REASON } from "./terms/credits.js";
 import type { QuotaAnswer } from "./terms/requests.js";
 import { laneOf } from "./terms/terms.js";
 

@@ -9,7 +9,6 @@ import {
   judgePreviews,
   judgeShownCredits,
 } from "./credits/judge.js";
-import { createCreditHistory } from "./credits/terms.js";
 import { startTreasurers } from "./credits/treasurer.js";
 import { installSimulation } from "./engine/instance.js";
 import type { Phase } from "./engine/phase.js";
@@ -37,6 +36,7 @@ import { tenancyOf } from "./tenancy/fixed-copy.js";
 import { createLateMeter } from "./tenancy/late-meter.js";
 import { startTenancyPart } from "./tenancy/part.js";
 import { startReaderRole, startTenancyRole } from "./tenancy/roles.js";
+import { createCreditHistory } from "./terms/credits.js";
 import { plansOf } from "./terms/plans.js";
 import { LATE_METER, METERS, TENANTS } from "./terms/terms.js";
 import { startClients } from "./workload.js";

@@ -1,9 +1,9 @@
 import type { Judged } from "../judge/judged.js";
 import { recordedOf } from "../judge/recorded.js";
 import { centsFor, periodOf } from "../judge/usage.js";
+import { type CreditHistory, type GrantRequest, grantKeyOf } from "../terms/credits.js";
 import { GRACE_DAYS, OTHER_LANES, STARTS_AT, TENANTS } from "../terms/terms.js";
 import { type BookEntry, type BookedGrant, type Books, openBooks, periodAfter } from "./books.js";
-import { type CreditHistory, type GrantRequest, grantKeyOf } from "./terms.js";
 
 interface ControlRow {
   readonly partition: number;

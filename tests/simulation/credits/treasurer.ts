@@ -1,7 +1,7 @@
 import { createInstance } from "../engine/instance.js";
 import type { Scheduler } from "../engine/scheduler.js";
 import { createRequests, type Reachable } from "../ports/requests.js";
-import { type CreditHistory, type GrantRequest, grantKeyOf } from "./terms.js";
+import { type CreditHistory, type GrantRequest, grantKeyOf } from "../terms/credits.js";
 
 export interface TreasurersOptions {
   readonly scheduler: Scheduler;

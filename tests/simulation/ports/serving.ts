@@ -1,8 +1,8 @@
 import type { ServiceContext } from "#platform/process/service.js";
 import type { DeliverOptions } from "../../../workers/notification/delivery/deliver.js";
 import type { QuotaCounters } from "../../../workers/quota/counters/counters.js";
-import type { Grant, VoidGrant } from "../credits/terms.js";
 import type { Change, Known } from "../terms/commands.js";
+import type { Grant, VoidGrant } from "../terms/credits.js";
 import type { Ask, Receive, Withdraw } from "../terms/requests.js";
 
 /** What clients and the judge reach of a process. */
