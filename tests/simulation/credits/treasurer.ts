@@ -11,12 +11,12 @@ export interface TreasurersOptions {
 }
 
 /** Of each tenant. */
-const GRANTS = 5;
+const GRANTS = 6;
 const MOST_CENTS = 120;
 /** Some cover more than usage costs. */
-const LARGE_CENTS = 600;
+const LARGE_CENTS = 400;
 const DAY_MS = 86_400_000;
-const PAUSE_MS = 900;
+const PAUSE_MS = 600;
 /** How often a treasurer takes a grant back, or asks for one again that was asked for before. */
 const VOIDS = 0.2;
 const REPEATS = 0.15;
@@ -48,7 +48,7 @@ function startTreasurer({ scheduler, processes, history }: TreasurersOptions, te
 
   function fresh(): GrantRequest {
     const terms = {
-      cents: 1 + pick(random() < 0.3 ? LARGE_CENTS : MOST_CENTS),
+      cents: 1 + pick(random() < 0.6 ? LARGE_CENTS : MOST_CENTS),
       priority: pick(3) - 1,
       expiresAt: expiry(),
     };
