@@ -1,5 +1,6 @@
 import type { ServiceName } from "#platform/process/services.js";
 import { createMigratedDatabase } from "../servers/migrated.js";
+import { numberNotes } from "./judge/attempts.js";
 import { connectServer, type Server } from "./server.js";
 import { writePast } from "./tenancy/past.js";
 
@@ -19,7 +20,9 @@ export async function openServers() {
     SIMULATED.map(async (name) => {
       const { url, drop } = await createMigratedDatabase(name);
       if (name === "tenancy") await writePast(url);
-      return { name, drop, server: await connectServer(url) };
+      const server = await connectServer(url);
+      if (name === "notification") await numberNotes(server.ask);
+      return { name, drop, server };
     }),
   );
   const byName = new Map<ServiceName, Server>(opened.map(({ name, server }) => [name, server]));

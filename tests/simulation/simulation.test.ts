@@ -173,6 +173,20 @@ describe("what a simulation is made of", () => {
     expect(runs).toEqual(["first", "second"]);
   });
 
+  test("nothing stands still for long right after a leap, whatever a seed chooses", async () => {
+    const [LEAP_MS, FAR_MS, LONG_MS] = [60_000, 3_600_000, 20_000];
+    for (let seed = 1; seed <= 200; seed += 1) {
+      const scheduler = createScheduler({ seed, startMs: 0, faultRate: 0 });
+      let isDue = true;
+      scheduler.after(1_000, "test", { key: "what was due before", run: () => ((isDue = false), "") });
+      scheduler.after(FAR_MS, "test", { key: "what is far away", run: () => "" });
+      for (let n = 0; n < 10; n += 1) scheduler.offer({ key: `something else ${n}`, run: () => "" });
+      scheduler.leapTo(LEAP_MS);
+      await until(scheduler, () => !isDue);
+      expect({ seed, isLong: scheduler.nowMs() > LEAP_MS + LONG_MS }).toEqual({ seed, isLong: false });
+    }
+  });
+
   test("clients are not done while a process works at what they gave up", async () => {
     const scheduler = newScheduler();
     const asked = createInstance(scheduler, "asked");

@@ -26,6 +26,7 @@ import { judgeNotices, judgeNoticesAtRest } from "./judge/notices.js";
 import { judgeAdmissions, judgeQuotasAtRest, sampleOf } from "./judge/quotas.js";
 import { countedOf, recordedOf } from "./judge/recorded.js";
 import { createSimulatedLog } from "./ports/log.js";
+import { progressOf } from "./ports/requests.js";
 import type { Role } from "./ports/serving.js";
 import { createProcesses } from "./processes.js";
 import { createEndpoints, createSimulatedReceivers } from "./receivers.js";
@@ -226,7 +227,8 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
         withBackfill: !hasUsage,
       })
     : undefined;
-  const areClientsDone = () => clients.isDone() && treasurers.isDone() && lateMeter?.isAnnounced() !== false;
+  const users = progressOf([clients, treasurers]);
+  const areClientsDone = () => users.isDone() && lateMeter?.isAnnounced() !== false;
   const rest = createRest({ log, servers, hasQuota, partitionCount: PARTITIONS, areClientsDone });
   const recordsOf = (topic: Topic): Buffer[][] =>
     Array.from({ length: PARTITIONS }, (_, partition) => log.stored(topic, partition).map(({ value }) => value));
@@ -282,6 +284,7 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
     judge: () => inspection?.found() ?? [],
   });
   let waiting: string | undefined;
+  let begun = 0;
   let endsAt = Number.POSITIVE_INFINITY;
   let deliveredBy = Number.POSITIVE_INFINITY;
   const leaps: number[] = [];
@@ -313,7 +316,12 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
   };
   const usage: Phase[] = [
     {
-      open: async () => (processes.isOneFrozen() ? "a process is frozen" : rest.unprocessed()),
+      async open() {
+        // Clients who go on are no standstill: with quota and credits, what they do takes many steps.
+        if (users.begun() !== begun) calmAt = scheduler.steps();
+        begun = users.begun();
+        return processes.isOneFrozen() ? "a process is frozen" : rest.unprocessed();
+      },
       judge: async () => [
         ...(await judgeLedgerAtRest(judged)),
         ...(hasQuota ? await judgeQuotasAtRest(judged) : []),

@@ -1,7 +1,7 @@
 import { createInstance } from "./engine/instance.js";
 import type { Scheduler } from "./engine/scheduler.js";
 import { type Asked, type History, keyOf, type Sample } from "./judge/history.js";
-import { createRequests, type Reachable } from "./ports/requests.js";
+import { createRequests, type Progress, progressOf, type Reachable } from "./ports/requests.js";
 import type { QuotaAnswer, QuotaRequest, SentEvent } from "./terms/requests.js";
 
 export interface ClientsOptions {
@@ -36,12 +36,11 @@ const OLDEST_IMPORT_DAYS = 30;
 const ATTEMPTS = 3;
 
 /** One client per tenant: it sends each event until it is acknowledged, and some of them again; before some it asks for quota. */
-export function startClients(options: ClientsOptions): { isDone(): boolean } {
-  const done = options.tenants.map((tenantId) => startClient(options, tenantId));
-  return { isDone: () => done.every((isDone) => isDone()) };
+export function startClients(options: ClientsOptions): Progress {
+  return progressOf(options.tenants.map((tenantId) => startClient(options, tenantId)));
 }
 
-function startClient(options: ClientsOptions, tenantId: string) {
+function startClient(options: ClientsOptions, tenantId: string): Progress {
   const { scheduler, history, eventsPerTenant, types, limited } = options;
   const client = createInstance(scheduler, `client-${tenantId}`);
   const random = scheduler.randomFor(`client ${tenantId}`);
@@ -51,6 +50,7 @@ function startClient(options: ClientsOptions, tenantId: string) {
   /** Half of the clients: where nothing is taken back, the judge knows usage better. */
   const makesMistakes = random() < 0.5 || options.mistakes !== undefined;
   let made = 0;
+  let begun = 0;
   let isDone = false;
 
   function make(id: string, type: string, amount: number, isImport: boolean): SentEvent {
@@ -141,6 +141,7 @@ function startClient(options: ClientsOptions, tenantId: string) {
   }
 
   function next(): Promise<void> | void {
+    begun += 1;
     const mistake = makesMistakes && random() < (options.mistakes ?? MISTAKES) ? sent[pick(sent.length)] : undefined;
     if (made >= eventsPerTenant) isDone = true;
     else if (mistake !== undefined && history.isAcknowledged([mistake])) withdraw(mistake);
@@ -149,5 +150,5 @@ function startClient(options: ClientsOptions, tenantId: string) {
   }
 
   later("begins", next);
-  return () => isDone && isIdle() && history.isAcknowledged(sent);
+  return { begun: () => begun, isDone: () => isDone && isIdle() && history.isAcknowledged(sent) };
 }

@@ -1,6 +1,6 @@
 import { createInstance } from "../engine/instance.js";
 import type { Scheduler } from "../engine/scheduler.js";
-import { createRequests, type Reachable } from "../ports/requests.js";
+import { createRequests, type Progress, progressOf, type Reachable } from "../ports/requests.js";
 import { type CreditHistory, type GrantRequest, grantKeyOf } from "../terms/credits.js";
 
 export interface TreasurersOptions {
@@ -26,17 +26,17 @@ const OTHERS = 0.5;
 const FINAL = new Set(["CONFLICT", "INVALID", "NOT_FOUND"]);
 
 /** One for each tenant: grants credits while its clients send usage, repeats what is not answered, and takes some back. */
-export function startTreasurers(options: TreasurersOptions): { isDone(): boolean } {
-  const done = options.tenants.map((tenantId) => startTreasurer(options, tenantId));
-  return { isDone: () => done.every((isDone) => isDone()) };
+export function startTreasurers(options: TreasurersOptions): Progress {
+  return progressOf(options.tenants.map((tenantId) => startTreasurer(options, tenantId)));
 }
 
-function startTreasurer({ scheduler, processes, history }: TreasurersOptions, tenantId: string): () => boolean {
+function startTreasurer({ scheduler, processes, history }: TreasurersOptions, tenantId: string): Progress {
   const client = createInstance(scheduler, `treasurer-${tenantId}`);
   const random = scheduler.randomFor(`treasurer ${tenantId}`);
   const pick = (below: number): number => Math.floor(random() * below);
   const { later, request, isIdle } = createRequests({ scheduler, client, random, processes, pauseMs: PAUSE_MS });
   const made: GrantRequest[] = [];
+  let begun = 0;
   let isDone = false;
 
   /** Never; soon, while usage comes; in days, when late usage comes or none. */
@@ -92,6 +92,7 @@ function startTreasurer({ scheduler, processes, history }: TreasurersOptions, te
   }
 
   function next(): void {
+    begun += 1;
     const known = made[pick(made.length)];
     const what = random();
     if (made.length >= GRANTS) isDone = true;
@@ -102,7 +103,7 @@ function startTreasurer({ scheduler, processes, history }: TreasurersOptions, te
   }
 
   later("begins", next);
-  return () => isDone && isIdle();
+  return { begun: () => begun, isDone: () => isDone && isIdle() };
 }
 
 const codeOf = (error: unknown): string =>

@@ -39,6 +39,8 @@ interface Timed extends Action {
 export type Scheduler = ReturnType<typeof createScheduler>;
 
 const MAX_STEP_MS = 3;
+/** How long nothing happens at most although something could: far less than a lease, of which each has to say when it may end. */
+const LONGEST_STANDSTILL_MS = 10_000;
 const ADVANCE = "time passes";
 const FORGOTTEN_AFTER_STEPS = 200;
 const EARLIER_STEPS = 200;
@@ -91,9 +93,10 @@ export function createScheduler({ seed, startMs, replay, isPart = false, faultRa
     return due;
   }
 
-  function advance(): Action | undefined {
+  /** To the next timer. Right after a leap, that may be far away: those that are due by then have not been set again. */
+  function advance(withinMs = Number.POSITIVE_INFINITY): Action | undefined {
     const next = timers.find((timer) => timer.atMs > nowMs && eligible(timer));
-    if (next === undefined) return undefined;
+    if (next === undefined || next.atMs > nowMs + withinMs) return undefined;
     return {
       key: ADVANCE,
       run: () => {
@@ -135,7 +138,7 @@ export function createScheduler({ seed, startMs, replay, isPart = false, faultRa
       if (chosen !== undefined) return chosen;
     }
     if (deviation >= deviating) return undefined;
-    if (passing < 0.05) return advance();
+    if (passing < 0.05) return advance(LONGEST_STANDSTILL_MS);
     return choices[Math.floor(which * choices.length)];
   }
 
@@ -151,7 +154,7 @@ export function createScheduler({ seed, startMs, replay, isPart = false, faultRa
     for (const [index, { step: due, key }] of pending.entries()) {
       if (due > until) break;
       if (due > steps && !isFault(key)) continue;
-      const choice = key === ADVANCE ? advance() : possible.get(key);
+      const choice = key === ADVANCE ? advance(LONGEST_STANDSTILL_MS) : possible.get(key);
       if (choice === undefined) continue;
       pending.splice(index, 1);
       return choice;

@@ -26,7 +26,7 @@ interface AttemptRow {
   readonly place: number;
   readonly number: number;
   readonly at: number;
-  /** The transaction that noted it: they have the order of the notes. A process may freeze between the end of an attempt and its note. */
+  /** The order of the notes. A process may freeze between the end of an attempt and its note. */
   readonly noted: number;
   readonly isFailed: boolean;
 }
@@ -37,11 +37,19 @@ interface Attempt extends Received {
 }
 
 const ATTEMPTS = `SELECT e.url, d.endpoint_sequence AS place, a.number, (extract(epoch FROM a.at) * 1000)::float8 AS at,
-  a.xmin::text::float8 AS noted, a.error IS NOT NULL AS "isFailed"
+  a.noted::float8 AS noted, a.error IS NOT NULL AS "isFailed"
   FROM webhook_attempt a JOIN webhook_delivery d ON d.tenant_id = a.tenant_id AND d.id = a.delivery_id
   JOIN webhook_endpoint e ON e.tenant_id = d.tenant_id AND e.id = d.endpoint_id ORDER BY a.at`;
 const ENDS = `SELECT split_part(event_id, ':', 2) AS id, (extract(epoch FROM time) * 1000)::float8 AS at
   FROM notice WHERE type = 'webhook.endpoint.disabled'`;
+
+/**
+ * Lets the database number the notes of attempts in their order. Their transactions' numbers have another one: a transaction has its
+ * number when it begins to wait for the endpoint, and what the simulation runs under a savepoint gets a later one.
+ */
+export async function numberNotes(notification: Judged["notification"]): Promise<void> {
+  await notification("ALTER TABLE webhook_attempt ADD COLUMN noted bigint GENERATED ALWAYS AS IDENTITY");
+}
 
 /** Attempts come when they may, and an endpoint is only disabled for a reason. */
 export async function judgeAttempts({ notification, received, quietSince, leaps }: Judged): Promise<string[]> {

@@ -9,6 +9,19 @@ export interface Reachable {
   serving(): Serving | undefined;
 }
 
+/** How far clients came. */
+export interface Progress {
+  /** How many things they began to do; repetitions of what failed are none. */
+  begun(): number;
+  /** They have done everything, and no process works at what they gave up. */
+  isDone(): boolean;
+}
+
+export const progressOf = (clients: readonly Progress[]): Progress => ({
+  begun: () => clients.reduce((sum, { begun }) => sum + begun(), 0),
+  isDone: () => clients.every(({ isDone }) => isDone()),
+});
+
 export interface RequestsOptions {
   readonly scheduler: Scheduler;
   readonly client: Instance;
