@@ -7,6 +7,8 @@ import { totalsOfLateMeter } from "./late-meter.js";
 import { countedOf, type Recorded, recordedOf } from "./recorded.js";
 import { costOfUsage, periodOf, quantityOf } from "./usage.js";
 
+/** In ids of alerts, in the place of a meter: what usage costs. */
+const MONEY = "$";
 /** A decision is made on all usage that the database had so long before (workers/quota/README.md). */
 export const TRUST_MS = 3_000;
 const HOUR_MS = 3_600_000;
@@ -238,7 +240,7 @@ function judgeAlerts(
     for (const period of new Set(recorded.map(({ event }) => periodOf(event.time)))) {
       const plan = planOf(tenantId, period);
       if (plan.spend === undefined) continue;
-      judgeLimit({ about: "money", tenantId, period, ...plan.spend, steps: costsOf(recorded, tenantId, period, plan) });
+      judgeLimit({ about: MONEY, tenantId, period, ...plan.spend, steps: costsOf(recorded, tenantId, period, plan) });
     }
   return wrong;
 }
