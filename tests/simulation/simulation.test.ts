@@ -178,7 +178,11 @@ describe("what a simulation is made of", () => {
     for (let seed = 1; seed <= 200; seed += 1) {
       const scheduler = createScheduler({ seed, startMs: 0, faultRate: 0 });
       let isDue = true;
-      scheduler.after(1_000, "test", { key: "what was due before", run: () => ((isDue = false), "") });
+      const run = (): string => {
+        isDue = false;
+        return "";
+      };
+      scheduler.after(1_000, "test", { key: "what was due before", run });
       scheduler.after(FAR_MS, "test", { key: "what is far away", run: () => "" });
       for (let n = 0; n < 10; n += 1) scheduler.offer({ key: `something else ${n}`, run: () => "" });
       scheduler.leapTo(LEAP_MS);
