@@ -81,17 +81,6 @@ export const LOOK: readonly SavedOperation[] = [
     { tenantId: CHOSEN_TENANT, after: null },
   ),
   saved(
-    "Billing periods",
-    "Billing periods",
-    `
-    query BillingPeriods($tenantId: ID!) {
-      tenant(id: $tenantId) {
-        billingPeriods(first: 12) { nodes { start end status watermark invoice { number total { amount currency } } } }
-      }
-    }`,
-    { tenantId: CHOSEN_TENANT },
-  ),
-  saved(
     "Invoices, line by line",
     "Invoices with lines and arithmetic",
     `
@@ -115,11 +104,12 @@ export const LOOK: readonly SavedOperation[] = [
     { tenantId: CHOSEN_TENANT },
   ),
   saved(
-    "The next invoice so far",
-    "Preview of the current period's invoice",
+    "Periods, next invoice",
+    "Billing periods, and a preview of the current one's invoice",
     `
     query UpcomingInvoice($tenantId: ID!) {
       tenant(id: $tenantId) {
+        billingPeriods(first: 12) { nodes { start end status watermark invoice { number total { amount currency } } } }
         upcomingInvoice {
           asOf currency total { amount }
           lines { kind description quantity amount { amount } }

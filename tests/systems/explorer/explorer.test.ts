@@ -193,7 +193,7 @@ describe.skipIf(!hasChromium)("the explorer in a browser", () => {
       "Accounting",
       "What no meter counts",
       "Alerts so far",
-      "Billing periods",
+      "Periods, next invoice",
       "Prepaid credits",
       "Verify an invoice",
       "Webhook deliveries",
