@@ -81,8 +81,8 @@ export const CHEAPER: readonly Bug[] = [
     edits: [
       {
         file: "workers/ingestion/intake/backlog.ts",
-        find: "return left + countOf(added) * (await sizeOf(added));",
-        put: "return 0 * left + countOf(waiting) * (await sizeOf(added));",
+        find: "return left + countOf(added) * (await sizeOf([added]));",
+        put: "return 0 * left + countOf(waiting) * (await sizeOf([added]));",
       },
     ],
   },
@@ -97,8 +97,8 @@ export const CHEAPER: readonly Bug[] = [
     edits: [
       {
         file: "workers/ingestion/intake/backlog.ts",
-        find: "disk.minFreeBytes + RECORDING_TAKES * bytes();",
-        put: "disk.minFreeBytes + 0 * RECORDING_TAKES;",
+        find: "(free - minFreeBytes) / RECORDING_TAKES;",
+        put: "(free - minFreeBytes) * Number.MAX_SAFE_INTEGER * RECORDING_TAKES;",
       },
     ],
   },

@@ -42,7 +42,7 @@ function givenBacklog(changed: Partial<BacklogOptions> = {}) {
 }
 
 /** A log of two partitions whose records have any sizes. */
-function givenLog(changed: Pick<BacklogOptions, "maxBytes">) {
+function givenLog(changed: Pick<BacklogOptions, "maxBytes" | "disk">) {
   const logs: number[][] = [[], []];
   const cursors = new Map([
     [0, 0],
@@ -188,6 +188,16 @@ describe("the backlog", () => {
     expect([await withFree(99), await withFree(100)]).toEqual(["BUSY", "room"]);
     ends[0] = 1_010;
     expect([await withFree(2_099), await withFree(2_100)]).toEqual(["BUSY", "room"]);
+    await backlog.stop();
+  });
+
+  test("has no room for large records of one partition beside more small ones of another", async () => {
+    const disk = { free: async () => 300_000_000, minFreeBytes: 100 };
+    const { backlog, append, waits, code } = givenLog({ maxBytes: 1e12, disk });
+    await append(0, 5_000, 300);
+    expect(code()).toBe("room");
+    await append(1, 400, 700_000);
+    expect([waits(), backlog.bytes(), code()]).toEqual([281_500_000, 281_500_000, "BUSY"]);
     await backlog.stop();
   });
 

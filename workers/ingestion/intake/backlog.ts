@@ -80,17 +80,18 @@ export function followBacklog(options: BacklogOptions): Backlog {
         return { partition, from: Math.min(next, Math.max(first, cursors.get(partition) ?? first)), next };
       }),
     );
-    seen = { bytes: await sizeOfAll(waiting), own: ownBefore };
+    const room = disk === undefined || free === undefined ? maxBytes : Math.min(maxBytes, recordable(free, disk));
+    seen = { bytes: await sizeOfAll(waiting, room), own: ownBefore };
     isFull = bytes() >= (isFull ? ROOM_FROM : 1) * maxBytes;
-    if (disk !== undefined && free !== undefined) isDiskFull = free < disk.minFreeBytes + RECORDING_TAKES * bytes();
+    if (disk !== undefined && free !== undefined) isDiskFull = recordable(free, disk) < bytes();
   }
 
-  async function sizeOfAll(waiting: readonly Waiting[]): Promise<number> {
+  /** `room`: what may wait. So little that it cannot be more is not worth more than a guess. */
+  async function sizeOfAll(waiting: readonly Waiting[], room: number): Promise<number> {
     const records = waiting.reduce((sum, one) => sum + countOf(one), 0);
-    if (records * MAX_RECORD_BYTES < maxBytes) {
+    if (records * MAX_RECORD_BYTES < room) {
       measured = new Map();
-      const [longest] = waiting.toSorted((a, b) => countOf(b) - countOf(a));
-      return longest === undefined ? 0 : records * (await sizeOf(longest));
+      return records * (await sizeOf(waiting));
     }
     const sizes = await Promise.all(waiting.map(async (one) => ({ ...one, bytes: await measure(one) })));
     measured = new Map(sizes.map((one) => [one.partition, one]));
@@ -106,17 +107,22 @@ export function followBacklog(options: BacklogOptions): Backlog {
     const isLeft = isLater && before.next > from;
     const added = { partition, from: isLeft ? before.next : from, next };
     const left = isLeft ? (before.bytes * (before.next - from)) / countOf(before) : 0;
-    return left + countOf(added) * (await sizeOf(added));
+    return left + countOf(added) * (await sizeOf([added]));
   }
 
   /** Of a record there, on average, bytes. */
-  async function sizeOf(waiting: Waiting): Promise<number> {
-    const { partition, from } = waiting;
-    const part = countOf(waiting) / SAMPLES;
+  async function sizeOf(waiting: readonly Waiting[]): Promise<number> {
+    const part = waiting.reduce((sum, one) => sum + countOf(one), 0) / SAMPLES;
     const sizes: number[] = [];
     for (let sample = 0; sample < SAMPLES && part > 0; sample += 1) {
-      const offset = from + Math.floor((sample + randomFraction()) * part);
-      const [record] = await log.read(USAGE_RECEIVED, partition, offset, 1);
+      let nth = Math.floor((sample + randomFraction()) * part);
+      const among = waiting.find((one) => {
+        if (nth < countOf(one)) return true;
+        nth -= countOf(one);
+        return false;
+      });
+      if (among === undefined) continue;
+      const [record] = await log.read(USAGE_RECEIVED, among.partition, among.from + nth, 1);
       if (record !== undefined) sizes.push(record.value.length);
     }
     return sizes.length === 0 ? 0 : sizes.reduce((sum, size) => sum + size, 0) / sizes.length;
@@ -144,3 +150,7 @@ export function followBacklog(options: BacklogOptions): Backlog {
 }
 
 const countOf = ({ from, next }: Waiting): number => next - from;
+
+/** How many bytes may wait that there is space to record. */
+const recordable = (free: number, { minFreeBytes }: { readonly minFreeBytes: number }): number =>
+  (free - minFreeBytes) / RECORDING_TAKES;
