@@ -66,10 +66,10 @@ function also(denied: Response, problem: Response | undefined): Response {
   };
 }
 
-/** A call of an AI model. */
+/** A call, and the tokens of a model behind it. */
 const USAGE = [
-  { meter: "ai_input", amount: "600" },
-  { meter: "ai_output", amount: "150" },
+  { meter: "api_calls", amount: "1" },
+  { meter: "llm_tokens", amount: "600" },
 ];
 
 const json = (schema: object, examples: object) => ({

@@ -201,7 +201,9 @@ describe("clients of other vendors", () => {
     beforeAll(async () => {
       // The meters, plan and tenant of the examples, which are the demo's.
       const meter = { key: "api_calls", name: "API calls", eventType: "api.request", aggregation: "COUNT" };
-      await ask(metrly.url, admin, CREATE_METER, { input: meter });
+      const tokens = { key: "llm_tokens", name: "Tokens", eventType: "llm.completion", valueProperty: "tokens" };
+      for (const input of [meter, { ...tokens, aggregation: "SUM" }])
+        await ask(metrly.url, admin, CREATE_METER, { input });
       const hard = [{ meter: "api_calls", window: "HOUR", kind: "HARD", limit: "1000" }];
       const version = { currency: "EUR", prices: [], limits: hard };
       await ask(metrly.url, admin, CREATE_PLAN, { input: { id: "starter", name: "Starter", version } });
