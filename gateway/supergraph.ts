@@ -1,6 +1,5 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { hasCode } from "#kernel/errors.js";
 import { packageRoot } from "#platform/process/package-root.js";
 import { SERVICES } from "#platform/process/services.js";
 import type { SubgraphSdl } from "./composition.js";
@@ -28,14 +27,12 @@ async function committedSupergraph(subgraphs: readonly SubgraphSdl[]): Promise<s
   return areCommitted.every(Boolean) ? committed("supergraph") : undefined;
 }
 
-/** Undefined: this installation does not have the file. */
+/** Undefined: this installation does not have the file, or may not read it. */
 async function committed(name: string): Promise<string | undefined> {
-  try {
-    return withoutHead(await readFile(path.join(packageRoot(), "schema/graphql", `${name}.graphql`), "utf8"));
-  } catch (error) {
-    if (hasCode(error, "ENOENT")) return undefined;
-    throw error;
-  }
+  const text = await readFile(path.join(packageRoot(), "schema/graphql", `${name}.graphql`), "utf8").catch(
+    () => undefined,
+  );
+  return text && withoutHead(text);
 }
 
 /** Committed files begin with a line that says who wrote them. */

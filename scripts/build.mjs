@@ -112,6 +112,9 @@ for (const entry of readdirSync(path.join(ROOT, "dist"), { recursive: true, with
   if (entry.isFile() && !built.has(file) && !BEING_WRITTEN.test(file)) rmSync(file, { force: true });
 }
 
+// What earlier chunks were compiled to.
+rmSync(path.join(ROOT, "node_modules/.cache/metrly"), { recursive: true, force: true });
+
 function replace(file, contents) {
   mkdirSync(path.dirname(file), { recursive: true });
   writeFileSync(`${file}.${process.pid}`, contents);

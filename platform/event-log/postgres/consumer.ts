@@ -89,7 +89,7 @@ function consumePartition(loop: PartitionLoop): { stop(): Promise<void> } {
       if (first !== undefined) {
         isRefused = true;
         const outcome = await options.onBatch({ topic, partition, records: [first, ...rest] });
-        isRefused = outcome.kind === "seek" && outcome.next <= first.offset;
+        isRefused = outcome.kind === "seek" && outcome.next <= (rest.at(-1) ?? first).offset;
         position = outcome.kind === "seek" ? outcome.next : (rest.at(-1) ?? first).offset + 1;
         // After the last one that this process appended, a wake-up comes with the next.
         if (!isAppendedHere || isAppendedElsewhere || !tails.isEnd(place, position)) reading.kick();
