@@ -57,8 +57,14 @@ export async function expectUnpublished({ target }: FaultWorld, tenantId: string
 
 /** The log is back: mutations reach every process again. */
 export async function expectPublished({ target }: Pick<FaultWorld, "target">, tenantId: string): Promise<void> {
-  const isComplete = async () => (await rename(target, tenantId, "back")).extensions?.propagation.complete;
-  await waitFor(isComplete, { what: "mutations to reach every process", deadlineMs: 120_000 });
+  let last: Renamed | undefined;
+  const isComplete = async () => {
+    last = await rename(target, tenantId, "back");
+    return last.extensions?.propagation.complete;
+  };
+  await waitFor(isComplete, { what: "mutations to reach every process", deadlineMs: 120_000 }).catch((error: Error) => {
+    throw new Error(`${error.message}; the last was answered ${JSON.stringify(last)}`, { cause: error });
+  });
 }
 
 interface Renamed {

@@ -219,6 +219,10 @@ interface Named {
   readonly tenant: { readonly name: string };
 }
 
+/** A tenant's name can change 200 times: what comes afterwards changes it, too. A freeze of a minute at this pace leaves some. */
+const MOST_NAMES = 180;
+const BETWEEN_NAMES_MS = 400;
+
 /** Renames a tenant again and again: its name must be the last one that was answered, or one without an answer. */
 function rename({ target: { url, admin } }: MatrixWorld, id: string) {
   const stopping = new AbortController();
@@ -226,12 +230,12 @@ function rename({ target: { url, admin } }: MatrixWorld, id: string) {
   // Its name from the beginning.
   let answered = id;
   async function run(): Promise<void> {
-    for (let n = 1; !stopping.signal.aborted; n += 1) {
+    for (let n = 1; n <= MOST_NAMES && !stopping.signal.aborted; n += 1) {
       const name = `name ${n}`;
       const answer = await askRaw<Renamed, Renaming>(url, admin, RENAME, { id, name }).catch(() => undefined);
       if (answer?.data?.updateTenant?.name === name) answered = name;
       else unanswered.add(name);
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      await new Promise((resolve) => setTimeout(resolve, BETWEEN_NAMES_MS));
     }
   }
   const running = run();
