@@ -24,9 +24,6 @@ const EXTERNAL = [
   ...["class-validator", "pg-native", "@valkey/valkey-glide", "utf-8-validate", "bufferutil"],
 ];
 
-/** Imports CommonJS at run time, which has no named exports in a bundle: it looks for those of a later version of `graphql` only. */
-const LOOKS_FOR_OTHERS = "node_modules/@apollo/server/dist/esm/incrementalDeliveryPolyfill.js";
-
 /** Perhaps by another build. */
 const BEING_WRITTEN = /\.\d+$/;
 
@@ -89,11 +86,7 @@ const { metafile, outputFiles } = await build({
 
 for (const [importer, { imports }] of Object.entries(metafile.inputs))
   for (const { kind, path: imported } of imports)
-    if (
-      kind === "dynamic-import" &&
-      metafile.inputs[imported]?.format === "cjs" &&
-      !importer.endsWith(LOOKS_FOR_OTHERS)
-    )
+    if (kind === "dynamic-import" && metafile.inputs[imported]?.format === "cjs")
       fail(
         `${importer} imports ${imported} at run time, without its named exports: import it statically in a file loaded so`,
       );
